@@ -1,0 +1,5 @@
+//! rcon, a local container runtime.
+#![deny(unsafe_code)]
+
+pub mod error;
+pub mod sys;

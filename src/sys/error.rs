@@ -1,0 +1,100 @@
+//! A failed kernel call, in the words of `strace`.
+
+use std::fmt;
+
+use nix::errno::Errno;
+
+use crate::error::Error;
+
+/// A kernel call that failed: `mkdirat(5</run/x>, "a", 0755) = EACCES (Permission denied)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SysError {
+    /// The call with its arguments.
+    pub call: String,
+    /// What the kernel answered.
+    pub errno: Errno,
+}
+
+/// The result of a kernel call.
+pub type SysResult<T> = std::result::Result<T, SysError>;
+
+impl SysError {
+    /// A failure with a known errno.
+    pub fn new(errno: Errno, call: impl Into<String>) -> Self {
+        Self {
+            call: call.into(),
+            errno,
+        }
+    }
+
+    /// The failure the kernel has just reported. `call` must not make a
+    /// system call of its own before the errno is read, so it is read first.
+    pub fn last(call: impl FnOnce() -> String) -> Self {
+        let errno = Errno::last();
+        Self {
+            call: call(),
+            errno,
+        }
+    }
+
+    /// Turns a raw return value into a result: negative means look at errno.
+    pub fn check(ret: i64, call: impl FnOnce() -> String) -> SysResult<i64> {
+        if ret < 0 {
+            Err(Self::last(call))
+        } else {
+            Ok(ret)
+        }
+    }
+}
+
+impl fmt::Display for SysError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {:?} ({})", self.call, self.errno, self.errno.desc())
+    }
+}
+
+impl std::error::Error for SysError {}
+
+impl From<SysError> for Error {
+    fn from(e: SysError) -> Self {
+        Error::environment(e.to_string())
+    }
+}
+
+/// Names the bits of `value` by `names`, unknown bits in hex: `A|B|0x40`.
+pub fn flag_names(value: u64, names: &[(u64, &str)]) -> String {
+    let mut left = value;
+    let mut out: Vec<String> = Vec::new();
+    for &(bit, name) in names {
+        if bit != 0 && left & bit == bit {
+            out.push(name.to_owned());
+            left &= !bit;
+        }
+    }
+    if left != 0 || out.is_empty() {
+        out.push(format!("{left:#x}"));
+    }
+    out.join("|")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_call_reads_like_strace() {
+        let e = SysError::new(Errno::EPERM, "unshare(CLONE_NEWNS)");
+        assert_eq!(
+            e.to_string(),
+            "unshare(CLONE_NEWNS) = EPERM (Operation not permitted)"
+        );
+    }
+
+    #[test]
+    fn unknown_flag_bits_are_shown_in_hex() {
+        let names = [(1, "A"), (2, "B")];
+        assert_eq!(flag_names(3, &names), "A|B");
+        assert_eq!(flag_names(0x42, &names), "B|0x40");
+        assert_eq!(flag_names(0, &names), "0x0");
+    }
+}

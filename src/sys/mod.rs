@@ -8,5 +8,43 @@
 #![allow(unsafe_code, reason = "raw system calls live here and nowhere else")]
 
 mod error;
+pub mod fd;
+pub mod identity;
+pub mod mount;
+pub mod namespace;
+pub mod process;
+pub mod socket;
+pub mod tty;
 
 pub use error::{SysError, SysResult, flag_names};
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+
+/// One raw system call; `call` words it should it fail.
+macro_rules! syscall {
+    ($call:expr, $nr:expr $(, $arg:expr)* $(,)?) => {{
+        // SAFETY: each caller passes arguments of the types the kernel
+        // expects for `$nr`, and keeps every buffer they point into alive
+        // until the call returns.
+        let ret = unsafe { libc::syscall($nr $(, $arg)*) };
+        $crate::sys::SysError::check(ret, $call)
+    }};
+}
+pub(crate) use syscall;
+
+/// A path for the kernel; one with a NUL inside cannot exist.
+pub(crate) fn c_path(path: &Path) -> SysResult<CString> {
+    c_string(path.as_os_str().as_bytes())
+}
+
+/// Bytes for the kernel, NUL-terminated.
+pub(crate) fn c_string(bytes: &[u8]) -> SysResult<CString> {
+    CString::new(bytes).map_err(|_| {
+        let shown = String::from_utf8_lossy(bytes);
+        SysError::new(Errno::EINVAL, format!("a string with a NUL byte: {shown:?}"))
+    })
+}

@@ -1,0 +1,166 @@
+//! What this kernel, this host and the bundle are like. Read-only.
+//!
+//! Planning is pure: whatever it must know of the world is observed here
+//! first and handed to it as a value. Facts go stale the moment they are
+//! read, so nothing that security depends on is decided by them alone:
+//! [`crate::run`] checks again on the descriptor it acts on.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use oci_spec::runtime::Spec;
+
+use crate::cgroup::Layout;
+use crate::error::{Context, Error, Result};
+use crate::plan::Namespace;
+use crate::sys::identity::{self, CapSet};
+
+/// What a path is, links followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A directory.
+    Directory,
+    /// Anything else.
+    File,
+}
+
+/// The host as far as starting a container depends on it.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Our effective user and group.
+    pub ids: (u32, u32),
+    /// Our effective capabilities.
+    pub caps: CapSet,
+    /// The highest capability this kernel knows.
+    pub last_cap: u32,
+    /// Whether AppArmor is on.
+    pub apparmor: bool,
+    /// Whether SELinux is on.
+    pub selinux: bool,
+    /// Where the cgroup controllers are.
+    pub cgroups: Layout,
+    /// The setuid helpers that write id maps for an ordinary user.
+    pub map_helpers: Option<(PathBuf, PathBuf)>,
+}
+
+/// What a bundle refers to on the host.
+#[derive(Debug, Clone, Default)]
+pub struct BundleFacts {
+    /// The bundle itself, absolute.
+    pub bundle: PathBuf,
+    /// The root file system, absolute and without links.
+    pub rootfs: PathBuf,
+    /// What the sources of bind mounts are; those that do not exist are absent.
+    pub sources: BTreeMap<PathBuf, FileKind>,
+}
+
+impl Facts {
+    /// Whether we may mount, which decides which process opens what.
+    pub fn may_mount(&self) -> bool {
+        self.has("CAP_SYS_ADMIN")
+    }
+
+    /// Whether a capability is in force.
+    pub fn has(&self, name: &str) -> bool {
+        CapSet::bit(name).is_some_and(|bit| self.caps.0 & bit != 0)
+    }
+}
+
+/// Looks at the host.
+pub fn observe() -> Result<Facts> {
+    let mountinfo = read("/proc/self/mountinfo")?;
+    let own_cgroup = read("/proc/self/cgroup")?;
+    Ok(Facts {
+        ids: identity::effective_ids(),
+        caps: identity::effective(),
+        last_cap: last_cap(),
+        apparmor: fs::read("/sys/module/apparmor/parameters/enabled")
+            .is_ok_and(|on| on.first() == Some(&b'Y')),
+        selinux: Path::new("/sys/fs/selinux/enforce").exists(),
+        cgroups: Layout::parse(&mountinfo, &own_cgroup)?,
+        map_helpers: map_helpers(),
+    })
+}
+
+fn read(path: &str) -> Result<String> {
+    fs::read_to_string(path)
+        .context(|| format!("cannot read {path}"))
+        .map_err(|e| e.hint("rcon needs procfs mounted at /proc"))
+}
+
+fn last_cap() -> u32 {
+    // Where the file is missing, the highest capability rcon itself knows: it
+    // is better to try to drop one too many than one too few.
+    let text = fs::read_to_string("/proc/sys/kernel/cap_last_cap").unwrap_or_default();
+    text.trim().parse().map_or(40, |n: u32| n.min(63))
+}
+
+fn map_helpers() -> Option<(PathBuf, PathBuf)> {
+    let find = |name: &str| {
+        ["/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin"]
+            .iter()
+            .map(|dir| Path::new(dir).join(name))
+            .find(|p| p.exists())
+    };
+    Some((find("newuidmap")?, find("newgidmap")?))
+}
+
+/// Looks at what the bundle refers to.
+pub fn observe_bundle(bundle: &Path, spec: &Spec) -> Result<BundleFacts> {
+    let bundle = fs::canonicalize(bundle)
+        .context(|| format!("the bundle {} cannot be opened", bundle.display()))?;
+    let Some(root) = spec.root() else {
+        return Err(Error::user("config.json: root: missing")
+            .hint("a bundle needs a root file system: \"root\": {\"path\": \"rootfs\"}"));
+    };
+    let mut facts = BundleFacts {
+        rootfs: observe_rootfs(&bundle.join(root.path()))?,
+        bundle,
+        ..BundleFacts::default()
+    };
+    for mount in spec.mounts().iter().flatten() {
+        let Some(source) = mount.source() else { continue };
+        let path = facts.bundle.join(source);
+        if let Ok(meta) = fs::metadata(&path) {
+            let kind = if meta.is_dir() {
+                FileKind::Directory
+            } else {
+                FileKind::File
+            };
+            facts.sources.insert(path, kind);
+        }
+    }
+    Ok(facts)
+}
+
+fn observe_rootfs(path: &Path) -> Result<PathBuf> {
+    let named = || format!("config.json: root.path: {}", path.display());
+    let real = fs::canonicalize(path).context(named)?;
+    if !real.is_dir() {
+        return Err(Error::user("not a directory").context(named()));
+    }
+    if real == Path::new("/") {
+        return Err(Error::user("the host's own root cannot be a container's").context(named()));
+    }
+    Ok(real)
+}
+
+/// The namespaces of process `pid` that are not our own.
+pub fn foreign_namespaces(pid: i32) -> Result<Vec<Namespace>> {
+    let mut foreign = Vec::new();
+    for kind in Namespace::ALL {
+        let name = kind.proc_name();
+        let theirs = format!("/proc/{pid}/ns/{name}");
+        let theirs = match fs::read_link(&theirs) {
+            Ok(link) => link,
+            // A kernel without this kind of namespace.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(e) => return Err(Error::from(e).context(format!("cannot read {theirs}"))),
+        };
+        if fs::read_link(format!("/proc/self/ns/{name}")).ok() != Some(theirs) {
+            foreign.push(kind);
+        }
+    }
+    Ok(foreign)
+}

@@ -1,0 +1,82 @@
+//! Namespaces: making, entering, and what belongs to them.
+
+use std::os::fd::{AsFd, AsRawFd};
+
+use super::{SysResult, fd, flag_names, syscall};
+
+/// The clone flags, by name.
+pub const CLONE_FLAGS: &[(u64, &str)] = &[
+    (libc::CLONE_NEWUSER as u64, "CLONE_NEWUSER"),
+    (libc::CLONE_NEWNS as u64, "CLONE_NEWNS"),
+    (libc::CLONE_NEWPID as u64, "CLONE_NEWPID"),
+    (libc::CLONE_NEWNET as u64, "CLONE_NEWNET"),
+    (libc::CLONE_NEWIPC as u64, "CLONE_NEWIPC"),
+    (libc::CLONE_NEWUTS as u64, "CLONE_NEWUTS"),
+    (libc::CLONE_NEWCGROUP as u64, "CLONE_NEWCGROUP"),
+    (0x80, "CLONE_NEWTIME"),
+    (libc::CLONE_PARENT as u64, "CLONE_PARENT"),
+    (libc::CLONE_PIDFD as u64, "CLONE_PIDFD"),
+    (libc::CLONE_INTO_CGROUP as u64, "CLONE_INTO_CGROUP"),
+];
+
+/// Leaves the namespaces named by `flags` for new ones.
+pub fn unshare(flags: u64) -> SysResult<()> {
+    syscall!(
+        || format!("unshare({})", flag_names(flags, CLONE_FLAGS)),
+        libc::SYS_unshare,
+        flags
+    )
+    .map(drop)
+}
+
+/// Enters the namespace behind `ns`, or, where `ns` is a pidfd, those of that
+/// process that `flags` name, all at once.
+pub fn setns(ns: impl AsFd, flags: u64) -> SysResult<()> {
+    let raw = ns.as_fd().as_raw_fd();
+    syscall!(
+        || format!(
+            "setns({}, {})",
+            fd::show(raw),
+            flag_names(flags, CLONE_FLAGS)
+        ),
+        libc::SYS_setns,
+        raw,
+        flags
+    )
+    .map(drop)
+}
+
+/// The host name of the current UTS namespace.
+pub fn set_hostname(name: &str) -> SysResult<()> {
+    syscall!(
+        || format!("sethostname({name:?})"),
+        libc::SYS_sethostname,
+        name.as_ptr(),
+        name.len()
+    )
+    .map(drop)
+}
+
+/// The NIS domain name of the current UTS namespace.
+pub fn set_domainname(name: &str) -> SysResult<()> {
+    syscall!(
+        || format!("setdomainname({name:?})"),
+        libc::SYS_setdomainname,
+        name.as_ptr(),
+        name.len()
+    )
+    .map(drop)
+}
+
+/// A new session keyring of our own, so that the caller's keys stay behind.
+pub fn join_session_keyring(name: &str) -> SysResult<()> {
+    const KEYCTL_JOIN_SESSION_KEYRING: i32 = 1;
+    let c = super::c_string(name.as_bytes())?;
+    syscall!(
+        || format!("keyctl(KEYCTL_JOIN_SESSION_KEYRING, {name:?})"),
+        libc::SYS_keyctl,
+        KEYCTL_JOIN_SESSION_KEYRING,
+        c.as_ptr()
+    )
+    .map(drop)
+}

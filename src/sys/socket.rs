@@ -1,0 +1,127 @@
+//! Local sockets: pairs, and descriptors sent through them.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType,
+    UnixAddr, accept4, bind, connect, listen, recvmsg, sendmsg, socket, socketpair,
+};
+
+use super::{SysError, SysResult, fd};
+
+/// Two connected ends that carry whole messages in order.
+pub fn message_pair() -> SysResult<(OwnedFd, OwnedFd)> {
+    pair(SockType::SeqPacket)
+}
+
+/// Two connected ends that carry a stream of bytes.
+pub fn stream_pair() -> SysResult<(OwnedFd, OwnedFd)> {
+    pair(SockType::Stream)
+}
+
+fn pair(kind: SockType) -> SysResult<(OwnedFd, OwnedFd)> {
+    socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC)
+        .map_err(|e| SysError::new(e, format!("socketpair(AF_UNIX, {kind:?})")))
+}
+
+/// Connects to the stream socket at `path`.
+pub fn connect_stream(path: &Path) -> SysResult<OwnedFd> {
+    with_short_path(path, SockType::Stream, |sock, addr| {
+        connect(sock.as_raw_fd(), addr)
+    })
+}
+
+/// Connects to the message socket at `path`.
+pub fn connect_messages(path: &Path) -> SysResult<OwnedFd> {
+    with_short_path(path, SockType::SeqPacket, |sock, addr| {
+        connect(sock.as_raw_fd(), addr)
+    })
+}
+
+/// Makes a message socket at `path` that others can connect to.
+pub fn listen_messages(path: &Path) -> SysResult<OwnedFd> {
+    with_short_path(path, SockType::SeqPacket, |sock, addr| {
+        bind(sock.as_raw_fd(), addr)?;
+        listen(sock, Backlog::new(4)?)
+    })
+}
+
+/// An address holds only 108 bytes, less than many a path: long ones go
+/// through a descriptor of their directory.
+fn with_short_path(
+    path: &Path,
+    kind: SockType,
+    act: impl FnOnce(&OwnedFd, &UnixAddr) -> nix::Result<()>,
+) -> SysResult<OwnedFd> {
+    let failed = |e: Errno| SysError::new(e, format!("{kind:?} socket at {}", path.display()));
+    let sock = socket(AddressFamily::Unix, kind, SockFlag::SOCK_CLOEXEC, None).map_err(failed)?;
+    let dir;
+    let addr = match UnixAddr::new(path) {
+        Ok(addr) => addr,
+        Err(_) => {
+            let parent = path.parent().unwrap_or(Path::new("."));
+            dir = fd::open(parent, libc::O_PATH | libc::O_DIRECTORY)?;
+            let name = path.file_name().unwrap_or_default();
+            UnixAddr::new(&fd::proc_path(&dir).join(name)).map_err(failed)?
+        }
+    };
+    act(&sock, &addr).map_err(failed)?;
+    Ok(sock)
+}
+
+/// Takes the next connection to a listening socket.
+pub fn accept(listener: impl AsFd) -> SysResult<OwnedFd> {
+    let raw = listener.as_fd().as_raw_fd();
+    loop {
+        match accept4(raw, SockFlag::SOCK_CLOEXEC) {
+            Ok(conn) => return Ok(fd::own(i64::from(conn))),
+            Err(Errno::EINTR) => {}
+            Err(e) => return Err(SysError::new(e, format!("accept4({})", fd::show(raw)))),
+        }
+    }
+}
+
+/// Sends one message, with descriptors if there are any.
+pub fn send(sock: impl AsFd, bytes: &[u8], fds: &[i32]) -> SysResult<()> {
+    let raw = sock.as_fd().as_raw_fd();
+    let iov = [std::io::IoSlice::new(bytes)];
+    let control = [ControlMessage::ScmRights(fds)];
+    let control: &[ControlMessage<'_>] = if fds.is_empty() { &[] } else { &control };
+    loop {
+        match sendmsg::<()>(raw, &iov, control, MsgFlags::MSG_NOSIGNAL, None) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(e) => {
+                let call = format!("sendmsg({}, {} bytes)", fd::show(raw), bytes.len());
+                return Err(SysError::new(e, call));
+            }
+        }
+    }
+}
+
+/// Receives one message, at most `buf` long, and at most one descriptor.
+///
+/// No bytes and no descriptor means that the other side is gone.
+pub fn receive(sock: impl AsFd, buf: &mut [u8]) -> SysResult<(usize, Option<OwnedFd>)> {
+    let raw = sock.as_fd().as_raw_fd();
+    let mut space = nix::cmsg_space!(i32);
+    let mut iov = [std::io::IoSliceMut::new(buf)];
+    let failed = |e| SysError::new(e, format!("recvmsg({})", fd::show(raw)));
+    let msg = loop {
+        match recvmsg::<()>(raw, &mut iov, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC) {
+            Err(Errno::EINTR) => {}
+            other => break other.map_err(failed)?,
+        }
+    };
+    let mut passed = None;
+    for control in msg.cmsgs().map_err(failed)? {
+        if let ControlMessageOwned::ScmRights(fds) = control {
+            // Every descriptor received is owned, so that none leaks.
+            let mut owned = fds.into_iter().map(|n| fd::own(i64::from(n)));
+            passed = owned.next();
+        }
+    }
+    Ok((msg.bytes, passed))
+}

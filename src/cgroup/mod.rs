@@ -12,6 +12,8 @@
 //! controller is. What was asked for and cannot be had is an error that names
 //! the field of `config.json`.
 
+pub mod devices;
+pub mod ebpf;
 pub mod layout;
 pub mod limits;
 pub mod paths;

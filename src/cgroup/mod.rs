@@ -17,3 +17,4 @@ pub mod ebpf;
 pub mod layout;
 pub mod limits;
 pub mod paths;
+pub mod stats;

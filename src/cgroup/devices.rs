@@ -156,15 +156,13 @@ impl DeviceList {
     /// this list, denying nothing on the way that is allowed before and after.
     pub fn transition(&self, current: &str) -> Vec<Line> {
         let mut lines = Vec::new();
-        let old = match (parse_list(current), self.default_allow) {
-            (Some(old), false) => old,
-            // A list under an allowing default does not show its exceptions,
-            // so only a fresh start is sure.
-            _ => {
-                lines.push(Line::new(self.default_allow, "a".to_owned()));
-                BTreeMap::new()
-            }
-        };
+        // A list under an allowing default does not show its exceptions, so
+        // only a fresh start is sure.
+        let known = parse_list(current).filter(|_| !self.default_allow);
+        if known.is_none() {
+            lines.push(Line::new(self.default_allow, "a".to_owned()));
+        }
+        let old = known.unwrap_or_default();
         for (scope, access) in &old {
             let gone = access & !self.exceptions.get(scope).unwrap_or(&0);
             lines.extend(Line::about(self.default_allow, *scope, gone));

@@ -73,6 +73,10 @@ pub struct Write {
 }
 
 impl Write {
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "numbers and strings alike; a & at every call would be noise"
+    )]
     pub(super) fn new(
         controller: impl Into<Cow<'static, str>>,
         file: impl Into<String>,

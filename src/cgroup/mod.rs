@@ -16,5 +16,6 @@ pub mod devices;
 pub mod ebpf;
 pub mod layout;
 pub mod limits;
+pub mod ops;
 pub mod paths;
 pub mod stats;

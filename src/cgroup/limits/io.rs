@@ -36,7 +36,7 @@ impl Plan<'_> {
 
     fn weights_v1(&mut self, io: &LinuxBlockIo) {
         if let Some(weight) = set(io.weight()) {
-            self.push(either_v1("weight", weight, "blockIO.weight"));
+            self.push(either_v1("weight", weight.to_string(), "blockIO.weight"));
         }
         if let Some(leaf) = set(io.leaf_weight()) {
             self.push(Write::new(
@@ -100,8 +100,8 @@ impl Plan<'_> {
 }
 
 /// CFQ's file, or BFQ's which took its place in Linux 5.0.
-fn either_v1(name: &str, value: impl ToString, field: impl AsRef<str>) -> Write {
-    let value = value.to_string();
+fn either_v1(name: &str, value: impl Into<String>, field: impl AsRef<str>) -> Write {
+    let value = value.into();
     let bfq = Write::new("blkio", format!("blkio.bfq.{name}"), &value, field.as_ref());
     Write::new("blkio", format!("blkio.{name}"), value, field).or_instead(bfq)
 }

@@ -84,19 +84,22 @@ impl Plan<'_> {
     pub(super) fn rdma(&mut self, rdma: Option<&HashMap<String, LinuxRdma>>) -> Result<()> {
         for (device, limit) in sorted(rdma) {
             let field = format!("rdma.{device}");
-            let mut value = device.clone();
-            let parts = [
+            let keys = [
                 ("hca_handle", limit.hca_handles()),
                 ("hca_object", limit.hca_objects()),
             ];
-            for (key, max) in parts {
-                if let Some(max) = max {
-                    value.push_str(&format!(" {key}={max}"));
-                }
-            }
-            if value != *device {
+            let parts = keys
+                .iter()
+                .filter_map(|(key, max)| max.map(|m| format!(" {key}={m}")));
+            let maxima: String = parts.collect();
+            if !maxima.is_empty() {
                 self.version_of("rdma", &field)?;
-                self.push(Write::new("rdma", "rdma.max", value, field));
+                self.push(Write::new(
+                    "rdma",
+                    "rdma.max",
+                    format!("{device}{maxima}"),
+                    field,
+                ));
             }
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! `linux.resources` as JSON in, `file=value` lines out.
 
+use std::fmt::Write as _;
+
 use super::*;
 
 fn v1() -> Layout {
@@ -9,8 +11,12 @@ fn v1() -> Layout {
     let mut mounts = String::new();
     let mut own = String::new();
     for n in names {
-        mounts += &format!("30 23 0:29 / /sys/fs/cgroup/{n} rw - cgroup cgroup rw,{n}\n");
-        own += &format!("1:{n}:/\n");
+        writeln!(
+            mounts,
+            "30 23 0:29 / /sys/fs/cgroup/{n} rw - cgroup cgroup rw,{n}"
+        )
+        .unwrap();
+        writeln!(own, "1:{n}:/").unwrap();
     }
     Layout::parse(&mounts, &own)
 }
@@ -33,7 +39,7 @@ fn show(w: &Write) -> String {
     match &w.on_missing {
         OnMissing::Fail => {}
         OnMissing::Skip => out += " or skip",
-        OnMissing::Instead(o) => out += &format!(" or {}={}", o.file, o.value),
+        OnMissing::Instead(o) => write!(out, " or {}={}", o.file, o.value).unwrap(),
     }
     if w.on_refusal == OnRefusal::Later {
         out += " or later";

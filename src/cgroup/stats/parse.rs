@@ -16,14 +16,14 @@ const TICKS_PER_SECOND: u64 = 100;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "they say it")]
 pub struct BlkioEntry {
-    #[serde(skip_serializing_if = "super::zero")]
+    #[serde(skip_serializing_if = "super::report::zero")]
     pub major: u64,
-    #[serde(skip_serializing_if = "super::zero")]
+    #[serde(skip_serializing_if = "super::report::zero")]
     pub minor: u64,
     /// `Read`, `Write`, … or nothing.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub op: String,
-    #[serde(skip_serializing_if = "super::zero")]
+    #[serde(skip_serializing_if = "super::report::zero")]
     pub value: u64,
 }
 

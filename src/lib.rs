@@ -1,5 +1,6 @@
 //! rcon, a local container runtime.
 #![deny(unsafe_code)]
 
+pub mod cgroup;
 pub mod error;
 pub mod sys;

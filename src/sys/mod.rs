@@ -7,6 +7,7 @@
 //! rcon's own, no knowledge of containers.
 #![allow(unsafe_code, reason = "raw system calls live here and nowhere else")]
 
+pub mod bpf;
 mod error;
 pub mod fd;
 pub mod identity;

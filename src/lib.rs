@@ -2,4 +2,5 @@
 #![deny(unsafe_code)]
 
 pub mod error;
+pub mod seccomp;
 pub mod sys;

@@ -9,4 +9,6 @@
 
 mod error;
 
+pub mod seccomp;
+
 pub use error::{SysError, SysResult, flag_names};

@@ -16,7 +16,7 @@ const LOG: u32 = 0x7ffc_0000;
 const ALLOW: u32 = 0x7fff_0000;
 
 /// "This kernel has no such call."
-pub(super) const ENOSYS: u32 = ERRNO | 38;
+pub(super) const ENOSYS: u32 = ERRNO + 38;
 
 /// The kernel answers no larger error than this; it would cut one down.
 const MAX_ERRNO: u32 = 4095;

@@ -77,7 +77,7 @@ fn search_for(code: &mut Backwards, arch: Arch, tables: &[Table], default: u32) 
     writer.code.load(NUMBER)
 }
 
-fn ranges<'a>(arch: Arch, tables: &'a [Table], default: u32) -> Vec<Range<'a>> {
+fn ranges(arch: Arch, tables: &[Table], default: u32) -> Vec<Range<'_>> {
     let table = |arch| tables.iter().find(|table| table.arch == arch);
     let mut ranges = Vec::new();
     if !matches!(arch, Arch::X86_64 | Arch::X32) {
@@ -115,6 +115,7 @@ fn fill<'a>(ranges: &mut Vec<Range<'a>>, from: u32, table: Option<&'a Table>, de
 
 /// Lets `fate` begin at `from`, which is no smaller than any start before it.
 fn push<'a>(ranges: &mut Vec<Range<'a>>, from: u32, fate: Fate<'a>) {
+    debug_assert!(ranges.last().is_none_or(|last| last.from <= from));
     if ranges.last().is_some_and(|last| last.from == from) {
         ranges.pop();
     }

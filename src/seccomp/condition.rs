@@ -79,7 +79,7 @@ impl Condition {
     /// author who wrote a small negative number means its low half, too.
     pub(super) fn low_half_decides(&self, registers_are_32_bit: bool) -> bool {
         let high = (self.value >> 32) as u32;
-        let sign_extended = self.test == Test::Equal && high == u32::MAX & (self.mask >> 32) as u32;
+        let sign_extended = self.test == Test::Equal && high == (self.mask >> 32) as u32;
         (self.narrow || registers_are_32_bit) && (high == 0 || sign_extended)
     }
 

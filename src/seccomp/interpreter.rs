@@ -39,7 +39,7 @@ pub(super) fn trace(program: &[SockFilter], data: &Data) -> (u32, usize) {
         let jump = |holds: bool| usize::from(if holds { i.jt } else { i.jf });
         match i.code {
             0x20 => {
-                assert!(i.k % 4 == 0 && i.k < 64, "load of {}", i.k);
+                assert!(i.k.is_multiple_of(4) && i.k < 64, "load of {}", i.k);
                 a = data.word(i.k);
             }
             0x54 => a &= i.k,

@@ -9,7 +9,7 @@
 //! `socketcall`, whose arguments lie in memory where a filter cannot look.
 //! libseccomp copies the rules of `socket` to the second way *without* what
 //! they say about the family, so that a profile allowing all families but
-//! AF_ALG lets a 32-bit program have AF_ALG too (CVE-2026-31431). Here:
+//! `AF_ALG` lets a 32-bit program have `AF_ALG` too (CVE-2026-31431). Here:
 //!
 //! - a call with conditions is, by way of its carrier, what the harshest of
 //!   its rules and of the default says: what cannot be checked is not allowed;
@@ -119,33 +119,37 @@ impl<'a> Gathered<'a> {
 
     fn place(&mut self, call: &Call, name: &'a str, action: u32, when: Option<usize>) {
         for &arch in self.arches {
-            let Some(number) = call.number(arch) else {
-                continue;
-            };
-            let largest = &mut self.largest[arch as usize];
-            *largest = (*largest).max(Some(number));
-            if action != self.default || is_carrier(arch, number) {
-                self.rules[arch as usize].push(Rule {
-                    number,
+            if let Some(number) = call.number(arch) {
+                self.speaks_about(arch, number);
+                if action != self.default || is_carrier(arch, number) {
+                    self.rules[arch as usize].push(Rule {
+                        number,
+                        action,
+                        when,
+                    });
+                }
+            }
+        }
+        if let Some((carrier, sub)) = call.carried_by() {
+            self.speaks_about(Arch::X86, carrier);
+            if action != self.default {
+                self.carried.push(Carried {
+                    carrier,
+                    sub,
                     action,
-                    when,
+                    conditional: when.is_some(),
+                    name,
                 });
             }
         }
-        if let Some((carrier, sub)) = call.carried_by()
-            && action != self.default
-        {
-            self.carried.push(Carried {
-                carrier,
-                sub,
-                action,
-                conditional: when.is_some(),
-                name,
-            });
-        }
     }
 
-    /// The largest number that the profile speaks about.
+    fn speaks_about(&mut self, arch: Arch, number: u32) {
+        let largest = &mut self.largest[arch as usize];
+        *largest = (*largest).max(Some(number));
+    }
+
+    /// The largest number that the profile speaks about, if any.
     pub(super) fn largest(&self, arch: Arch) -> Option<u32> {
         self.largest[arch as usize]
     }

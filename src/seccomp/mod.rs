@@ -13,6 +13,9 @@
 //!   no door that the first keeps shut; `rules` tells how.
 //! - `ipc` is recognised whatever version its caller puts into the number.
 //!
+//! And in one that is only exact: a bound above 32 bits is not cut down for
+//! 32-bit programs; their arguments are simply below it.
+//!
 //! What follows runc: an ABI that is not listed ends the caller; the machine's
 //! own is always listed; and where unknown calls are stopped, a number beyond
 //! all that the profile names is answered "no such call" (`ENOSYS`), because
@@ -114,11 +117,12 @@ fn arches(profile: &LinuxSeccomp, native: Arch) -> Vec<Arch> {
 }
 
 fn tables(profile: &LinuxSeccomp, arches: &[Arch], rules: &mut Gathered<'_>) -> Result<Vec<Table>> {
-    let stops = action::stops(profile.default_action());
+    // As in runc: whoever names number 0 alone has no later call in mind.
+    let dated = |number: &u32| action::stops(profile.default_action()) && *number > 0;
     arches
         .iter()
         .map(|&arch| {
-            let largest = rules.largest(arch).filter(|_| stops);
+            let largest = rules.largest(arch).filter(dated);
             Ok(Table {
                 arch,
                 calls: rules.settle(arch)?,

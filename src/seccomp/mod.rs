@@ -2,7 +2,7 @@
 //!
 //! runtime-spec describes a filter in words: names of calls, comparisons of
 //! their arguments, what to answer. The kernel takes a small program in
-//! classic BPF that sees a number, an ABI and six registers. [`compile`] turns
+//! classic BPF that sees a number, an ABI and six registers. [`compile()`] turns
 //! the one into the other, and decides as libseccomp and runc do wherever a
 //! profile could tell the difference. It leaves them in three places, always
 //! to the safe side:

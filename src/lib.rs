@@ -3,4 +3,5 @@
 
 pub mod cgroup;
 pub mod error;
+pub mod seccomp;
 pub mod sys;

@@ -17,6 +17,8 @@ pub mod process;
 pub mod socket;
 pub mod tty;
 
+pub mod seccomp;
+
 pub use error::{SysError, SysResult, flag_names};
 
 use std::ffi::CString;

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::Spec;
 
-use crate::cgroup::Layout;
+use crate::cgroup::layout::Layout;
+use crate::cgroup::ops;
 use crate::error::{Context, Error, Result};
 use crate::plan::Namespace;
 use crate::sys::identity::{self, CapSet};
@@ -69,8 +70,6 @@ impl Facts {
 
 /// Looks at the host.
 pub fn observe() -> Result<Facts> {
-    let mountinfo = read("/proc/self/mountinfo")?;
-    let own_cgroup = read("/proc/self/cgroup")?;
     Ok(Facts {
         ids: identity::effective_ids(),
         caps: identity::effective(),
@@ -78,15 +77,9 @@ pub fn observe() -> Result<Facts> {
         apparmor: fs::read("/sys/module/apparmor/parameters/enabled")
             .is_ok_and(|on| on.first() == Some(&b'Y')),
         selinux: Path::new("/sys/fs/selinux/enforce").exists(),
-        cgroups: Layout::parse(&mountinfo, &own_cgroup)?,
+        cgroups: ops::observe()?,
         map_helpers: map_helpers(),
     })
-}
-
-fn read(path: &str) -> Result<String> {
-    fs::read_to_string(path)
-        .context(|| format!("cannot read {path}"))
-        .map_err(|e| e.hint("rcon needs procfs mounted at /proc"))
 }
 
 fn last_cap() -> u32 {
@@ -120,7 +113,9 @@ pub fn observe_bundle(bundle: &Path, spec: &Spec) -> Result<BundleFacts> {
         ..BundleFacts::default()
     };
     for mount in spec.mounts().iter().flatten() {
-        let Some(source) = mount.source() else { continue };
+        let Some(source) = mount.source() else {
+            continue;
+        };
         let path = facts.bundle.join(source);
         if let Ok(meta) = fs::metadata(&path) {
             let kind = if meta.is_dir() {

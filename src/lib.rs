@@ -3,5 +3,8 @@
 
 pub mod cgroup;
 pub mod error;
+pub mod facts;
+pub mod plan;
+pub mod render;
 pub mod seccomp;
 pub mod sys;

@@ -19,12 +19,14 @@ mod other;
 use std::borrow::Cow;
 
 use oci_spec::runtime::LinuxResources;
+use serde::Serialize;
 
 use super::layout::{Layout, Version};
 use crate::error::{Error, Result};
 
 /// What to do when the file does not exist.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum OnMissing {
     /// What was asked for cannot be had.
     Fail,
@@ -35,7 +37,8 @@ pub enum OnMissing {
 }
 
 /// What to do when the kernel answers EINVAL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum OnRefusal {
     /// The value is wrong.
     Fail,
@@ -45,7 +48,7 @@ pub enum OnRefusal {
 }
 
 /// Look before writing: refuse when the cgroup already uses as much.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Guard {
     /// The file with the usage.
     pub usage_file: &'static str,
@@ -54,7 +57,7 @@ pub struct Guard {
 }
 
 /// One value for one file of one controller.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Write {
     /// Which controller, hence which hierarchy. `cgroup` is the v2 core.
     pub controller: Cow<'static, str>,

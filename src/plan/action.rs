@@ -7,9 +7,11 @@
 
 use std::path::PathBuf;
 
+use oci_spec::runtime::LinuxDeviceCgroup;
 use serde::Serialize;
 
-use crate::cgroup;
+use crate::cgroup::limits::Write;
+use crate::cgroup::paths::CgroupPaths;
 use crate::seccomp::Filter;
 use crate::sys::identity::CapSet;
 use crate::sys::process::SchedAttr;
@@ -33,8 +35,8 @@ pub enum Actor {
 pub enum Signal {
     /// The id maps are written: there is a root user in the new namespace.
     Mapped,
-    /// Init is in its cgroups.
-    Placed,
+    /// What only the launcher may do to init is done.
+    Prepared,
     /// The root is assembled but not entered: hooks of the runtime may look.
     RootAssembled,
     /// Those hooks have run.
@@ -305,22 +307,22 @@ pub enum Action {
     /// Makes the container's cgroups.
     CreateCgroup {
         /// One directory per hierarchy.
-        paths: cgroup::CgroupPaths,
+        paths: CgroupPaths,
     },
     /// Sets limits.
     SetLimits {
         /// In order.
-        writes: Vec<cgroup::Write>,
+        writes: Vec<Write>,
     },
     /// Decides which devices may be used (version 2: a program in the kernel).
     FilterDevices {
         /// The rules, last match wins.
-        rules: Vec<cgroup::devices::Rule>,
+        rules: Vec<LinuxDeviceCgroup>,
     },
-    /// Puts the new process into the container's cgroups.
+    /// Moves into the container's cgroups.
     JoinCgroup {
         /// One directory per hierarchy.
-        paths: cgroup::CgroupPaths,
+        paths: CgroupPaths,
     },
 
     /// Changes how mount events travel between this namespace and the host's.

@@ -14,6 +14,9 @@ use crate::cgroup::paths::CgroupDir;
 use crate::error::{Error, Result};
 use crate::facts::FileKind;
 
+/// Actions with the reason for each.
+pub(super) type Explained = Vec<(Action, &'static str)>;
+
 /// One entry of `mounts`, understood.
 #[derive(Debug)]
 pub(super) struct MountEntry {
@@ -70,7 +73,9 @@ fn entry(c: &Container<'_>, index: usize, mount: &Mount) -> Result<MountEntry> {
     let (kind, file) = if options.bind {
         copied(c, mount, owners)?
     } else if owners.is_some() {
-        return Err(Error::user("only a bind mount can show files under other owners"));
+        return Err(Error::user(
+            "only a bind mount can show files under other owners",
+        ));
     } else if options.remount {
         (Kind::Remount, false)
     } else if fstype == "cgroup" || fstype == "cgroup2" {
@@ -79,7 +84,8 @@ fn entry(c: &Container<'_>, index: usize, mount: &Mount) -> Result<MountEntry> {
         (new(fstype, mount)?, false)
     };
     check_below_proc(&path, &kind)?;
-    let no_links = matches!(&kind, Kind::New { fstype, .. } if fstype == "proc" || fstype == "sysfs");
+    let no_links =
+        matches!(&kind, Kind::New { fstype, .. } if fstype == "proc" || fstype == "sysfs");
     let target = Target {
         path,
         file,
@@ -189,7 +195,7 @@ fn check_below_proc(path: &Path, kind: &Kind) -> Result<()> {
 impl MountEntry {
     /// What this entry needs of the host before the container's namespaces
     /// are made, while its source can still be reached.
-    pub(super) fn open(&self) -> Vec<(Action, &'static str)> {
+    pub(super) fn open(&self) -> Explained {
         let Kind::Copy { source, owners } = &self.kind else {
             return Vec::new();
         };
@@ -211,15 +217,12 @@ impl MountEntry {
                 gids,
                 recursive,
             };
-            steps.push((action, "the files keep their owners on disk and show others inside"));
+            steps.push((
+                action,
+                "the files keep their owners on disk and show others inside",
+            ));
         }
         steps
-    }
-
-    /// Whether this entry shows the container's cgroup, and so has to wait
-    /// for the process to be in it.
-    pub(super) fn shows_cgroup(&self) -> bool {
-        matches!(self.kind, Kind::Cgroup)
     }
 
     /// Whether this puts something of the host's over `/dev`.
@@ -228,7 +231,7 @@ impl MountEntry {
     }
 
     /// The steps that put it in place.
-    pub(super) fn steps(&self, c: &Container<'_>) -> Result<Vec<(Action, &'static str)>> {
+    pub(super) fn steps(&self, c: &Container<'_>) -> Result<Explained> {
         match &self.kind {
             Kind::Copy { source, .. } => Ok(self.copy_steps(source)),
             Kind::New { fstype, source } => Ok(self.new_steps(c, fstype, source)),
@@ -244,7 +247,7 @@ impl MountEntry {
         }
     }
 
-    fn copy_steps(&self, source: &Path) -> Vec<(Action, &'static str)> {
+    fn copy_steps(&self, source: &Path) -> Explained {
         let action = Action::MountCopy {
             slot: Slot::Source(self.index),
             source: source.to_owned(),
@@ -255,7 +258,7 @@ impl MountEntry {
         vec![(action, "the bundle asks for this part of the host")]
     }
 
-    fn new_steps(&self, c: &Container<'_>, fstype: &str, source: &str) -> Vec<(Action, &'static str)> {
+    fn new_steps(&self, c: &Container<'_>, fstype: &str, source: &str) -> Explained {
         let mut options = self.options.data.clone();
         let label = c.linux().and_then(|l| l.mount_label().clone());
         let label = label.filter(|l| !l.is_empty());
@@ -276,11 +279,13 @@ impl MountEntry {
         vec![(action, why_new(fstype))]
     }
 
-    fn cgroup_steps(&self, c: &Container<'_>) -> Result<Vec<(Action, &'static str)>> {
+    fn cgroup_steps(&self, c: &Container<'_>) -> Result<Explained> {
         let layout = &c.facts.cgroups;
         match (layout.mode, layout.v2()) {
-            (Mode::Absent, _) => Err(Error::environment("no cgroup hierarchy is mounted on this host")
-                .context(format!("config.json: mounts[{}]", self.index))),
+            (Mode::Absent, _) => Err(Error::environment(
+                "no cgroup hierarchy is mounted on this host",
+            )
+            .context(format!("config.json: mounts[{}]", self.index))),
             (Mode::Unified, Some(v2)) => Ok(self.hierarchy_steps(c, v2, self.target.clone(), 0)),
             _ => Ok(self.cgroup1_steps(c, layout)),
         }
@@ -288,12 +293,20 @@ impl MountEntry {
 
     /// Version 1 is a directory of hierarchies: a small tmpfs, one mount for
     /// each, and a link for each controller that shares one.
-    fn cgroup1_steps(&self, c: &Container<'_>, layout: &Layout) -> Vec<(Action, &'static str)> {
+    fn cgroup1_steps(&self, c: &Container<'_>, layout: &Layout) -> Explained {
         let at = &self.target.path;
-        let mut steps = vec![(cgroup1_folder(&self.target), "a place for one directory per hierarchy")];
-        let legacy = layout.hierarchies.iter().filter(|h| h.version == Version::V1);
+        let mut steps = vec![(
+            cgroup1_folder(&self.target),
+            "a place for one directory per hierarchy",
+        )];
+        let legacy = layout
+            .hierarchies
+            .iter()
+            .filter(|h| h.version == Version::V1);
         for (n, hierarchy) in legacy.enumerate() {
-            let Some(name) = hierarchy.mount.file_name() else { continue };
+            let Some(name) = hierarchy.mount.file_name() else {
+                continue;
+            };
             let target = Target {
                 path: at.join(name),
                 file: false,
@@ -314,7 +327,10 @@ impl MountEntry {
                 flags: MountFlags::set(libc::MOUNT_ATTR_RDONLY),
                 propagation: Vec::new(),
             };
-            steps.push((action, "the mount points are made; nothing more belongs here"));
+            steps.push((
+                action,
+                "the mount points are made; nothing more belongs here",
+            ));
         }
         steps
     }
@@ -328,7 +344,7 @@ impl MountEntry {
         hierarchy: &Hierarchy,
         target: Target,
         nth: usize,
-    ) -> Vec<(Action, &'static str)> {
+    ) -> Explained {
         let (flags, propagation) = (self.options.flags, self.options.propagation.clone());
         if c.namespaces.has(super::Namespace::Cgroup) {
             let (fstype, options) = mount_options(hierarchy);
@@ -364,7 +380,10 @@ impl MountEntry {
             propagation,
         };
         vec![
-            (open, "without a cgroup namespace, only the container's own directory is shown"),
+            (
+                open,
+                "without a cgroup namespace, only the container's own directory is shown",
+            ),
             (place, "so that the container sees its own limits and use"),
         ]
     }

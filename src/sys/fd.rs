@@ -94,7 +94,10 @@ pub fn openat2(
     }
     Err(SysError::new(
         Errno::EAGAIN,
-        format!("openat2({}, {path:?}) raced with renames 64 times", show(dir)),
+        format!(
+            "openat2({}, {path:?}) raced with renames 64 times",
+            show(dir)
+        ),
     ))
 }
 
@@ -254,7 +257,12 @@ pub fn unlinkat(dir: impl AsFd, name: &Path) -> SysResult<()> {
 pub fn chown(fd: impl AsFd, uid: u32, gid: u32) -> SysResult<()> {
     let raw = fd.as_fd().as_raw_fd();
     syscall!(
-        || format!("fchownat({}, \"\", {}, {})", show(raw), uid as i32, gid as i32),
+        || format!(
+            "fchownat({}, \"\", {}, {})",
+            show(raw),
+            uid as i32,
+            gid as i32
+        ),
         libc::SYS_fchownat,
         raw,
         c"".as_ptr(),

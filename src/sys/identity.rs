@@ -38,8 +38,7 @@ impl FromIterator<Capability> for CapSet {
 
 /// What this process can do now (its effective set).
 pub fn effective() -> CapSet {
-    let set: HashSet<Capability> =
-        caps::read(None, caps::CapSet::Effective).unwrap_or_default();
+    let set: HashSet<Capability> = caps::read(None, caps::CapSet::Effective).unwrap_or_default();
     set.into_iter().collect()
 }
 
@@ -100,7 +99,12 @@ pub fn set_ambient(want: CapSet, last: u32) -> SysResult<()> {
     prctl("PR_CAP_AMBIENT, CLEAR_ALL", libc::PR_CAP_AMBIENT, clear, 0)?;
     for cap in (0..=last).filter(|c| want.0 & (1 << c) != 0) {
         let raise = libc::PR_CAP_AMBIENT_RAISE as u64;
-        prctl("PR_CAP_AMBIENT, RAISE", libc::PR_CAP_AMBIENT, raise, u64::from(cap))?;
+        prctl(
+            "PR_CAP_AMBIENT, RAISE",
+            libc::PR_CAP_AMBIENT,
+            raise,
+            u64::from(cap),
+        )?;
     }
     Ok(())
 }

@@ -48,6 +48,9 @@ pub(crate) fn c_path(path: &Path) -> SysResult<CString> {
 pub(crate) fn c_string(bytes: &[u8]) -> SysResult<CString> {
     CString::new(bytes).map_err(|_| {
         let shown = String::from_utf8_lossy(bytes);
-        SysError::new(Errno::EINVAL, format!("a string with a NUL byte: {shown:?}"))
+        SysError::new(
+            Errno::EINVAL,
+            format!("a string with a NUL byte: {shown:?}"),
+        )
     })
 }

@@ -48,8 +48,7 @@ pub fn open_tree(dir: impl AsFd, path: &Path, recursive: bool) -> SysResult<Owne
     let dir = dir.as_fd().as_raw_fd();
     let c = c_path(path)?;
     let rec = if recursive { libc::AT_RECURSIVE } else { 0 } as u32;
-    let flags =
-        libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | rec | libc::AT_EMPTY_PATH as u32;
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | rec | libc::AT_EMPTY_PATH as u32;
     syscall!(
         || {
             let rec = if recursive { "|AT_RECURSIVE" } else { "" };
@@ -291,12 +290,7 @@ pub fn pivot_root_here() -> SysResult<()> {
 
 /// Makes the working directory the root of this process alone.
 pub fn chroot_here() -> SysResult<()> {
-    syscall!(
-        || "chroot(\".\")".into(),
-        libc::SYS_chroot,
-        c".".as_ptr()
-    )
-    .map(drop)
+    syscall!(|| "chroot(\".\")".into(), libc::SYS_chroot, c".".as_ptr()).map(drop)
 }
 
 /// The working directory as the kernel tells it.

@@ -4,6 +4,9 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use super::{SysResult, fd, flag_names, syscall};
 
+/// libc's constant is too narrow for its value.
+pub(super) const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
 /// The clone flags, by name.
 pub const CLONE_FLAGS: &[(u64, &str)] = &[
     (libc::CLONE_NEWUSER as u64, "CLONE_NEWUSER"),
@@ -16,7 +19,7 @@ pub const CLONE_FLAGS: &[(u64, &str)] = &[
     (0x80, "CLONE_NEWTIME"),
     (libc::CLONE_PARENT as u64, "CLONE_PARENT"),
     (libc::CLONE_PIDFD as u64, "CLONE_PIDFD"),
-    (libc::CLONE_INTO_CGROUP as u64, "CLONE_INTO_CGROUP"),
+    (CLONE_INTO_CGROUP, "CLONE_INTO_CGROUP"),
 ];
 
 /// Leaves the namespaces named by `flags` for new ones.

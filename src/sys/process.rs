@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 
-use super::namespace::CLONE_FLAGS;
+use super::namespace::{CLONE_FLAGS, CLONE_INTO_CGROUP};
 use super::{SysError, SysResult, fd, flag_names, syscall};
 
 /// Which side of a [`fork`] we are on.
@@ -48,7 +48,7 @@ pub fn fork(flags: u64, cgroup: Option<&OwnedFd>) -> SysResult<Forked> {
     let mut pidfd: RawFd = -1;
     let mut flags = flags | libc::CLONE_PIDFD as u64;
     if cgroup.is_some() {
-        flags |= libc::CLONE_INTO_CGROUP as u64;
+        flags |= CLONE_INTO_CGROUP;
     }
     let args = CloneArgs {
         flags,
@@ -115,7 +115,9 @@ fn wait_with(pidfd: impl AsFd, flags: i32) -> SysResult<Option<Exit>> {
                 libc::WEXITED | flags,
             )
         };
-        match SysError::check(i64::from(ret), || format!("waitid(P_PIDFD, {raw}, WEXITED)")) {
+        match SysError::check(i64::from(ret), || {
+            format!("waitid(P_PIDFD, {raw}, WEXITED)")
+        }) {
             Err(e) if e.errno == Errno::EINTR => {}
             Err(e) => return Err(e),
             Ok(_) => return Ok(exit_of(&info)),

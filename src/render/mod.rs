@@ -1,0 +1,3 @@
+//! A plan for people: in words and as shell.
+
+pub mod words;

@@ -1,0 +1,8 @@
+//! Each action in words.
+
+use crate::plan::Action;
+
+/// What an action does, as an English phrase.
+pub fn action(action: &Action) -> String {
+    format!("{action:?}")
+}

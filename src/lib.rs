@@ -6,5 +6,6 @@ pub mod error;
 pub mod facts;
 pub mod plan;
 pub mod render;
+pub mod run;
 pub mod seccomp;
 pub mod sys;

@@ -143,6 +143,11 @@ pub fn duplicate(fd: impl AsFd) -> SysResult<OwnedFd> {
     .map(own)
 }
 
+/// The number that the next descriptor this process opens will get.
+pub fn next_free(fd: impl AsFd) -> SysResult<RawFd> {
+    duplicate(fd).map(|copy| copy.as_raw_fd())
+}
+
 /// Makes `fd` also known as `number` (0, 1 or 2), open across exec.
 pub fn place(fd: impl AsFd, number: RawFd) -> SysResult<()> {
     let raw = fd.as_fd().as_raw_fd();
@@ -298,7 +303,7 @@ pub fn stat(fd: impl AsFd) -> SysResult<libc::stat> {
     Ok(st)
 }
 
-/// The magic number and mount flags of the file system `fd` is on.
+/// The magic number and such of the file system `fd` is on.
 pub fn statfs(fd: impl AsFd) -> SysResult<libc::statfs> {
     let raw = fd.as_fd().as_raw_fd();
     // SAFETY: as in `stat`.
@@ -307,6 +312,17 @@ pub fn statfs(fd: impl AsFd) -> SysResult<libc::statfs> {
     let ret = unsafe { libc::fstatfs(raw, &raw mut st) };
     SysError::check(i64::from(ret), || format!("fstatfs({})", show(raw)))?;
     Ok(st)
+}
+
+/// The flags (`ST_*`) of the mount that `fd` is on.
+pub fn mount_flags(fd: impl AsFd) -> SysResult<u64> {
+    let raw = fd.as_fd().as_raw_fd();
+    // SAFETY: as in `stat`.
+    let mut st: libc::statvfs = unsafe { std::mem::zeroed() };
+    // SAFETY: as in `stat`.
+    let ret = unsafe { libc::fstatvfs(raw, &raw mut st) };
+    SysError::check(i64::from(ret), || format!("fstatvfs({})", show(raw)))?;
+    Ok(st.f_flag)
 }
 
 /// Makes `fd`, a directory, the working directory.

@@ -83,3 +83,16 @@ pub fn join_session_keyring(name: &str) -> SysResult<()> {
     )
     .map(drop)
 }
+
+/// The clone flag of the namespace behind a descriptor.
+pub fn kind_of(ns: impl AsFd) -> SysResult<u64> {
+    const NS_GET_NSTYPE: u64 = 0xb703;
+    let raw = ns.as_fd().as_raw_fd();
+    syscall!(
+        || format!("ioctl({}, NS_GET_NSTYPE)", fd::show(raw)),
+        libc::SYS_ioctl,
+        raw,
+        NS_GET_NSTYPE
+    )
+    .map(|flag| flag as u64)
+}

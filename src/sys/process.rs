@@ -1,7 +1,7 @@
 //! Processes: making them, waiting for them, what they may use, and exec.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 
@@ -44,7 +44,7 @@ struct CloneArgs {
 /// `flags` may name new namespaces and `CLONE_PARENT`; with `cgroup`, the child
 /// starts inside that (version 2) cgroup. There must be one thread only: the
 /// child gets a copy of every lock as it stands.
-pub fn fork(flags: u64, cgroup: Option<&OwnedFd>) -> SysResult<Forked> {
+pub fn fork(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> SysResult<Forked> {
     let mut pidfd: RawFd = -1;
     let mut flags = flags | libc::CLONE_PIDFD as u64;
     if cgroup.is_some() {
@@ -99,6 +99,11 @@ pub fn wait(pidfd: impl AsFd) -> SysResult<Exit> {
 /// As [`wait`], but does not wait: `None` while the child runs.
 pub fn try_wait(pidfd: impl AsFd) -> SysResult<Option<Exit>> {
     wait_with(pidfd, libc::WNOHANG)
+}
+
+/// Whether the child has ended, leaving its status for a later [`wait`].
+pub fn try_wait_still(pidfd: impl AsFd) -> bool {
+    wait_with(pidfd, libc::WNOHANG | libc::WNOWAIT).is_ok_and(|exit| exit.is_some())
 }
 
 fn wait_with(pidfd: impl AsFd, flags: i32) -> SysResult<Option<Exit>> {
@@ -169,9 +174,14 @@ impl Strings {
             .iter()
             .map(|s| super::c_string(s.as_ref().as_bytes()))
             .collect::<SysResult<Vec<_>>>()?;
+        Ok(Self::from_c(owned))
+    }
+
+    /// Of strings that are in the kernel's form already.
+    pub fn from_c(owned: Vec<CString>) -> Self {
         let mut pointers: Vec<_> = owned.iter().map(|s| s.as_ptr()).collect();
         pointers.push(std::ptr::null());
-        Ok(Self { owned, pointers })
+        Self { owned, pointers }
     }
 
     /// The first of them, for an error message.

@@ -1,0 +1,220 @@
+//! The last things before the program: finding it, its environment, its
+//! working directory, and becoming it.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+use super::channel::FailureKind;
+use super::root::Root;
+use crate::sys::process::Strings;
+use crate::sys::{SysError, SysResult, fd, identity, mount};
+
+/// Where programs are looked for when the environment does not say.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// More of `/etc/passwd` is not read; an image could have any amount of it.
+const LONGEST_PASSWD: u64 = 1 << 20;
+
+/// Why a program cannot be run, in the words callers of runtimes look for.
+pub(super) struct NotRunnable {
+    pub kind: FailureKind,
+    pub errno: Errno,
+    pub text: String,
+}
+
+impl NotRunnable {
+    fn new(program: &str, kind: FailureKind, errno: Errno, why: &str) -> Self {
+        Self {
+            kind,
+            errno,
+            text: format!("exec: {program:?}: {why}"),
+        }
+    }
+}
+
+/// Finds `program` as the shell would, by the user it will run as.
+pub(super) fn find(program: &str, search: &str) -> Result<CString, NotRunnable> {
+    let found = if program.contains('/') {
+        runnable(Path::new(program)).map_err(|errno| match errno {
+            Errno::ENOENT | Errno::ENOTDIR => NotRunnable::new(
+                program,
+                FailureKind::NotFound,
+                errno,
+                "no such file or directory",
+            ),
+            _ => denied(program, errno),
+        })?
+    } else {
+        search_path(program, search)?
+    };
+    CString::new(found.as_os_str().as_bytes())
+        .map_err(|_| denied(program, Errno::EINVAL))
+}
+
+fn denied(program: &str, errno: Errno) -> NotRunnable {
+    let why = match errno {
+        Errno::EACCES => "permission denied".to_owned(),
+        Errno::EISDIR => "permission denied: it is a directory".to_owned(),
+        other => other.desc().to_owned(),
+    };
+    NotRunnable::new(program, FailureKind::NotExecutable, errno, &why)
+}
+
+fn search_path(program: &str, search: &str) -> Result<PathBuf, NotRunnable> {
+    let search = if search.is_empty() { DEFAULT_PATH } else { search };
+    let mut refused = None;
+    for dir in search.split(':') {
+        let dir = if dir.is_empty() { "." } else { dir };
+        match runnable(&Path::new(dir).join(program)) {
+            Ok(path) => return Ok(path),
+            Err(e @ (Errno::EACCES | Errno::EISDIR)) => refused = Some(e),
+            Err(_) => {}
+        }
+    }
+    let not_found = "executable file not found in $PATH";
+    Err(refused.map_or_else(
+        || NotRunnable::new(program, FailureKind::NotFound, Errno::ENOENT, not_found),
+        |errno| denied(program, errno),
+    ))
+}
+
+fn runnable(path: &Path) -> Result<PathBuf, Errno> {
+    identity::may_execute(path).map_err(|e| e.errno)?;
+    match std::fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => Err(Errno::EISDIR),
+        Ok(_) => Ok(path.to_owned()),
+        Err(e) => Err(Errno::from_raw(e.raw_os_error().unwrap_or(libc::EIO))),
+    }
+}
+
+/// What a failed exec of a program that was found means.
+pub(super) fn explain_exec(program: &str, e: &SysError) -> NotRunnable {
+    let (kind, why) = match e.errno {
+        Errno::ENOENT => (
+            FailureKind::NotFound,
+            "no such file or directory: the interpreter it names is missing",
+        ),
+        Errno::ENOEXEC => (
+            FailureKind::NotExecutable,
+            "exec format error: not a program for this machine, or a script without #! line",
+        ),
+        Errno::EACCES => (FailureKind::NotExecutable, "permission denied"),
+        other => (FailureKind::NotExecutable, other.desc()),
+    };
+    NotRunnable::new(program, kind, e.errno, why)
+}
+
+/// The environment, with `HOME` as a login would set it if it is not given.
+pub(super) fn environment(root: Root<'_>, env: &[String], uid: u32) -> SysResult<Strings> {
+    let mut all = env.to_vec();
+    if !env.iter().any(|e| e.starts_with("HOME=")) {
+        let home = home_of(&read_passwd(root), uid);
+        all.push(format!("HOME={}", home.unwrap_or_else(|| "/".to_owned())));
+    }
+    Strings::new(&all)
+}
+
+/// The image's list of users, as far as it can be read without harm: a FIFO
+/// in its place must not block, nor a giant file fill the memory.
+fn read_passwd(root: Root<'_>) -> String {
+    let flags = libc::O_RDONLY | libc::O_NONBLOCK;
+    let Ok(file) = root.open(Path::new("/etc/passwd"), flags) else {
+        return String::new();
+    };
+    let regular = fd::stat(&file).is_ok_and(|st| st.st_mode & libc::S_IFMT == libc::S_IFREG);
+    let mut text = Vec::new();
+    if regular && File::from(file).take(LONGEST_PASSWD).read_to_end(&mut text).is_ok() {
+        return String::from_utf8_lossy(&text).into_owned();
+    }
+    String::new()
+}
+
+fn home_of(passwd: &str, uid: u32) -> Option<String> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let id = fields.nth(2)?;
+        let home = fields.nth(2)?;
+        (id.parse() == Ok(uid) && home.starts_with('/')).then(|| home.to_owned())
+    })
+}
+
+/// Makes `path` the working directory, making it where it is missing, and
+/// makes sure that it lies inside the root: a path such as `/proc/self/fd/7`
+/// must not lead to a directory of the host that happens to be open.
+pub(super) fn enter_directory(root: Root<'_>, path: &Path) -> SysResult<()> {
+    let dir = root.make_directory(path)?;
+    fd::fchdir(&dir)?;
+    let here = mount::getcwd()?;
+    if here.starts_with('/') {
+        return Ok(());
+    }
+    Err(SysError::new(
+        Errno::EACCES,
+        format!("the working directory {path:?} leads outside the container"),
+    ))
+}
+
+/// Lets the program's user open `/dev/stdout` and its like again.
+///
+/// Files are left alone: one that the caller redirects to stays the caller's.
+pub(super) fn give_stdio(uid: u32) -> SysResult<()> {
+    for number in 0..3 {
+        let stream = fd::standard(number);
+        let st = fd::stat(stream)?;
+        let kind = st.st_mode & libc::S_IFMT;
+        let terminal = kind == libc::S_IFCHR && libc::major(st.st_rdev) >= 136 && libc::major(st.st_rdev) <= 143;
+        if st.st_uid == uid || !(terminal || kind == libc::S_IFIFO || kind == libc::S_IFSOCK) {
+            continue;
+        }
+        match fd::chown(stream, uid, u32::MAX) {
+            // A user that this namespace has no id for, or a pipe of a file
+            // system that keeps its owner: the streams work all the same.
+            Err(e) if matches!(e.errno, Errno::EPERM | Errno::EINVAL | Errno::EROFS) => {}
+            done => done?,
+        }
+    }
+    Ok(())
+}
+
+/// The root as this process sees it.
+pub(super) fn own_root() -> SysResult<OwnedFd> {
+    fd::open(Path::new("/"), libc::O_PATH | libc::O_DIRECTORY)
+}
+
+/// Borrows an open directory as a root.
+pub(super) fn as_root(dir: &OwnedFd) -> Root<'_> {
+    Root(dir.as_fd())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn home_is_found_by_number_never_by_name() {
+        let passwd = "1000:x:0:0::/wrong:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\nbad\n";
+        assert_eq!(home_of(passwd, 1000).as_deref(), Some("/home/user"));
+        assert_eq!(home_of(passwd, 7), None);
+    }
+
+    #[test]
+    fn a_missing_program_is_told_as_such() {
+        let e = find("no-such-program-here", "/bin").unwrap_err();
+        assert_eq!(e.kind, FailureKind::NotFound);
+        assert!(e.text.contains("executable file not found in $PATH"), "{}", e.text);
+        let e = find("/no/such", "").unwrap_err();
+        assert!(e.text.contains("no such file or directory"), "{}", e.text);
+    }
+
+    #[test]
+    fn a_directory_is_no_program() {
+        let e = find("/tmp", "").unwrap_err();
+        assert_eq!(e.kind, FailureKind::NotExecutable);
+    }
+}

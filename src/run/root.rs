@@ -1,0 +1,210 @@
+//! Paths inside a container's root, resolved by descriptor.
+//!
+//! An image can make any of its paths a symbolic link, and a volume shared
+//! with a running container can change while we look. So no path is ever put
+//! together as a string and handed to the kernel: each is resolved by
+//! `openat2` as seen from the root's own descriptor, from which neither `..`
+//! nor a link leads out, and what is done next is done to the descriptor.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Component, Path, PathBuf};
+
+use nix::errno::Errno;
+
+use crate::sys::{SysError, SysResult, fd};
+
+/// More links in one path than any honest image has.
+const MOST_LINKS: usize = 40;
+
+/// The root of a container, open.
+#[derive(Clone, Copy)]
+pub(super) struct Root<'a>(pub BorrowedFd<'a>);
+
+impl Root<'_> {
+    /// What `path` leads to, links followed, as an `O_PATH` descriptor.
+    pub(super) fn find(self, path: &Path) -> SysResult<OwnedFd> {
+        self.open(path, libc::O_PATH)
+    }
+
+    /// Opens `path` for use. Never blocks: a FIFO in its place opens at once.
+    pub(super) fn open(self, path: &Path, flags: i32) -> SysResult<OwnedFd> {
+        fd::openat2(self.0, relative(path), flags | libc::O_NOCTTY, 0, fd::IN_ROOT)
+    }
+
+    /// The directory `path`, made where it is missing, parents and all.
+    pub(super) fn make_directory(self, path: &Path) -> SysResult<OwnedFd> {
+        match self.open(path, libc::O_PATH | libc::O_DIRECTORY) {
+            Err(e) if e.errno == Errno::ENOENT => self.walk(path),
+            found => found,
+        }
+    }
+
+    /// The file `path`, made (empty) where it is missing.
+    pub(super) fn make_file(self, path: &Path) -> SysResult<OwnedFd> {
+        match self.find(path) {
+            Err(e) if e.errno == Errno::ENOENT => {}
+            found => return found,
+        }
+        let (parent, name) = self.parent(path)?;
+        let flags = libc::O_CREAT | libc::O_EXCL | libc::O_WRONLY | libc::O_NOFOLLOW;
+        match fd::openat2(&parent, Path::new(&name), flags, 0o644, fd::NO_LINKS) {
+            Ok(_) => {}
+            Err(e) if e.errno == Errno::EEXIST => {}
+            Err(e) => return Err(e),
+        }
+        fd::openat2(&parent, Path::new(&name), libc::O_PATH | libc::O_NOFOLLOW, 0, fd::NO_LINKS)
+    }
+
+    /// As [`Self::find`], but refuses to follow any link.
+    pub(super) fn find_no_links(self, path: &Path) -> SysResult<OwnedFd> {
+        fd::openat2(self.0, relative(path), libc::O_PATH, 0, fd::NO_LINKS)
+    }
+
+    /// The directory that `path` is in, made where it is missing, and the
+    /// name of `path` in it.
+    pub(super) fn parent(self, path: &Path) -> SysResult<(OwnedFd, OsString)> {
+        let name = path.file_name().ok_or_else(|| {
+            SysError::new(Errno::EINVAL, format!("{path:?} names no file"))
+        })?;
+        let parent = self.make_directory(path.parent().unwrap_or(Path::new("/")))?;
+        Ok((parent, name.to_owned()))
+    }
+
+    /// Goes down `path` one name at a time, making what is missing. A link is
+    /// read and its target walked in its place, so that one which dangles has
+    /// its target made, inside.
+    fn walk(self, path: &Path) -> SysResult<OwnedFd> {
+        let mut todo: VecDeque<OsString> = names(path).collect();
+        let mut done = PathBuf::new();
+        let mut here = fd::openat2(self.0, Path::new("."), DIR, 0, fd::IN_ROOT)?;
+        let mut links = 0;
+        while let Some(name) = todo.pop_front() {
+            if name == ".." {
+                done.pop();
+                here = fd::openat2(self.0, relative(&done), DIR, 0, fd::IN_ROOT)?;
+                continue;
+            }
+            let name_path = Path::new(&name);
+            if let Some(target) = read_link(&here, name_path)? {
+                links += 1;
+                if links > MOST_LINKS {
+                    return Err(SysError::new(Errno::ELOOP, format!("resolving {path:?}")));
+                }
+                if target.is_absolute() {
+                    done.clear();
+                    here = fd::openat2(self.0, Path::new("."), DIR, 0, fd::IN_ROOT)?;
+                }
+                for part in names(&target).collect::<Vec<_>>().into_iter().rev() {
+                    todo.push_front(part);
+                }
+                continue;
+            }
+            fd::mkdirat(&here, name_path, 0o755)?;
+            here = fd::openat2(&here, name_path, DIR | libc::O_NOFOLLOW, 0, fd::NO_LINKS)?;
+            done.push(name);
+        }
+        Ok(here)
+    }
+}
+
+const DIR: i32 = libc::O_PATH | libc::O_DIRECTORY;
+
+/// A path for `openat2` below a directory: `RESOLVE_IN_ROOT` would take an
+/// absolute one, the other modes would not.
+fn relative(path: &Path) -> &Path {
+    let path = path.strip_prefix("/").unwrap_or(path);
+    if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    }
+}
+
+fn names(path: &Path) -> impl Iterator<Item = OsString> + '_ {
+    path.components().filter_map(|part| match part {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        _ => None,
+    })
+}
+
+/// The target of the link `name`, or `None` where it is no link or not there.
+fn read_link(dir: &OwnedFd, name: &Path) -> SysResult<Option<PathBuf>> {
+    match nix::fcntl::readlinkat(dir.as_fd(), name) {
+        Ok(target) => Ok(Some(PathBuf::from(OsString::from_vec(target.into_vec())))),
+        Err(Errno::EINVAL | Errno::ENOENT) => Ok(None),
+        Err(e) => Err(SysError::new(e, format!("readlinkat({name:?})"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    struct Tree(PathBuf);
+
+    impl Tree {
+        fn new(name: &str) -> Self {
+            let dir = std::env::temp_dir().join(format!("rcon-test-root-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&dir);
+            fs::create_dir_all(dir.join("root/etc")).unwrap();
+            Self(dir)
+        }
+
+        fn open(&self) -> OwnedFd {
+            fd::open(&self.0.join("root"), libc::O_PATH | libc::O_DIRECTORY).unwrap()
+        }
+    }
+
+    impl Drop for Tree {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn missing_directories_are_made_inside() {
+        let tree = Tree::new("make");
+        let root = tree.open();
+        Root(root.as_fd()).make_directory(Path::new("/a/b/../c")).unwrap();
+        assert!(tree.0.join("root/a/c").is_dir());
+    }
+
+    #[test]
+    fn a_dangling_link_to_the_host_is_made_inside() {
+        let tree = Tree::new("dangling");
+        let outside = tree.0.join("outside");
+        symlink(&outside, tree.0.join("root/link")).unwrap();
+        symlink("../../../../up", tree.0.join("root/climb")).unwrap();
+        let root = tree.open();
+        Root(root.as_fd()).make_directory(Path::new("/link/deep")).unwrap();
+        Root(root.as_fd()).make_file(Path::new("/climb/file")).unwrap();
+        assert!(!outside.exists(), "made on the host");
+        assert!(!tree.0.join("up").exists(), "made on the host");
+        assert!(tree.0.join("root/up/file").is_file());
+    }
+
+    #[test]
+    fn a_circle_of_links_ends() {
+        let tree = Tree::new("circle");
+        symlink("b", tree.0.join("root/a")).unwrap();
+        symlink("a", tree.0.join("root/b")).unwrap();
+        let root = tree.open();
+        let e = Root(root.as_fd()).make_directory(Path::new("/a/x")).unwrap_err();
+        assert_eq!(e.errno, Errno::ELOOP);
+    }
+
+    #[test]
+    fn links_can_be_refused() {
+        let tree = Tree::new("nolinks");
+        symlink("etc", tree.0.join("root/proc")).unwrap();
+        let root = tree.open();
+        let e = Root(root.as_fd()).find_no_links(Path::new("/proc")).unwrap_err();
+        assert_eq!(e.errno, Errno::ELOOP);
+    }
+}

@@ -1,0 +1,695 @@
+//! One process walking along a plan and taking the steps that are its own.
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::Instant;
+
+use nix::errno::Errno;
+
+use super::channel::{Channel, Failure, FailureKind, Message};
+use super::hooks::State;
+use super::program::{self, NotRunnable, as_root};
+use super::{advice, devices, hooks, mounting, terminal};
+use crate::cgroup::devices::DeviceList;
+use crate::cgroup::ops::{Cgroup, Joiner, Permission};
+use crate::error::Error;
+use crate::plan::{Action, Actor, EnterRoot, Label, Namespace, OnFailure, Plan, Signal, Slot, Step};
+use crate::render::words;
+use crate::sys::process::{Forked, Strings};
+use crate::sys::{SysError, SysResult, fd, identity, mount, namespace, process, seccomp, socket};
+
+/// A process this one has made.
+#[derive(Debug)]
+pub(super) struct Child {
+    pub pid: i32,
+    pub pidfd: OwnedFd,
+}
+
+/// Tells each step as it is taken.
+#[derive(Debug)]
+pub struct Explain {
+    /// Where to.
+    pub out: File,
+    /// Since when.
+    pub start: Instant,
+}
+
+/// Why a step could not be taken.
+pub(super) enum StepError {
+    Sys(SysError),
+    Other(Error),
+    NotRunnable(NotRunnable),
+}
+
+impl From<SysError> for StepError {
+    fn from(e: SysError) -> Self {
+        StepError::Sys(e)
+    }
+}
+
+impl From<Error> for StepError {
+    fn from(e: Error) -> Self {
+        StepError::Other(e)
+    }
+}
+
+type Done = std::result::Result<(), StepError>;
+
+/// What a process has in its hands while it walks.
+pub(super) struct Walk<'a> {
+    pub plan: &'a Plan,
+    pub me: Actor,
+    pub at: usize,
+    /// Ours, to the launcher or from it.
+    pub channel: Channel,
+    /// The children's end, until they have it.
+    pub children_end: Option<Channel>,
+    /// The process made last.
+    pub child: Option<Child>,
+    pub cgroup: Option<Cgroup>,
+    pub joiner: Option<Joiner>,
+    pub slots: BTreeMap<Slot, OwnedFd>,
+    pub console: Option<OwnedFd>,
+    pub start_socket: Option<OwnedFd>,
+    pub state: State,
+    pub preserve_fds: u32,
+    pub explain: Option<Explain>,
+    pub warnings: Vec<String>,
+    pub program: Option<CString>,
+    pub uid: u32,
+}
+
+impl Walk<'_> {
+    /// Takes this process's steps from here on, up to the one that `last`
+    /// recognises, which is left to the caller.
+    pub(super) fn walk(&mut self, last: impl Fn(&Step) -> bool) -> Result<(), Failure> {
+        let plan = self.plan;
+        while let Some(step) = plan.steps.get(self.at) {
+            if step.actor == self.me {
+                if last(step) {
+                    return Ok(());
+                }
+                self.take(step)?;
+            } else if self.me == Actor::Launcher && makes_grandchild(step) {
+                self.adopt().map_err(|e| self.failure(step, e))?;
+            }
+            self.at += 1;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, step: &Step) -> Result<(), Failure> {
+        self.tell(step);
+        let Err(e) = self.perform(&step.action) else {
+            return Ok(());
+        };
+        let failure = self.failure(step, e);
+        if step.on_failure == OnFailure::Warn {
+            self.warn(failure.text);
+            return Ok(());
+        }
+        Err(failure)
+    }
+
+    fn tell(&mut self, step: &Step) {
+        let Some(explain) = &mut self.explain else { return };
+        let ms = explain.start.elapsed().as_secs_f64() * 1000.0;
+        let actor = format!("{:?}", step.actor).to_lowercase();
+        let what = words::action(&step.action);
+        // One write, so that lines of several processes do not mix. An
+        // explanation that cannot be written must not stop the start.
+        let line = format!("[{ms:8.3} ms] {actor:<8} {what} -- {}\n", step.why);
+        let _ = explain.out.write_all(line.as_bytes());
+    }
+
+    fn warn(&mut self, text: String) {
+        if self.me == Actor::Launcher {
+            self.warnings.push(text);
+        } else {
+            // If nobody listens any more, nobody can be warned.
+            let _ = self.channel.send(&Message::Warned(text));
+        }
+    }
+
+    pub(super) fn failure(&self, step: &Step, e: StepError) -> Failure {
+        let number = self.at as u32;
+        let what = words::action(&step.action);
+        match e {
+            StepError::Sys(e) => {
+                let hint = advice::advice(&step.action, e.errno);
+                let hint = hint.map_or(String::new(), |h| format!(" ({h})"));
+                Failure {
+                    step: number,
+                    errno: e.errno as i32,
+                    kind: FailureKind::Step,
+                    text: format!("{what}: {e}{hint}"),
+                }
+            }
+            StepError::Other(e) => Failure {
+                step: number,
+                errno: 0,
+                kind: FailureKind::Step,
+                text: e.to_string(),
+            },
+            StepError::NotRunnable(e) => Failure {
+                step: number,
+                errno: e.errno as i32,
+                kind: e.kind,
+                text: e.text,
+            },
+        }
+    }
+
+    /// Carries out one action. No arm for "the rest": a new kind of action
+    /// has to be thought about here.
+    fn perform(&mut self, action: &Action) -> Done {
+        match action {
+            Action::Tell { signal, .. } => self.channel.send(&Message::Told(*signal))?,
+            Action::Wait { signal: Signal::Start, .. } if self.me == Actor::Init => self.await_start()?,
+            Action::Wait { signal, .. } => self.await_signal(*signal)?,
+            Action::StartProcess { child, namespaces, into_cgroup } => {
+                self.start_process(*child, namespaces, *into_cgroup)?;
+            }
+            Action::CreateNamespaces { kinds } => {
+                namespace::unshare(kinds.iter().fold(0, |all, k| all | k.flag()))?;
+            }
+            Action::OpenNamespace { kind, path } => {
+                let ns = mounting::open_namespace(path, *kind)?;
+                self.slots.insert(Slot::Namespace(*kind), ns);
+            }
+            Action::EnterNamespace { kind } => {
+                namespace::setns(self.slot(Slot::Namespace(*kind))?, kind.flag())?;
+            }
+            Action::EnterContainer { kinds } => {
+                let flags = kinds.iter().fold(0, |all, k| all | k.flag());
+                if flags != 0 {
+                    namespace::setns(self.slot(Slot::Container)?, flags)?;
+                }
+            }
+            Action::SetClockOffset { clock, seconds, nanoseconds } => {
+                let line = format!("{clock} {seconds} {nanoseconds}\n");
+                mounting::write_file(Path::new("/proc/self/timens_offsets"), &line)?;
+            }
+            Action::WriteIdMap { groups, ranges, helper } => {
+                let pid = self.child_pid()?;
+                match helper {
+                    Some(helper) => run_map_helper(helper, pid, ranges)?,
+                    None => mounting::write_map(pid, if *groups { "gid_map" } else { "uid_map" }, ranges)?,
+                }
+            }
+            Action::DenySetgroups => {
+                let path = format!("/proc/{}/setgroups", self.child_pid()?);
+                mounting::write_file(Path::new(&path), "deny")?;
+            }
+            Action::BecomeRoot => become_root()?,
+            Action::HideFromOthers => identity::set_dumpable(false)?,
+            Action::CreateCgroup { paths } => {
+                let rootless = identity::effective_ids().0 != 0;
+                let permission = if rootless { Permission::Optional } else { Permission::Required };
+                self.cgroup = Some(Cgroup::create(paths.clone(), permission)?);
+            }
+            Action::SetLimits { writes } => {
+                self.cgroup()?.apply(writes).map_err(|e| e.context("config.json"))?;
+            }
+            Action::FilterDevices { rules } => self.cgroup()?.set_devices(&DeviceList::compile(rules)?)?,
+            Action::JoinCgroup { .. } => self.join_cgroup()?,
+            _ => return self.perform_inside(action),
+        }
+        Ok(())
+    }
+
+    /// The second half of [`Self::perform`]: what is done to the mounts and to
+    /// the process that becomes the program.
+    fn perform_inside(&mut self, action: &Action) -> Done {
+        match action {
+            Action::SetPropagation { propagation } => mounting::set_propagation(*propagation)?,
+            Action::OpenHostProc => {
+                let proc = super::procfs::open_host()?;
+                self.slots.insert(Slot::HostProc, proc);
+            }
+            Action::OpenRoot { path, propagation } => {
+                let tree = mounting::copy(path, true)?;
+                mounting::travel(&tree, propagation.as_slice())?;
+                self.slots.insert(Slot::Root, tree);
+            }
+            Action::AttachRoot { path } => self.attach_root(path)?,
+            Action::OpenSource { slot, path, recursive } => {
+                let copy = mounting::copy(path, *recursive)?;
+                self.slots.insert(*slot, copy);
+            }
+            Action::MapOwners { slot, uids, gids, recursive } => {
+                let map = mounting::mapping_namespace(uids, gids)?;
+                mount::set_idmap(self.slot(*slot)?, &map, *recursive)?;
+            }
+            Action::MountCopy { slot, target, flags, propagation, .. } => {
+                let copy = self.slots.remove(slot).ok_or_else(|| missing(*slot))?;
+                mounting::place(as_root(self.slot(Slot::Root)?), &copy, target, *flags, propagation)?;
+            }
+            Action::MountNew { filesystem, target, flags, propagation } => {
+                self.mount_new(filesystem, target, *flags, propagation)?;
+            }
+            Action::Remount { target, flags, propagation } => {
+                mounting::remount(as_root(self.slot(Slot::Root)?), target, *flags, propagation)?;
+            }
+            Action::MakeDevice { device } => devices::make(as_root(self.slot(Slot::Root)?), device)?,
+            Action::MakeLink { path, target } => devices::link(as_root(self.slot(Slot::Root)?), path, target)?,
+            Action::MakeTerminal { size, owner } => self.make_terminal(*size, *owner)?,
+            Action::RunHook { hook } => hooks::run(hook, &self.state)?,
+            Action::EnterRoot { how } => self.enter_root(*how)?,
+            Action::ProtectRoot => {
+                let flags = crate::plan::MountFlags::set(libc::MOUNT_ATTR_RDONLY);
+                mounting::set_flags(self.slot(Slot::Root)?, flags)?;
+            }
+            Action::MaskPath { path } => {
+                mounting::mask(as_root(self.slot(Slot::Root)?), path, self.slot(Slot::Null)?)?;
+            }
+            Action::ProtectPath { path } => mounting::protect(as_root(self.slot(Slot::Root)?), path)?,
+            _ => return self.perform_on_self(action),
+        }
+        Ok(())
+    }
+
+    /// The last part of [`Self::perform`]: what a process does to itself, down
+    /// to the exec. Here the match is exhaustive, which makes the three
+    /// together so.
+    fn perform_on_self(&mut self, action: &Action) -> Done {
+        match action {
+            Action::SetHostname { name } => namespace::set_hostname(name)?,
+            Action::SetDomainname { name } => namespace::set_domainname(name)?,
+            Action::SetSysctl { key, value } => super::procfs::set_sysctl(self.slot(Slot::HostProc)?, key, value)?,
+            Action::NewKeyring { name } => namespace::join_session_keyring(name)?,
+            Action::NewSession => process::new_session()?,
+            Action::SetOomScore { adjustment } => super::procfs::set_oom_score(self.child_pid()?, *adjustment)?,
+            Action::SetRlimit { name, resource, soft, hard } => {
+                let pid = if self.me == Actor::Launcher { self.child_pid()? } else { 0 };
+                process::set_rlimit(pid, *resource, name, *soft, *hard)?;
+            }
+            Action::SetScheduler { attr } => process::set_scheduler(*attr)?,
+            Action::SetIoPriority { class, level } => process::set_io_priority(*class, *level)?,
+            Action::SetAffinity { cpus } => {
+                process::set_affinity(self.child.as_ref().map_or(0, |c| c.pid), cpus)?;
+            }
+            Action::SetMemoryPolicy { mode, nodes } => process::set_memory_policy(*mode, nodes)?,
+            Action::SetPersonality { persona } => process::set_personality(*persona)?,
+            Action::SetLabel { label } => {
+                let (file, text) = match label {
+                    Label::AppArmor(profile) => ("attr/apparmor/exec", format!("exec {profile}")),
+                    Label::Selinux(context) => ("attr/exec", context.clone()),
+                };
+                super::procfs::write_own(self.slot(Slot::HostProc)?, file, &text)?;
+            }
+            Action::GiveStdio { uid } => program::give_stdio(*uid)?,
+            Action::EnterDirectory { path } => {
+                let root = self.inner_root()?;
+                program::enter_directory(as_root(&root), path)?;
+            }
+            Action::LimitBounding { keep, last } => identity::limit_bounding(*keep, *last)?,
+            Action::SetUser { uid, gid, groups, umask } => self.set_user(*uid, *gid, groups.as_deref(), *umask)?,
+            Action::SetCapabilities { effective, permitted, inheritable, ambient, last } => {
+                identity::set_caps(*effective, *permitted, *inheritable)?;
+                identity::set_ambient(*ambient, *last)?;
+            }
+            Action::NoNewPrivileges => identity::no_new_privs()?,
+            Action::FindProgram { program, search } => {
+                self.program = Some(program::find(program, search).map_err(StepError::NotRunnable)?);
+            }
+            Action::LoadSeccomp { filter } => self.load_seccomp(filter)?,
+            Action::Exec { args, env } => return Err(self.exec(args, env)),
+            Action::Tell { .. }
+            | Action::Wait { .. }
+            | Action::StartProcess { .. }
+            | Action::CreateNamespaces { .. }
+            | Action::OpenNamespace { .. }
+            | Action::EnterNamespace { .. }
+            | Action::EnterContainer { .. }
+            | Action::SetClockOffset { .. }
+            | Action::WriteIdMap { .. }
+            | Action::DenySetgroups
+            | Action::BecomeRoot
+            | Action::HideFromOthers
+            | Action::CreateCgroup { .. }
+            | Action::SetLimits { .. }
+            | Action::FilterDevices { .. }
+            | Action::JoinCgroup { .. }
+            | Action::SetPropagation { .. }
+            | Action::OpenHostProc
+            | Action::OpenRoot { .. }
+            | Action::AttachRoot { .. }
+            | Action::OpenSource { .. }
+            | Action::MapOwners { .. }
+            | Action::MountCopy { .. }
+            | Action::MountNew { .. }
+            | Action::Remount { .. }
+            | Action::MakeDevice { .. }
+            | Action::MakeLink { .. }
+            | Action::MakeTerminal { .. }
+            | Action::RunHook { .. }
+            | Action::EnterRoot { .. }
+            | Action::ProtectRoot
+            | Action::MaskPath { .. }
+            | Action::ProtectPath { .. } => unreachable!("taken by the parts before"),
+        }
+        Ok(())
+    }
+
+    fn slot(&self, slot: Slot) -> SysResult<&OwnedFd> {
+        self.slots.get(&slot).ok_or_else(|| missing(slot))
+    }
+
+    fn cgroup(&self) -> Result<&Cgroup, Error> {
+        let none = || Error::environment("no cgroup hierarchy is mounted on this host");
+        self.cgroup.as_ref().ok_or_else(none)
+    }
+
+    fn child_pid(&self) -> SysResult<i32> {
+        let none = || SysError::new(Errno::ESRCH, "no process was made yet");
+        self.child.as_ref().map(|c| c.pid).ok_or_else(none)
+    }
+
+    /// The container's root as this process can reach it now.
+    fn inner_root(&self) -> SysResult<OwnedFd> {
+        match self.slots.get(&Slot::Root) {
+            Some(root) => fd::duplicate(root),
+            None => program::own_root(),
+        }
+    }
+
+    fn join_cgroup(&mut self) -> Done {
+        if self.cgroup.is_none() {
+            return Ok(());
+        }
+        let Some(joiner) = self.joiner.take() else {
+            return Err(Error::internal("nobody opened the cgroups").into());
+        };
+        joiner.join().map_err(|failure| joiner.explain(failure))?;
+        Ok(())
+    }
+
+    fn attach_root(&mut self, path: &Path) -> Done {
+        let Some(tree) = self.slots.get(&Slot::Root) else {
+            let dir = fd::open(path, libc::O_PATH | libc::O_DIRECTORY)?;
+            self.slots.insert(Slot::Root, dir);
+            return Ok(());
+        };
+        let at = match fd::open(path, libc::O_PATH | libc::O_DIRECTORY) {
+            // The mapped root of a user namespace may have no way to that
+            // place. Any other will do: it vanishes with the old root.
+            Err(e) if e.errno == Errno::EACCES => fd::open(Path::new("/"), libc::O_PATH)?,
+            at => at?,
+        };
+        mount::attach(tree, &at)?;
+        Ok(())
+    }
+
+    fn mount_new(
+        &mut self,
+        filesystem: &crate::plan::Filesystem,
+        target: &crate::plan::Target,
+        flags: crate::plan::MountFlags,
+        propagation: &[crate::plan::Propagation],
+    ) -> Done {
+        let root = as_root(self.slot(Slot::Root)?);
+        match mounting::new(root, filesystem, target)? {
+            Some(made) => {
+                if filesystem.copy_up {
+                    mounting::copy_up(root, target, &made)?;
+                }
+                mounting::place(root, &made, target, flags, propagation)?;
+            }
+            // Mounted in place the old way: the flags follow.
+            None => mounting::remount(root, target, flags, propagation)?,
+        }
+        Ok(())
+    }
+
+    fn enter_root(&mut self, how: EnterRoot) -> Done {
+        let root = self.slot(Slot::Root)?;
+        match how {
+            EnterRoot::Pivot => mounting::pivot(root, true)?,
+            EnterRoot::Move => mounting::move_over(root)?,
+            EnterRoot::Chroot => mounting::chroot(root)?,
+        }
+        // What is left of the host's must not be reachable as /proc/self/fd.
+        self.slots.retain(|slot, _| matches!(slot, Slot::Root | Slot::HostProc | Slot::Null));
+        Ok(())
+    }
+
+    fn make_terminal(&mut self, size: Option<(u16, u16)>, owner: u32) -> Done {
+        let console = self.console.take();
+        let console = console.ok_or_else(|| Error::user("a terminal needs a console socket"))?;
+        let first = self.slots.contains_key(&Slot::Root);
+        let root = self.inner_root()?;
+        let master = terminal::make(as_root(&root), size, owner, first)?;
+        terminal::hand_over(&console, &master)?;
+        Ok(())
+    }
+
+    fn set_user(&mut self, uid: u32, gid: u32, groups: Option<&[u32]>, umask: Option<u32>) -> Done {
+        identity::keep_caps(true)?;
+        if let Some(groups) = groups {
+            identity::set_groups(groups)?;
+        }
+        identity::set_gid(gid)?;
+        identity::set_uid(uid)?;
+        identity::keep_caps(false)?;
+        if let Some(umask) = umask {
+            identity::set_umask(umask);
+        }
+        self.uid = uid;
+        Ok(())
+    }
+
+    /// With a listener, its number is told before the filter could forbid to
+    /// tell anything; the launcher fetches it from outside.
+    fn load_seccomp(&mut self, filter: &crate::seccomp::Filter) -> Done {
+        if filter.notify {
+            let number = fd::next_free(&self.channel.0)?;
+            self.channel.send(&Message::Listener(number))?;
+        }
+        if let Some(listener) = seccomp::load(&filter.program, filter.flags)? {
+            // Kept open for the launcher; the exec closes it.
+            fd::leak(listener);
+        }
+        Ok(())
+    }
+
+    fn exec(&mut self, args: &[String], env: &[String]) -> StepError {
+        let Some(path) = self.program.take() else {
+            return Error::internal("nobody looked for the program").into();
+        };
+        let prepared = (|| {
+            let root = program::own_root()?;
+            let env = program::environment(as_root(&root), env, self.uid)?;
+            let args = Strings::new(args)?;
+            fd::close_on_exec_from(3 + self.preserve_fds)?;
+            Ok::<_, SysError>((args, env))
+        })();
+        let (strings, env) = match prepared {
+            Ok(prepared) => prepared,
+            Err(e) => return e.into(),
+        };
+        process::reset_signals();
+        let e = process::exec(&path, &strings, &env);
+        StepError::NotRunnable(program::explain_exec(&args[0], &e))
+    }
+
+    /// Makes the next process. The child does not return from here: it walks
+    /// its own part of the plan and ends.
+    fn start_process(&mut self, child: Actor, namespaces: &[Namespace], into_cgroup: bool) -> Done {
+        let mut flags = namespaces.iter().fold(0, |all, k| all | k.flag());
+        if self.me == Actor::Joiner {
+            flags |= libc::CLONE_PARENT as u64;
+        } else if into_cgroup {
+            self.open_cgroup()?;
+        }
+        let born_in = match &self.cgroup {
+            Some(cgroup) if into_cgroup && self.me == Actor::Launcher => cgroup.v2_fd(),
+            _ => None,
+        };
+        match process::fork(flags, born_in)? {
+            Forked::Child => self.be(child),
+            Forked::Parent { pid, pidfd } if self.me == Actor::Joiner => {
+                self.channel.send_with(&Message::Child(pid), &pidfd)?;
+                process::exit_now(0);
+            }
+            Forked::Parent { pid, pidfd } => {
+                self.child = Some(Child { pid, pidfd });
+                self.state.pid = pid;
+                self.children_end = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens what the child needs to move itself into its cgroups, as long as
+    /// there is time to allocate and the host's files are in reach.
+    fn open_cgroup(&mut self) -> Done {
+        if self.cgroup.is_none() && !self.plan.cgroups.dirs.is_empty() {
+            self.cgroup = Some(Cgroup::open(&self.plan.cgroups)?);
+        }
+        if let Some(cgroup) = &self.cgroup {
+            self.joiner = Some(cgroup.joiner(cgroup.v2_fd().is_some())?);
+        }
+        Ok(())
+    }
+
+    /// We are the new process now. Its part of the plan comes next.
+    fn be(&mut self, actor: Actor) -> ! {
+        self.me = actor;
+        self.child = None;
+        if let Some(end) = self.children_end.take() {
+            self.channel = end;
+        }
+        self.state.pid = own_pid_on_host().unwrap_or(0);
+        let name = match actor {
+            Actor::Joiner => c"rcon:joiner",
+            _ => c"rcon:init",
+        };
+        // Only what `ps` shows.
+        let _ = identity::set_name(name);
+        self.at += 1;
+        if let Err(failure) = self.walk(|_| false) {
+            // If the launcher is gone there is nobody to be told.
+            let _ = self.channel.send(&Message::Failed(failure));
+            process::exit_now(1);
+        }
+        process::exit_now(0)
+    }
+
+    /// The launcher learns of init, which the joiner has made, and lets the
+    /// joiner go.
+    fn adopt(&mut self) -> Done {
+        match self.next_message()? {
+            (Message::Child(pid), Some(pidfd)) => {
+                let joiner = self.child.replace(Child { pid, pidfd });
+                if let Some(joiner) = joiner {
+                    process::wait(&joiner.pidfd)?;
+                }
+                self.state.pid = pid;
+                Ok(())
+            }
+            _ => Err(Error::internal("the joiner did not tell of init").into()),
+        }
+    }
+
+    fn await_signal(&mut self, wanted: Signal) -> Done {
+        loop {
+            match self.next_message()? {
+                (Message::Told(signal), _) if signal == wanted => return Ok(()),
+                (Message::Listener(number), _) => self.fetch_listener(number)?,
+                (other, _) => {
+                    let text = format!("waiting for {wanted:?}, was told {other:?}");
+                    return Err(Error::internal(text).into());
+                }
+            }
+        }
+    }
+
+    /// The next message that is not a warning. A failure of the other side
+    /// becomes ours.
+    fn next_message(&mut self) -> Result<(Message, Option<OwnedFd>), StepError> {
+        loop {
+            match self.channel.receive()? {
+                Some((Message::Warned(text), _)) => self.warnings.push(text),
+                Some((Message::Failed(f), _)) => {
+                    return Err(StepError::NotRunnable(NotRunnable {
+                        kind: f.kind,
+                        errno: Errno::from_raw(f.errno),
+                        text: f.text,
+                    }));
+                }
+                Some(message) => return Ok(message),
+                None if self.me == Actor::Launcher => return Err(self.lost_child()),
+                // Whoever started us is gone, and the start with it.
+                None => process::exit_now(1),
+            }
+        }
+    }
+
+    fn lost_child(&self) -> StepError {
+        let end = self.child.as_ref().and_then(|c| process::wait(&c.pidfd).ok());
+        let how = match end {
+            Some(process::Exit::Signal(libc::SIGKILL)) => {
+                "killed: out of memory, or the limit of its cgroup is too small to start in".to_owned()
+            }
+            Some(end) => format!("{end:?}"),
+            None => "unknown".to_owned(),
+        };
+        Error::environment(format!("the container's first process ended while it was being set up: {how}")).into()
+    }
+
+    /// Init waits for its owner: the launcher that made it, or, when that is
+    /// gone, whoever connects to the start socket.
+    fn await_start(&mut self) -> Done {
+        let Some(listener) = self.start_socket.take() else {
+            return self.await_signal(Signal::Start);
+        };
+        self.channel = Channel(socket::accept(&listener)?);
+        drop(listener);
+        self.await_signal(Signal::Start)
+    }
+
+    fn fetch_listener(&mut self, number: i32) -> Done {
+        let child = self.child.as_ref().ok_or_else(|| Error::internal("a listener of nobody"))?;
+        let filter = self.plan.steps.iter().find_map(|s| match &s.action {
+            Action::LoadSeccomp { filter } => Some(filter),
+            _ => None,
+        });
+        let filter = filter.ok_or_else(|| Error::internal("a listener of no filter"))?;
+        super::listener::pass_on(&child.pidfd, number, filter, &self.state)?;
+        Ok(())
+    }
+}
+
+fn makes_grandchild(step: &Step) -> bool {
+    matches!(step.action, Action::StartProcess { .. })
+}
+
+fn missing(slot: Slot) -> SysError {
+    SysError::new(Errno::EBADF, format!("nothing is open as {slot:?}"))
+}
+
+/// The id by which the host knows this process, as its procfs tells it.
+fn own_pid_on_host() -> Option<i32> {
+    let link = std::fs::read_link("/proc/self").ok()?;
+    link.to_str()?.parse().ok()
+}
+
+/// Root of the user namespace, in no group of the host's.
+fn become_root() -> Done {
+    match identity::set_groups(&[]) {
+        // Not allowed where the own group was mapped without privilege.
+        Err(e) if e.errno == Errno::EPERM => {}
+        done => done?,
+    }
+    for set in [identity::set_gid, identity::set_uid] {
+        match set(0) {
+            // A namespace without a root: the ids stay what they are.
+            Err(e) if e.errno == Errno::EINVAL => {}
+            done => done?,
+        }
+    }
+    Ok(())
+}
+
+fn run_map_helper(helper: &Path, pid: i32, ranges: &[crate::plan::IdRange]) -> Done {
+    let mut command = std::process::Command::new(helper);
+    command.arg(pid.to_string());
+    for range in ranges {
+        for number in [range.inside, range.outside, range.count] {
+            command.arg(number.to_string());
+        }
+    }
+    let output = command.output().map_err(Error::from)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(Error::user(format!("{}: {}", helper.display(), said.trim()))
+        .hint("the ids must be given to this user in /etc/subuid and /etc/subgid")
+        .into())
+}

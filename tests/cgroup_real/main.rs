@@ -122,6 +122,8 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         let killed = self.cgroup.kill(Signal::SIGKILL);
+        // If that failed, nobody may stay frozen, or reaping waits for ever.
+        let _ = self.cgroup.thaw();
         self.reap();
         let destroyed = destroy(self.cgroup.paths());
         if !std::thread::panicking() {

@@ -6,6 +6,7 @@
 //! `RCON_TEST_MUST_RUN=1` or `CI=true` is set: then a skip is a failure.
 
 mod devices;
+mod handing_down;
 mod limits;
 mod making;
 mod processes;

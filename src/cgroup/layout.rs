@@ -251,17 +251,23 @@ fn is_visible(mount: &Mount<'_>, all: &[Mount<'_>]) -> bool {
     let Some(mut at) = all.iter().find(is_root) else {
         return true;
     };
-    let mut prefix = PathBuf::new();
-    for part in Path::new(mount.point) {
-        prefix.push(part);
-        while let Some(over) = all
-            .iter()
-            .find(|m| m.parent == at.id && m.id != at.id && Path::new(m.point) == prefix)
-        {
-            at = over;
+    for prefix in prefixes(mount.point) {
+        let over = |at: &Mount<'_>| {
+            all.iter()
+                .find(|m| m.parent == at.id && m.id != at.id && m.point == prefix)
+        };
+        while let Some(top) = over(at) {
+            at = top;
         }
     }
     at.id == mount.id
+}
+
+/// `/`, `/a` and `/a/b` for `/a/b`.
+fn prefixes(path: &str) -> impl Iterator<Item = &str> {
+    let ends = path.match_indices('/').map(|(i, _)| i).skip(1);
+    let inner = ends.chain([path.len()]).map(|end| &path[..end]);
+    std::iter::once("/").chain(inner)
 }
 
 /// mountinfo writes blanks and backslashes as three octal digits.

@@ -19,3 +19,9 @@ pub mod limits;
 pub mod ops;
 pub mod paths;
 pub mod stats;
+
+pub use devices::DeviceList;
+pub use layout::Layout;
+pub use limits::{Write, limits};
+pub use ops::Cgroup;
+pub use paths::CgroupPaths;

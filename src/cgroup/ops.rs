@@ -44,10 +44,18 @@ pub struct Cgroup {
     dirs: Vec<Option<Dir>>,
 }
 
-/// Reads what [`Layout::parse`] wants to know about this machine.
+/// This machine's layout.
 pub fn observe() -> Result<Layout> {
     let read = |path: &str| std::fs::read_to_string(path).context(|| format!("reading {path}"));
-    let layout = Layout::parse(&read("/proc/self/mountinfo")?, &read("/proc/self/cgroup")?);
+    complete(Layout::parse(
+        &read("/proc/self/mountinfo")?,
+        &read("/proc/self/cgroup")?,
+    ))
+}
+
+/// Adds to a parsed layout the one thing its two texts do not tell: what the
+/// root of the v2 tree offers.
+pub fn complete(layout: Layout) -> Result<Layout> {
     let Some(v2) = layout.v2() else {
         return Ok(layout);
     };

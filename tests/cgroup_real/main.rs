@@ -6,6 +6,7 @@
 //! `RCON_TEST_MUST_RUN=1` or `CI=true` is set: then a skip is a failure.
 
 mod devices;
+mod handing_down;
 mod limits;
 mod making;
 mod processes;
@@ -122,6 +123,8 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         let killed = self.cgroup.kill(Signal::SIGKILL);
+        // If that failed, nobody may stay frozen, or reaping waits for ever.
+        let _ = self.cgroup.thaw();
         self.reap();
         let destroyed = destroy(self.cgroup.paths());
         if !std::thread::panicking() {

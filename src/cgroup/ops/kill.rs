@@ -55,9 +55,6 @@ impl Cgroup {
         let at_once = self
             .v2()
             .is_some_and(|d| d.write("cgroup.kill", "1").is_ok());
-        if at_once {
-            self.let_die()?;
-        }
         let mut backoff = Backoff::new(PATIENCE);
         let events = self
             .v2()
@@ -75,8 +72,8 @@ impl Cgroup {
             // forking; with it only for what has escaped the v2 tree.
             if !at_once || round > 10 {
                 self.signal_all(Signal::SIGKILL)?;
-                self.let_die()?;
             }
+            self.let_die()?;
             let go_on = match &events {
                 Some(events) => backoff.pause_for(events),
                 None => backoff.pause(),

@@ -2,8 +2,10 @@
 #![deny(unsafe_code)]
 
 pub mod cgroup;
+pub mod cli;
 pub mod error;
 pub mod facts;
+pub mod oci;
 pub mod plan;
 pub mod render;
 pub mod run;

@@ -43,6 +43,8 @@ pub enum Signal {
     HooksDone,
     /// Everything is done but starting the program.
     Ready,
+    /// The container can be found by its name, so init may wait alone.
+    Recorded,
     /// The program may start.
     Start,
 }
@@ -104,8 +106,6 @@ pub enum Slot {
     Source(usize),
     /// A namespace to be entered.
     Namespace(Namespace),
-    /// The host's `/dev/null`, to be laid over what must not be seen.
-    Null,
     /// The process whose namespaces are entered.
     Container,
 }
@@ -401,6 +401,11 @@ pub enum Action {
     MakeDevice {
         /// Which.
         device: Device,
+    },
+    /// Makes a directory, if there is none.
+    MakeDirectory {
+        /// Inside the container.
+        path: PathBuf,
     },
     /// Makes a symbolic link.
     MakeLink {

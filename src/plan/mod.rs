@@ -70,6 +70,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Where the container's processes are counted and limited.
     pub cgroups: CgroupPaths,
+    /// What was asked for and will be left out.
+    pub warnings: Vec<String>,
 }
 
 /// What the caller decides, beside the bundle.

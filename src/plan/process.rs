@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use oci_spec::runtime::{
-    Capabilities, IOPriorityClass, LinuxPersonalityDomain, LinuxSchedulerFlag,
+    Capabilities, IOPriorityClass, LinuxCapabilities, LinuxPersonalityDomain, LinuxSchedulerFlag,
     LinuxSchedulerPolicy, MemoryPolicyFlagType, MemoryPolicyModeType, PosixRlimitType, Process,
     Scheduler, Spec,
 };
@@ -25,6 +25,17 @@ pub(super) struct Program<'a> {
     pub filter: Option<seccomp::Filter>,
     /// Whether the user namespace lets groups be set.
     pub groups_allowed: bool,
+    /// What it can be given: in a user namespace everything, else what we have.
+    pub grantable: u64,
+}
+
+/// The five capability sets.
+struct Sets {
+    bounding: CapSet,
+    effective: CapSet,
+    permitted: CapSet,
+    inheritable: CapSet,
+    ambient: CapSet,
 }
 
 impl<'a> Program<'a> {
@@ -50,6 +61,7 @@ impl<'a> Program<'a> {
                 .transpose()
                 .map_err(|e| e.context("config.json: linux.seccomp"))?,
             groups_allowed: true,
+            grantable: facts.caps.0,
         })
     }
 
@@ -208,16 +220,10 @@ impl<'a> Program<'a> {
     pub(super) fn privileges(&self) -> Explained {
         let (user, last) = (self.process.user(), self.facts.last_cap);
         let mut steps = Explained::new();
-        let caps = self.process.capabilities().as_ref();
-        let set = |get: fn(&oci_spec::runtime::LinuxCapabilities) -> &Option<Capabilities>| {
-            caps.and_then(|c| get(c).as_ref())
-                .map_or(CapSet::default(), cap_set)
-        };
-        let permitted = set(oci_spec::runtime::LinuxCapabilities::permitted);
-        let ambient = set(oci_spec::runtime::LinuxCapabilities::ambient);
+        let caps = self.capabilities();
         steps.push((
             Action::LimitBounding {
-                keep: set(oci_spec::runtime::LinuxCapabilities::bounding),
+                keep: caps.bounding,
                 last,
             },
             "nothing executed from here on, setuid or not, can get more than these",
@@ -232,14 +238,13 @@ impl<'a> Program<'a> {
             },
             "after the mounts and the bounding set, which only root could do",
         ));
-        let effective = set(oci_spec::runtime::LinuxCapabilities::effective);
-        let (effective, permitted) = self.with_power_for_seccomp(effective, permitted);
+        let (effective, permitted) = self.with_power_for_seccomp(caps.effective, caps.permitted);
         steps.push((
             Action::SetCapabilities {
                 effective,
                 permitted,
-                inheritable: set(oci_spec::runtime::LinuxCapabilities::inheritable),
-                ambient,
+                inheritable: caps.inheritable,
+                ambient: caps.ambient,
                 last,
             },
             "after changing the user, which took the power to do so",
@@ -251,6 +256,45 @@ impl<'a> Program<'a> {
             ));
         }
         steps
+    }
+
+    /// The sets as asked for, without what cannot be had.
+    fn capabilities(&self) -> Sets {
+        let caps = self.process.capabilities().as_ref();
+        let set = |get: fn(&LinuxCapabilities) -> &Option<Capabilities>| {
+            let asked = caps.and_then(|c| get(c).as_ref());
+            CapSet(asked.map_or(0, |c| cap_set(c).0) & self.grantable)
+        };
+        let (permitted, inheritable) = (
+            set(LinuxCapabilities::permitted),
+            set(LinuxCapabilities::inheritable),
+        );
+        let ambient = set(LinuxCapabilities::ambient);
+        Sets {
+            bounding: set(LinuxCapabilities::bounding),
+            effective: CapSet(set(LinuxCapabilities::effective).0 & permitted.0),
+            permitted,
+            inheritable,
+            // The kernel's own rule: ambient is what is both.
+            ambient: CapSet(ambient.0 & permitted.0 & inheritable.0),
+        }
+    }
+
+    /// Capabilities that were asked for and cannot be given: the specification
+    /// wants that told, and the start to go on.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let caps = self.process.capabilities().as_ref();
+        let bounding = caps
+            .and_then(|c| c.bounding().as_ref())
+            .map_or(0, |c| cap_set(c).0);
+        let missing = CapSet(bounding & !self.grantable).names();
+        if missing.is_empty() {
+            return Vec::new();
+        }
+        let list = missing.join(", ");
+        vec![format!(
+            "not given, since the caller does not have them: {list}"
+        )]
     }
 
     /// Without no-new-privileges, loading a filter takes `CAP_SYS_ADMIN`. It

@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Process, Spec};
 
-use super::action::{
-    Action, Actor, EnterRoot, Namespace, Propagation, PropagationKind, Signal, Slot,
-};
+use super::action::{Action, Actor, EnterRoot, Namespace, Propagation, PropagationKind, Signal};
 use super::hooks::{self, Moment};
 use super::mounts::{self, Explained, MountEntry};
 use super::process::{Program, cpu_list};
@@ -87,6 +85,9 @@ pub fn container(
     let process = process.ok_or_else(|| Error::user("config.json: process: missing"))?;
     let mut program = Program::new(process, spec, facts)?;
     program.groups_allowed = may_set_groups(c);
+    if c.namespaces.has(Namespace::User) {
+        program.grantable = u64::MAX;
+    }
     let mounts = mounts::entries(c)?;
     let mut s = Steps::default();
 
@@ -162,6 +163,7 @@ pub fn container(
     Ok(Plan {
         steps: s.0,
         cgroups: c.cgroups.clone(),
+        warnings: program.warnings(),
     })
 }
 
@@ -198,18 +200,6 @@ fn join_sources(s: &mut Steps, c: &Container<'_>, mounts: &[MountEntry], now: Ac
     );
     for mount in mounts {
         s.all(now, mount.open());
-    }
-    let linux = c.linux();
-    if linux.is_some_and(|l| l.masked_paths().as_ref().is_some_and(|p| !p.is_empty())) {
-        s.add(
-            now,
-            Action::OpenSource {
-                slot: Slot::Null,
-                path: PathBuf::from("/dev/null"),
-                recursive: false,
-            },
-            "the host's, since an image could pass off something else as its own",
-        );
     }
 }
 
@@ -588,19 +578,31 @@ fn enter_root(s: &mut Steps, c: &Container<'_>, process: &Process) -> Result<()>
             "no mounts of its own: the directory as it is",
         );
     }
+    if mounted {
+        protect(s, c, process)?;
+    }
     s.init(
         Action::EnterRoot { how },
         "the host's files are out of reach from here on",
     );
-    if !mounted {
-        return Ok(());
-    }
-    if let Some(propagation) = root_propagation(c) {
+    if let Some(propagation) = root_propagation(c).filter(|_| mounted) {
         s.init(
             Action::SetPropagation { propagation },
             "as the bundle asks, now for the container's own root",
         );
     }
+    Ok(())
+}
+
+/// The last changes to the mounts, while the host's `/dev/null` is in reach:
+/// an image could pass off something else as its own.
+fn protect(s: &mut Steps, c: &Container<'_>, process: &Process) -> Result<()> {
+    s.init(
+        Action::MakeDirectory {
+            path: process.cwd().clone(),
+        },
+        "the working directory, while the root can still be written to",
+    );
     let linux = c.linux();
     for path in linux
         .and_then(|l| l.readonly_paths().as_deref())
@@ -805,7 +807,10 @@ pub struct ExecRequest<'a> {
 /// The start of a further process in a running container.
 pub fn exec(request: &ExecRequest<'_>, facts: &Facts) -> Result<Plan> {
     let process = request.process;
-    let program = Program::new(process, request.spec, facts)?;
+    let mut program = Program::new(process, request.spec, facts)?;
+    if request.namespaces.contains(&Namespace::User) {
+        program.grantable = u64::MAX;
+    }
     let mut s = Steps::default();
     let affinity = process.exec_cpu_affinity().as_ref();
     let initial = affinity.and_then(|a| a.initial().clone());
@@ -896,11 +901,11 @@ pub fn exec(request: &ExecRequest<'_>, facts: &Facts) -> Result<Plan> {
         Signal::Ready,
         "only the program is missing",
     );
-    let mut program = program;
     last_steps(&mut s, &mut program);
     Ok(Plan {
         steps: s.0,
         cgroups: request.cgroups.clone(),
+        warnings: program.warnings(),
     })
 }
 

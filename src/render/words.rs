@@ -6,3 +6,8 @@ use crate::plan::Action;
 pub fn action(action: &Action) -> String {
     format!("{action:?}")
 }
+
+/// Placeholder.
+pub fn plan(plan: &crate::plan::Plan) -> String {
+    format!("{plan:#?}")
+}

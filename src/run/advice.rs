@@ -47,18 +47,16 @@ pub(super) fn advice(action: &Action, errno: Errno) -> Option<&'static str> {
         (Action::EnterRoot { .. }, Errno::EINVAL) => {
             Some("a root on an initramfs cannot be pivoted: try --no-pivot")
         }
-        (Action::SetOomScore { .. }, Errno::EACCES) => {
-            Some("lowering it takes CAP_SYS_RESOURCE")
-        }
+        (Action::SetOomScore { .. }, Errno::EACCES) => Some("lowering it takes CAP_SYS_RESOURCE"),
         (Action::SetRlimit { .. }, Errno::EPERM) => {
             Some("raising it above the caller's own hard limit takes CAP_SYS_RESOURCE")
         }
         (Action::MapOwners { .. }, Errno::EINVAL) => {
             Some("the file system of the source cannot show its files under other owners")
         }
-        (Action::WriteIdMap { .. }, Errno::EPERM) => {
-            Some("ids other than one's own need an entry in /etc/subuid and /etc/subgid, and newuidmap")
-        }
+        (Action::WriteIdMap { .. }, Errno::EPERM) => Some(
+            "ids other than one's own need an entry in /etc/subuid and /etc/subgid, and newuidmap",
+        ),
         (Action::MakeTerminal { .. }, Errno::ENOENT) => {
             Some("a terminal needs devpts mounted at /dev/pts in the bundle")
         }

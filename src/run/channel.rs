@@ -10,6 +10,7 @@
 //!      |---- Told(hooks-done) ----------------------------------->|
 //!      |<--- Listener(fd number) ---------------------------------|
 //!      |<--- Told(ready) -----------------------------------------|
+//!      |---- Told(recorded) (if another process will start it) ---->|
 //!      |---- Told(start) ---------------------------------------->|
 //!      |<--- (closed: the program runs)   or   Failed(…) ---------|
 //! ```
@@ -68,12 +69,13 @@ pub enum FailureKind {
     NotExecutable,
 }
 
-const SIGNALS: [Signal; 6] = [
+const SIGNALS: [Signal; 7] = [
     Signal::Mapped,
     Signal::Prepared,
     Signal::RootAssembled,
     Signal::HooksDone,
     Signal::Ready,
+    Signal::Recorded,
     Signal::Start,
 ];
 
@@ -92,7 +94,10 @@ impl Message {
             }
             Message::Child(pid) => [&[2], &pid.to_le_bytes()[..]].concat(),
             Message::Listener(fd) => [&[3], &fd.to_le_bytes()[..]].concat(),
-            Message::Warned(text) => [5].into_iter().chain(text.bytes().take(LONGEST - 1)).collect(),
+            Message::Warned(text) => [5]
+                .into_iter()
+                .chain(text.bytes().take(LONGEST - 1))
+                .collect(),
             Message::Failed(f) => {
                 let kind = KINDS.iter().position(|k| *k == f.kind).unwrap_or(0);
                 let mut bytes = vec![4, kind as u8];
@@ -181,7 +186,12 @@ mod tests {
     #[test]
     fn a_text_too_long_is_cut_to_the_buffer() {
         let text = "x".repeat(10_000);
-        let f = Failure { step: 1, errno: 2, kind: FailureKind::Step, text };
+        let f = Failure {
+            step: 1,
+            errno: 2,
+            kind: FailureKind::Step,
+            text,
+        };
         assert_eq!(Message::Failed(f).encode().len(), LONGEST);
     }
 

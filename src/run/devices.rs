@@ -45,7 +45,13 @@ fn replace(parent: &OwnedFd, name: &Path, device: &Device) -> SysResult<()> {
 }
 
 fn open_node(parent: &OwnedFd, name: &Path) -> SysResult<OwnedFd> {
-    fd::openat2(parent, name, libc::O_PATH | libc::O_NOFOLLOW, 0, libc::RESOLVE_BENEATH)
+    fd::openat2(
+        parent,
+        name,
+        libc::O_PATH | libc::O_NOFOLLOW,
+        0,
+        libc::RESOLVE_BENEATH,
+    )
 }
 
 /// The umask took its share of the mode, and the node is root's.

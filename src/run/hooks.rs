@@ -35,14 +35,24 @@ pub struct State {
     pub annotations: HashMap<String, String>,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out references"
+)]
 fn is_zero(n: &i32) -> bool {
     *n == 0
 }
 
 /// Runs `hook` and waits for it.
 pub fn run(hook: &HookRun, state: &State) -> Result<()> {
-    let named = || format!("hook {}[{}] {}", hook.field, hook.index, hook.path.display());
+    let named = || {
+        format!(
+            "hook {}[{}] {}",
+            hook.field,
+            hook.index,
+            hook.path.display()
+        )
+    };
     let told = State {
         status: hook.status.to_owned(),
         ..state.clone()
@@ -110,7 +120,9 @@ fn wait(child: &mut Child, timeout: Option<u64>) -> Result<std::process::ExitSta
 
 fn last_words(said: &mut File) -> String {
     let mut text = Vec::new();
-    let read = said.seek(SeekFrom::Start(0)).and_then(|_| said.take(2048).read_to_end(&mut text));
+    let read = said
+        .seek(SeekFrom::Start(0))
+        .and_then(|_| said.take(2048).read_to_end(&mut text));
     let text = String::from_utf8_lossy(&text);
     match (read, text.trim()) {
         (Ok(_), words) if !words.is_empty() => format!(": {words}"),

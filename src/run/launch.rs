@@ -67,7 +67,7 @@ pub fn launch(launch: Launch<'_>) -> Result<Held> {
         state: launch.state,
         preserve_fds: launch.preserve_fds,
         explain: launch.explain,
-        warnings: Vec::new(),
+        warnings: launch.plan.warnings.clone(),
         program: None,
         uid: 0,
     };
@@ -91,7 +91,13 @@ pub fn launch(launch: Launch<'_>) -> Result<Held> {
 }
 
 fn is_start(step: &Step) -> bool {
-    matches!(&step.action, Action::Tell { signal: Signal::Start, .. })
+    matches!(
+        &step.action,
+        Action::Tell {
+            signal: Signal::Start,
+            ..
+        }
+    )
 }
 
 /// Ends what was made. The failure that led here is what will be reported, so
@@ -114,6 +120,12 @@ fn shown(failure: Failure) -> Error {
 }
 
 impl Held {
+    /// Leaves the container to whoever will start it: only now, that its
+    /// record can be found, may init outlive us.
+    pub fn leave(self) -> Result<()> {
+        Ok(self.channel.send(&Message::Told(Signal::Recorded))?)
+    }
+
     /// Lets the program start, and returns once it has.
     pub fn release(self) -> Result<(i32, OwnedFd)> {
         start_program(&self.channel)?;

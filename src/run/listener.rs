@@ -18,7 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) fn pass_on(pidfd: &OwnedFd, number: i32, filter: &Filter, state: &State) -> Result<()> {
     let what = || "config.json: linux.seccomp.listenerPath";
     let path = filter.listener_path.as_ref();
-    let path = path.ok_or_else(|| Error::user("config.json: linux.seccomp.listenerPath: missing"))?;
+    let path =
+        path.ok_or_else(|| Error::user("config.json: linux.seccomp.listenerPath: missing"))?;
     let agent = socket::connect_stream(path).context(what)?;
     let listener = fetch(pidfd, number)?;
     let message = json!({

@@ -26,7 +26,11 @@ fn propagation_flag(kind: PropagationKind) -> u64 {
 
 /// How mount events travel from `/` on down.
 pub(super) fn set_propagation(propagation: Propagation) -> SysResult<()> {
-    let rec = if propagation.recursive { libc::MS_REC } else { 0 };
+    let rec = if propagation.recursive {
+        libc::MS_REC
+    } else {
+        0
+    };
     let flags = propagation_flag(propagation.kind) | rec;
     mount::mount(None, Path::new("/"), None, flags, None)
 }
@@ -47,7 +51,11 @@ pub(super) fn travel(mount: impl AsFd, list: &[Propagation]) -> SysResult<()> {
         match mount::setattr(mount.as_fd(), change, propagation.recursive) {
             Err(e) if e.errno == Errno::ENOSYS => {
                 // Before Linux 5.12 only a mount with a path can be told.
-                let rec = if propagation.recursive { libc::MS_REC } else { 0 };
+                let rec = if propagation.recursive {
+                    libc::MS_REC
+                } else {
+                    0
+                };
                 let path = fd::proc_path(mount.as_fd());
                 mount::mount(None, &path, None, change.propagation | rec, None)?;
             }
@@ -101,7 +109,11 @@ fn remount_with(mount: impl AsFd, change: AttrChange) -> SysResult<()> {
         (libc::ST_NODEV, libc::MOUNT_ATTR_NODEV, libc::MS_NODEV),
         (libc::ST_NOEXEC, libc::MOUNT_ATTR_NOEXEC, libc::MS_NOEXEC),
         (libc::ST_NOATIME, libc::MOUNT_ATTR_NOATIME, libc::MS_NOATIME),
-        (libc::ST_NODIRATIME, libc::MOUNT_ATTR_NODIRATIME, libc::MS_NODIRATIME),
+        (
+            libc::ST_NODIRATIME,
+            libc::MOUNT_ATTR_NODIRATIME,
+            libc::MS_NODIRATIME,
+        ),
     ];
     let now = fd::mount_flags(mount.as_fd())?;
     let mut flags = libc::MS_REMOUNT | libc::MS_BIND;
@@ -164,7 +176,11 @@ fn mount_point(root: Root<'_>, target: &Target) -> SysResult<OwnedFd> {
 }
 
 /// A new file system, mounted without a place.
-pub(super) fn new(root: Root<'_>, filesystem: &Filesystem, target: &Target) -> SysResult<Option<OwnedFd>> {
+pub(super) fn new(
+    root: Root<'_>,
+    filesystem: &Filesystem,
+    target: &Target,
+) -> SysResult<Option<OwnedFd>> {
     // An option of fsconfig holds 255 bytes; an overlay's list of layers can
     // be longer than that.
     let too_long = |(_, v): &(String, Option<String>)| v.as_ref().is_some_and(|v| v.len() > 255);
@@ -237,14 +253,15 @@ pub(super) fn protect(root: Root<'_>, path: &Path) -> SysResult<()> {
 
 /// Lays the host's `/dev/null` over a file, an empty read-only tmpfs over a
 /// directory.
-pub(super) fn mask(root: Root<'_>, path: &Path, null: &OwnedFd) -> SysResult<()> {
+pub(super) fn mask(root: Root<'_>, path: &Path) -> SysResult<()> {
     let at = match root.find(path) {
         Err(e) if is_absent(&e) => return Ok(()),
         found => found?,
     };
     if fd::stat(&at)?.st_mode & libc::S_IFMT != libc::S_IFDIR {
-        check_device(null, 1, 3)?;
-        let cover = mount::open_tree(null, Path::new(""), false)?;
+        let null = fd::open(Path::new("/dev/null"), libc::O_PATH | libc::O_NOFOLLOW)?;
+        check_device(&null, 1, 3)?;
+        let cover = mount::open_tree(&null, Path::new(""), false)?;
         return mount::attach(&cover, &at);
     }
     let fs = mount::fsopen("tmpfs")?;
@@ -309,8 +326,13 @@ pub(super) fn mapping_namespace(uids: &[IdRange], gids: &[IdRange]) -> SysResult
 
 /// Writes an id map of process `pid`.
 pub(super) fn write_map(pid: i32, file: &str, ranges: &[IdRange]) -> SysResult<()> {
-    let lines = ranges.iter().map(|r| format!("{} {} {}\n", r.inside, r.outside, r.count));
-    write_file(Path::new(&format!("/proc/{pid}/{file}")), &lines.collect::<String>())
+    let lines = ranges
+        .iter()
+        .map(|r| format!("{} {} {}\n", r.inside, r.outside, r.count));
+    write_file(
+        Path::new(&format!("/proc/{pid}/{file}")),
+        &lines.collect::<String>(),
+    )
 }
 
 /// Writes a kernel file in one go.
@@ -319,7 +341,10 @@ pub(super) fn write_file(path: &Path, text: &str) -> SysResult<()> {
 }
 
 pub(super) fn io_error(e: &io::Error, call: impl FnOnce() -> String) -> SysError {
-    SysError::new(Errno::from_raw(e.raw_os_error().unwrap_or(libc::EIO)), call())
+    SysError::new(
+        Errno::from_raw(e.raw_os_error().unwrap_or(libc::EIO)),
+        call(),
+    )
 }
 
 /// Fills a new tmpfs with what it is going to cover.
@@ -360,11 +385,23 @@ fn copy_entry(from: &OwnedFd, to: &OwnedFd, name: &Path) -> SysResult<()> {
             let link = nix::fcntl::readlinkat(from, name);
             let link = link.map_err(|e| SysError::new(e, format!("readlinkat({name:?})")))?;
             fd::symlinkat(Path::new(&link), to, name)?;
-            let made = fd::openat2(to, name, libc::O_PATH | libc::O_NOFOLLOW, 0, libc::RESOLVE_BENEATH)?;
+            let made = fd::openat2(
+                to,
+                name,
+                libc::O_PATH | libc::O_NOFOLLOW,
+                0,
+                libc::RESOLVE_BENEATH,
+            )?;
             return fd::chown(&made, st.st_uid, st.st_gid);
         }
         libc::S_IFREG => {
-            let mut source = fs::File::from(fd::openat2(from, name, libc::O_RDONLY | libc::O_NOFOLLOW, 0, fd::NO_LINKS)?);
+            let mut source = fs::File::from(fd::openat2(
+                from,
+                name,
+                libc::O_RDONLY | libc::O_NOFOLLOW,
+                0,
+                fd::NO_LINKS,
+            )?);
             let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL;
             let mut copy = fs::File::from(fd::openat2(to, name, flags, 0o600, fd::NO_LINKS)?);
             io::copy(&mut source, &mut copy).map_err(failed)?;
@@ -392,7 +429,13 @@ pub(super) fn pivot(root: &OwnedFd, stays_shared: bool) -> SysResult<()> {
     // be seen by the host.
     fd::fchdir(&old)?;
     if stays_shared {
-        mount::mount(None, Path::new("."), None, libc::MS_SLAVE | libc::MS_REC, None)?;
+        mount::mount(
+            None,
+            Path::new("."),
+            None,
+            libc::MS_SLAVE | libc::MS_REC,
+            None,
+        )?;
     }
     mount::detach(Path::new("."))?;
     fd::fchdir(root)

@@ -25,7 +25,10 @@ pub(super) fn open_host() -> SysResult<OwnedFd> {
     if fd::statfs(&proc)?.f_type == PROC_MAGIC {
         return Ok(proc);
     }
-    Err(SysError::new(Errno::ENODEV, "/proc of the host is not procfs"))
+    Err(SysError::new(
+        Errno::ENODEV,
+        "/proc of the host is not procfs",
+    ))
 }
 
 /// Writes to a file of this very process.
@@ -62,9 +65,11 @@ fn private_procfs() -> SysResult<OwnedFd> {
 
 fn write(proc: &OwnedFd, path: &Path, text: &str) -> SysResult<()> {
     let file = fd::openat2(proc, path, libc::O_WRONLY, 0, fd::SAME_MOUNT)?;
-    File::from(file)
-        .write_all(text.as_bytes())
-        .map_err(|e| io_error(&e, || format!("write({:?}, {text:?})", Path::new("/proc").join(path))))
+    File::from(file).write_all(text.as_bytes()).map_err(|e| {
+        io_error(&e, || {
+            format!("write({:?}, {text:?})", Path::new("/proc").join(path))
+        })
+    })
 }
 
 /// How eager the kernel is to kill process `pid` when memory is short.

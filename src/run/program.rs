@@ -53,8 +53,7 @@ pub(super) fn find(program: &str, search: &str) -> Result<CString, NotRunnable> 
     } else {
         search_path(program, search)?
     };
-    CString::new(found.as_os_str().as_bytes())
-        .map_err(|_| denied(program, Errno::EINVAL))
+    CString::new(found.as_os_str().as_bytes()).map_err(|_| denied(program, Errno::EINVAL))
 }
 
 fn denied(program: &str, errno: Errno) -> NotRunnable {
@@ -67,7 +66,11 @@ fn denied(program: &str, errno: Errno) -> NotRunnable {
 }
 
 fn search_path(program: &str, search: &str) -> Result<PathBuf, NotRunnable> {
-    let search = if search.is_empty() { DEFAULT_PATH } else { search };
+    let search = if search.is_empty() {
+        DEFAULT_PATH
+    } else {
+        search
+    };
     let mut refused = None;
     for dir in search.split(':') {
         let dir = if dir.is_empty() { "." } else { dir };
@@ -129,7 +132,12 @@ fn read_passwd(root: Root<'_>) -> String {
     };
     let regular = fd::stat(&file).is_ok_and(|st| st.st_mode & libc::S_IFMT == libc::S_IFREG);
     let mut text = Vec::new();
-    if regular && File::from(file).take(LONGEST_PASSWD).read_to_end(&mut text).is_ok() {
+    if regular
+        && File::from(file)
+            .take(LONGEST_PASSWD)
+            .read_to_end(&mut text)
+            .is_ok()
+    {
         return String::from_utf8_lossy(&text).into_owned();
     }
     String::new()
@@ -168,7 +176,9 @@ pub(super) fn give_stdio(uid: u32) -> SysResult<()> {
         let stream = fd::standard(number);
         let st = fd::stat(stream)?;
         let kind = st.st_mode & libc::S_IFMT;
-        let terminal = kind == libc::S_IFCHR && libc::major(st.st_rdev) >= 136 && libc::major(st.st_rdev) <= 143;
+        let terminal = kind == libc::S_IFCHR
+            && libc::major(st.st_rdev) >= 136
+            && libc::major(st.st_rdev) <= 143;
         if st.st_uid == uid || !(terminal || kind == libc::S_IFIFO || kind == libc::S_IFSOCK) {
             continue;
         }
@@ -207,7 +217,11 @@ mod tests {
     fn a_missing_program_is_told_as_such() {
         let e = find("no-such-program-here", "/bin").unwrap_err();
         assert_eq!(e.kind, FailureKind::NotFound);
-        assert!(e.text.contains("executable file not found in $PATH"), "{}", e.text);
+        assert!(
+            e.text.contains("executable file not found in $PATH"),
+            "{}",
+            e.text
+        );
         let e = find("/no/such", "").unwrap_err();
         assert!(e.text.contains("no such file or directory"), "{}", e.text);
     }

@@ -29,7 +29,9 @@ pub fn protect_own_binary() -> Result<()> {
         Ok(view) => view,
         Err(_) => sealed_copy(own).context(what)?,
     };
-    let args = std::env::args_os().map(os_string).collect::<Result<Vec<_>>>()?;
+    let args = std::env::args_os()
+        .map(os_string)
+        .collect::<Result<Vec<_>>>()?;
     let env = std::env::vars_os().map(|(key, value)| {
         let mut entry = key;
         entry.push("=");

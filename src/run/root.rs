@@ -31,7 +31,12 @@ impl Root<'_> {
 
     /// Opens `path` for use. Never blocks: a FIFO in its place opens at once.
     pub(super) fn open(self, path: &Path, flags: i32) -> SysResult<OwnedFd> {
-        fd::openat2(self.0, relative(path), flags | libc::O_NOCTTY, 0, fd::IN_ROOT)
+        let flags = if flags & libc::O_PATH == 0 {
+            flags | libc::O_NOCTTY
+        } else {
+            flags
+        };
+        fd::openat2(self.0, relative(path), flags, 0, fd::IN_ROOT)
     }
 
     /// The directory `path`, made where it is missing, parents and all.
@@ -55,7 +60,13 @@ impl Root<'_> {
             Err(e) if e.errno == Errno::EEXIST => {}
             Err(e) => return Err(e),
         }
-        fd::openat2(&parent, Path::new(&name), libc::O_PATH | libc::O_NOFOLLOW, 0, fd::NO_LINKS)
+        fd::openat2(
+            &parent,
+            Path::new(&name),
+            libc::O_PATH | libc::O_NOFOLLOW,
+            0,
+            fd::NO_LINKS,
+        )
     }
 
     /// As [`Self::find`], but refuses to follow any link.
@@ -66,9 +77,9 @@ impl Root<'_> {
     /// The directory that `path` is in, made where it is missing, and the
     /// name of `path` in it.
     pub(super) fn parent(self, path: &Path) -> SysResult<(OwnedFd, OsString)> {
-        let name = path.file_name().ok_or_else(|| {
-            SysError::new(Errno::EINVAL, format!("{path:?} names no file"))
-        })?;
+        let name = path
+            .file_name()
+            .ok_or_else(|| SysError::new(Errno::EINVAL, format!("{path:?} names no file")))?;
         let parent = self.make_directory(path.parent().unwrap_or(Path::new("/")))?;
         Ok((parent, name.to_owned()))
     }
@@ -150,7 +161,8 @@ mod tests {
 
     impl Tree {
         fn new(name: &str) -> Self {
-            let dir = std::env::temp_dir().join(format!("rcon-test-root-{name}-{}", std::process::id()));
+            let dir =
+                std::env::temp_dir().join(format!("rcon-test-root-{name}-{}", std::process::id()));
             let _ = fs::remove_dir_all(&dir);
             fs::create_dir_all(dir.join("root/etc")).unwrap();
             Self(dir)
@@ -171,7 +183,9 @@ mod tests {
     fn missing_directories_are_made_inside() {
         let tree = Tree::new("make");
         let root = tree.open();
-        Root(root.as_fd()).make_directory(Path::new("/a/b/../c")).unwrap();
+        Root(root.as_fd())
+            .make_directory(Path::new("/a/b/../c"))
+            .unwrap();
         assert!(tree.0.join("root/a/c").is_dir());
     }
 
@@ -182,8 +196,12 @@ mod tests {
         symlink(&outside, tree.0.join("root/link")).unwrap();
         symlink("../../../../up", tree.0.join("root/climb")).unwrap();
         let root = tree.open();
-        Root(root.as_fd()).make_directory(Path::new("/link/deep")).unwrap();
-        Root(root.as_fd()).make_file(Path::new("/climb/file")).unwrap();
+        Root(root.as_fd())
+            .make_directory(Path::new("/link/deep"))
+            .unwrap();
+        Root(root.as_fd())
+            .make_file(Path::new("/climb/file"))
+            .unwrap();
         assert!(!outside.exists(), "made on the host");
         assert!(!tree.0.join("up").exists(), "made on the host");
         assert!(tree.0.join("root/up/file").is_file());
@@ -195,7 +213,9 @@ mod tests {
         symlink("b", tree.0.join("root/a")).unwrap();
         symlink("a", tree.0.join("root/b")).unwrap();
         let root = tree.open();
-        let e = Root(root.as_fd()).make_directory(Path::new("/a/x")).unwrap_err();
+        let e = Root(root.as_fd())
+            .make_directory(Path::new("/a/x"))
+            .unwrap_err();
         assert_eq!(e.errno, Errno::ELOOP);
     }
 
@@ -204,7 +224,9 @@ mod tests {
         let tree = Tree::new("nolinks");
         symlink("etc", tree.0.join("root/proc")).unwrap();
         let root = tree.open();
-        let e = Root(root.as_fd()).find_no_links(Path::new("/proc")).unwrap_err();
+        let e = Root(root.as_fd())
+            .find_no_links(Path::new("/proc"))
+            .unwrap_err();
         assert_eq!(e.errno, Errno::ELOOP);
     }
 }

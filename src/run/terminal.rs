@@ -43,7 +43,13 @@ fn open_master(root: Root<'_>) -> SysResult<OwnedFd> {
     let path = Path::new("/dev/pts/ptmx");
     let at = root.find_no_links(path)?;
     super::mounting::check_device(&at, 5, 2)?;
-    fd::openat2(root.0, Path::new("dev/pts/ptmx"), libc::O_RDWR | libc::O_NOCTTY, 0, fd::NO_LINKS)
+    fd::openat2(
+        root.0,
+        Path::new("dev/pts/ptmx"),
+        libc::O_RDWR | libc::O_NOCTTY,
+        0,
+        fd::NO_LINKS,
+    )
 }
 
 /// Programs that log to the console find it at `/dev/console`.
@@ -58,7 +64,10 @@ fn bind_console(root: Root<'_>, inner: &OwnedFd) -> SysResult<()> {
     };
     let kind = fd::stat(&at)?.st_mode & libc::S_IFMT;
     if kind != libc::S_IFREG && kind != libc::S_IFCHR {
-        return Err(SysError::new(Errno::EINVAL, "/dev/console is neither a file nor a device"));
+        return Err(SysError::new(
+            Errno::EINVAL,
+            "/dev/console is neither a file nor a device",
+        ));
     }
     let terminal = mount::open_tree(inner, Path::new(""), false)?;
     mount::attach(&terminal, &at)

@@ -17,7 +17,9 @@ use super::{advice, devices, hooks, mounting, terminal};
 use crate::cgroup::devices::DeviceList;
 use crate::cgroup::ops::{Cgroup, Joiner, Permission};
 use crate::error::Error;
-use crate::plan::{Action, Actor, EnterRoot, Label, Namespace, OnFailure, Plan, Signal, Slot, Step};
+use crate::plan::{
+    Action, Actor, EnterRoot, Label, Namespace, OnFailure, Plan, Signal, Slot, Step,
+};
 use crate::render::words;
 use crate::sys::process::{Forked, Strings};
 use crate::sys::{SysError, SysResult, fd, identity, mount, namespace, process, seccomp, socket};
@@ -36,6 +38,8 @@ pub struct Explain {
     pub out: File,
     /// Since when.
     pub start: Instant,
+    /// As JSON, for a log that is.
+    pub json: bool,
 }
 
 /// Why a step could not be taken.
@@ -116,13 +120,23 @@ impl Walk<'_> {
     }
 
     fn tell(&mut self, step: &Step) {
-        let Some(explain) = &mut self.explain else { return };
+        let Some(explain) = &mut self.explain else {
+            return;
+        };
         let ms = explain.start.elapsed().as_secs_f64() * 1000.0;
         let actor = format!("{:?}", step.actor).to_lowercase();
         let what = words::action(&step.action);
         // One write, so that lines of several processes do not mix. An
         // explanation that cannot be written must not stop the start.
-        let line = format!("[{ms:8.3} ms] {actor:<8} {what} -- {}\n", step.why);
+        let line = if explain.json {
+            let msg = format!("{actor}: {what} -- {}", step.why);
+            format!(
+                "{}\n",
+                serde_json::json!({"level": "debug", "msg": msg, "ms": ms})
+            )
+        } else {
+            format!("[{ms:8.3} ms] {actor:<8} {what} -- {}\n", step.why)
+        };
         let _ = explain.out.write_all(line.as_bytes());
     }
 
@@ -169,9 +183,16 @@ impl Walk<'_> {
     fn perform(&mut self, action: &Action) -> Done {
         match action {
             Action::Tell { signal, .. } => self.channel.send(&Message::Told(*signal))?,
-            Action::Wait { signal: Signal::Start, .. } if self.me == Actor::Init => self.await_start()?,
+            Action::Wait {
+                signal: Signal::Start,
+                ..
+            } if self.me == Actor::Init => self.await_start()?,
             Action::Wait { signal, .. } => self.await_signal(*signal)?,
-            Action::StartProcess { child, namespaces, into_cgroup } => {
+            Action::StartProcess {
+                child,
+                namespaces,
+                into_cgroup,
+            } => {
                 self.start_process(*child, namespaces, *into_cgroup)?;
             }
             Action::CreateNamespaces { kinds } => {
@@ -190,15 +211,27 @@ impl Walk<'_> {
                     namespace::setns(self.slot(Slot::Container)?, flags)?;
                 }
             }
-            Action::SetClockOffset { clock, seconds, nanoseconds } => {
+            Action::SetClockOffset {
+                clock,
+                seconds,
+                nanoseconds,
+            } => {
                 let line = format!("{clock} {seconds} {nanoseconds}\n");
                 mounting::write_file(Path::new("/proc/self/timens_offsets"), &line)?;
             }
-            Action::WriteIdMap { groups, ranges, helper } => {
+            Action::WriteIdMap {
+                groups,
+                ranges,
+                helper,
+            } => {
                 let pid = self.child_pid()?;
                 match helper {
                     Some(helper) => run_map_helper(helper, pid, ranges)?,
-                    None => mounting::write_map(pid, if *groups { "gid_map" } else { "uid_map" }, ranges)?,
+                    None => mounting::write_map(
+                        pid,
+                        if *groups { "gid_map" } else { "uid_map" },
+                        ranges,
+                    )?,
                 }
             }
             Action::DenySetgroups => {
@@ -209,13 +242,21 @@ impl Walk<'_> {
             Action::HideFromOthers => identity::set_dumpable(false)?,
             Action::CreateCgroup { paths } => {
                 let rootless = identity::effective_ids().0 != 0;
-                let permission = if rootless { Permission::Optional } else { Permission::Required };
+                let permission = if rootless {
+                    Permission::Optional
+                } else {
+                    Permission::Required
+                };
                 self.cgroup = Some(Cgroup::create(paths.clone(), permission)?);
             }
             Action::SetLimits { writes } => {
-                self.cgroup()?.apply(writes).map_err(|e| e.context("config.json"))?;
+                self.cgroup()?
+                    .apply(writes)
+                    .map_err(|e| e.context("config.json"))?;
             }
-            Action::FilterDevices { rules } => self.cgroup()?.set_devices(&DeviceList::compile(rules)?)?,
+            Action::FilterDevices { rules } => {
+                self.cgroup()?.set_devices(&DeviceList::compile(rules)?)?
+            }
             Action::JoinCgroup { .. } => self.join_cgroup()?,
             _ => return self.perform_inside(action),
         }
@@ -237,26 +278,63 @@ impl Walk<'_> {
                 self.slots.insert(Slot::Root, tree);
             }
             Action::AttachRoot { path } => self.attach_root(path)?,
-            Action::OpenSource { slot, path, recursive } => {
+            Action::OpenSource {
+                slot,
+                path,
+                recursive,
+            } => {
                 let copy = mounting::copy(path, *recursive)?;
                 self.slots.insert(*slot, copy);
             }
-            Action::MapOwners { slot, uids, gids, recursive } => {
+            Action::MapOwners {
+                slot,
+                uids,
+                gids,
+                recursive,
+            } => {
                 let map = mounting::mapping_namespace(uids, gids)?;
                 mount::set_idmap(self.slot(*slot)?, &map, *recursive)?;
             }
-            Action::MountCopy { slot, target, flags, propagation, .. } => {
+            Action::MountCopy {
+                slot,
+                target,
+                flags,
+                propagation,
+                ..
+            } => {
                 let copy = self.slots.remove(slot).ok_or_else(|| missing(*slot))?;
-                mounting::place(as_root(self.slot(Slot::Root)?), &copy, target, *flags, propagation)?;
+                mounting::place(
+                    as_root(self.slot(Slot::Root)?),
+                    &copy,
+                    target,
+                    *flags,
+                    propagation,
+                )?;
             }
-            Action::MountNew { filesystem, target, flags, propagation } => {
+            Action::MountNew {
+                filesystem,
+                target,
+                flags,
+                propagation,
+            } => {
                 self.mount_new(filesystem, target, *flags, propagation)?;
             }
-            Action::Remount { target, flags, propagation } => {
+            Action::Remount {
+                target,
+                flags,
+                propagation,
+            } => {
                 mounting::remount(as_root(self.slot(Slot::Root)?), target, *flags, propagation)?;
             }
-            Action::MakeDevice { device } => devices::make(as_root(self.slot(Slot::Root)?), device)?,
-            Action::MakeLink { path, target } => devices::link(as_root(self.slot(Slot::Root)?), path, target)?,
+            Action::MakeDevice { device } => {
+                devices::make(as_root(self.slot(Slot::Root)?), device)?
+            }
+            Action::MakeDirectory { path } => {
+                as_root(self.slot(Slot::Root)?).make_directory(path)?;
+            }
+            Action::MakeLink { path, target } => {
+                devices::link(as_root(self.slot(Slot::Root)?), path, target)?
+            }
             Action::MakeTerminal { size, owner } => self.make_terminal(*size, *owner)?,
             Action::RunHook { hook } => hooks::run(hook, &self.state)?,
             Action::EnterRoot { how } => self.enter_root(*how)?,
@@ -265,9 +343,11 @@ impl Walk<'_> {
                 mounting::set_flags(self.slot(Slot::Root)?, flags)?;
             }
             Action::MaskPath { path } => {
-                mounting::mask(as_root(self.slot(Slot::Root)?), path, self.slot(Slot::Null)?)?;
+                mounting::mask(as_root(self.slot(Slot::Root)?), path)?;
             }
-            Action::ProtectPath { path } => mounting::protect(as_root(self.slot(Slot::Root)?), path)?,
+            Action::ProtectPath { path } => {
+                mounting::protect(as_root(self.slot(Slot::Root)?), path)?
+            }
             _ => return self.perform_on_self(action),
         }
         Ok(())
@@ -280,12 +360,25 @@ impl Walk<'_> {
         match action {
             Action::SetHostname { name } => namespace::set_hostname(name)?,
             Action::SetDomainname { name } => namespace::set_domainname(name)?,
-            Action::SetSysctl { key, value } => super::procfs::set_sysctl(self.slot(Slot::HostProc)?, key, value)?,
+            Action::SetSysctl { key, value } => {
+                super::procfs::set_sysctl(self.slot(Slot::HostProc)?, key, value)?
+            }
             Action::NewKeyring { name } => namespace::join_session_keyring(name)?,
             Action::NewSession => process::new_session()?,
-            Action::SetOomScore { adjustment } => super::procfs::set_oom_score(self.child_pid()?, *adjustment)?,
-            Action::SetRlimit { name, resource, soft, hard } => {
-                let pid = if self.me == Actor::Launcher { self.child_pid()? } else { 0 };
+            Action::SetOomScore { adjustment } => {
+                super::procfs::set_oom_score(self.child_pid()?, *adjustment)?
+            }
+            Action::SetRlimit {
+                name,
+                resource,
+                soft,
+                hard,
+            } => {
+                let pid = if self.me == Actor::Launcher {
+                    self.child_pid()?
+                } else {
+                    0
+                };
                 process::set_rlimit(pid, *resource, name, *soft, *hard)?;
             }
             Action::SetScheduler { attr } => process::set_scheduler(*attr)?,
@@ -308,14 +401,26 @@ impl Walk<'_> {
                 program::enter_directory(as_root(&root), path)?;
             }
             Action::LimitBounding { keep, last } => identity::limit_bounding(*keep, *last)?,
-            Action::SetUser { uid, gid, groups, umask } => self.set_user(*uid, *gid, groups.as_deref(), *umask)?,
-            Action::SetCapabilities { effective, permitted, inheritable, ambient, last } => {
+            Action::SetUser {
+                uid,
+                gid,
+                groups,
+                umask,
+            } => self.set_user(*uid, *gid, groups.as_deref(), *umask)?,
+            Action::SetCapabilities {
+                effective,
+                permitted,
+                inheritable,
+                ambient,
+                last,
+            } => {
                 identity::set_caps(*effective, *permitted, *inheritable)?;
                 identity::set_ambient(*ambient, *last)?;
             }
             Action::NoNewPrivileges => identity::no_new_privs()?,
             Action::FindProgram { program, search } => {
-                self.program = Some(program::find(program, search).map_err(StepError::NotRunnable)?);
+                self.program =
+                    Some(program::find(program, search).map_err(StepError::NotRunnable)?);
             }
             Action::LoadSeccomp { filter } => self.load_seccomp(filter)?,
             Action::Exec { args, env } => return Err(self.exec(args, env)),
@@ -345,6 +450,7 @@ impl Walk<'_> {
             | Action::MountNew { .. }
             | Action::Remount { .. }
             | Action::MakeDevice { .. }
+            | Action::MakeDirectory { .. }
             | Action::MakeLink { .. }
             | Action::MakeTerminal { .. }
             | Action::RunHook { .. }
@@ -434,7 +540,8 @@ impl Walk<'_> {
             EnterRoot::Chroot => mounting::chroot(root)?,
         }
         // What is left of the host's must not be reachable as /proc/self/fd.
-        self.slots.retain(|slot, _| matches!(slot, Slot::Root | Slot::HostProc | Slot::Null));
+        self.slots
+            .retain(|slot, _| matches!(slot, Slot::Root | Slot::HostProc));
         Ok(())
     }
 
@@ -611,15 +718,22 @@ impl Walk<'_> {
     }
 
     fn lost_child(&self) -> StepError {
-        let end = self.child.as_ref().and_then(|c| process::wait(&c.pidfd).ok());
+        let end = self
+            .child
+            .as_ref()
+            .and_then(|c| process::wait(&c.pidfd).ok());
         let how = match end {
             Some(process::Exit::Signal(libc::SIGKILL)) => {
-                "killed: out of memory, or the limit of its cgroup is too small to start in".to_owned()
+                "killed: out of memory, or the limit of its cgroup is too small to start in"
+                    .to_owned()
             }
             Some(end) => format!("{end:?}"),
             None => "unknown".to_owned(),
         };
-        Error::environment(format!("the container's first process ended while it was being set up: {how}")).into()
+        Error::environment(format!(
+            "the container's first process ended while it was being set up: {how}"
+        ))
+        .into()
     }
 
     /// Init waits for its owner: the launcher that made it, or, when that is
@@ -628,13 +742,19 @@ impl Walk<'_> {
         let Some(listener) = self.start_socket.take() else {
             return self.await_signal(Signal::Start);
         };
+        // If the launcher dies before the container can be found by its
+        // name, nobody could ever start or delete it.
+        self.await_signal(Signal::Recorded)?;
         self.channel = Channel(socket::accept(&listener)?);
         drop(listener);
         self.await_signal(Signal::Start)
     }
 
     fn fetch_listener(&mut self, number: i32) -> Done {
-        let child = self.child.as_ref().ok_or_else(|| Error::internal("a listener of nobody"))?;
+        let child = self
+            .child
+            .as_ref()
+            .ok_or_else(|| Error::internal("a listener of nobody"))?;
         let filter = self.plan.steps.iter().find_map(|s| match &s.action {
             Action::LoadSeccomp { filter } => Some(filter),
             _ => None,
@@ -689,7 +809,9 @@ fn run_map_helper(helper: &Path, pid: i32, ranges: &[crate::plan::IdRange]) -> D
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(Error::user(format!("{}: {}", helper.display(), said.trim()))
-        .hint("the ids must be given to this user in /etc/subuid and /etc/subgid")
-        .into())
+    Err(
+        Error::user(format!("{}: {}", helper.display(), said.trim()))
+            .hint("the ids must be given to this user in /etc/subuid and /etc/subgid")
+            .into(),
+    )
 }

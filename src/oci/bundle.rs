@@ -1,0 +1,112 @@
+//! Reading a bundle's `config.json`, and saying what is wrong with it.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use oci_spec::runtime::{Process, Spec};
+use serde::de::DeserializeOwned;
+
+use crate::error::{Context, Error, Result};
+use crate::sys::fd;
+
+/// More than any real bundle; less than it takes to exhaust memory.
+const LONGEST: u64 = 16 << 20;
+
+/// The versions of the specification that rcon understands.
+pub const VERSION: &str = "1.2.0";
+
+/// Reads `config.json` of a bundle: what it says, and its very bytes.
+pub fn load(bundle: &Path) -> Result<(Spec, Vec<u8>)> {
+    let path = bundle.join("config.json");
+    let bytes = read_bounded(&path)?;
+    let spec: Spec = parse(&bytes, "config.json")?;
+    check_version(spec.version())?;
+    Ok((spec, bytes))
+}
+
+/// Reads a process object, as `exec --process` takes it.
+pub fn load_process(path: &Path) -> Result<Process> {
+    let bytes = read_bounded(path)?;
+    parse(&bytes, &path.display().to_string())
+}
+
+/// Reads a regular file that is not too long. Anything else could block, or
+/// never end.
+pub fn read_bounded(path: &Path) -> Result<Vec<u8>> {
+    let named = || format!("cannot read {}", path.display());
+    let file = File::from(
+        fd::open(path, libc::O_RDONLY | libc::O_NONBLOCK)
+            .map_err(|e| Error::user(e.errno.desc()).context(named()))?,
+    );
+    let meta = file.metadata().context(named)?;
+    if !meta.is_file() {
+        return Err(Error::user("not a regular file").context(named()));
+    }
+    let mut bytes = Vec::new();
+    file.take(LONGEST + 1)
+        .read_to_end(&mut bytes)
+        .context(named)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(Error::user(format!("longer than {} MiB", LONGEST >> 20)).context(named()));
+    }
+    Ok(bytes)
+}
+
+/// Parses JSON; an error names the field.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8], name: &str) -> Result<T> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    serde_path_to_error::deserialize(&mut json).map_err(|e| {
+        let field = e.path().to_string();
+        let field = if field == "." {
+            String::new()
+        } else {
+            format!("{field}: ")
+        };
+        Error::user(format!("{name}: {field}{}", e.inner()))
+    })
+}
+
+fn check_version(version: &str) -> Result<()> {
+    let mut parts = version.split('.');
+    let number = |part: Option<&str>| part.and_then(|p| p.parse::<u32>().ok());
+    let (major, minor) = (number(parts.next()), number(parts.next()));
+    if major == Some(1) && minor.is_some() && parts.next().is_some() {
+        return Ok(());
+    }
+    Err(Error::user(format!(
+        "config.json: ociVersion: {version:?} is not supported"
+    ))
+    .hint(format!("rcon understands versions 1.0.0 to {VERSION}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_the_first_major_are_taken() {
+        for good in ["1.0.0", "1.0.2-dev", "1.2.0", "1.3.0"] {
+            assert!(check_version(good).is_ok(), "{good}");
+        }
+        for bad in ["", "2.0.0", "1", "1.x.0", "0.9.9", "one"] {
+            assert!(check_version(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_field() {
+        let e = parse::<Spec>(
+            br#"{"ociVersion":"1.0.0","process":{"cwd":7}}"#,
+            "config.json",
+        );
+        let e = e.unwrap_err().to_string();
+        assert!(e.contains("config.json: process"), "{e}");
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error_not_a_crash() {
+        let deep = "[".repeat(100_000);
+        assert!(parse::<Spec>(deep.as_bytes(), "config.json").is_err());
+    }
+}

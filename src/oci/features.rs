@@ -1,0 +1,6 @@
+//! placeholder
+use crate::error::{Error, Result};
+/// Placeholder.
+pub fn features() -> Result<String> {
+    Err(Error::internal("being written"))
+}

@@ -1,0 +1,391 @@
+//! What is done to containers that exist: state, list, kill, delete, pause,
+//! resume, ps.
+
+use std::fmt::Write as _;
+use std::process::Command;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use super::args::{Delete, Kill, List, Ps};
+use super::log::{Log, timestamp};
+use super::record::{Locked, Record, Root, Status, signal};
+use crate::cgroup::ops::{self, Cgroup};
+use crate::error::{Context, Error, Result};
+use crate::plan::hooks::{self, Moment};
+use crate::run;
+
+/// How long the kernel may take to end killed processes.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The record of a container that is fully made.
+pub(super) fn record_of(locked: &Locked, id: &str) -> Result<Record> {
+    let record = locked.record()?;
+    record.ok_or_else(|| {
+        Error::user(format!("container {id} was never finished"))
+            .hint("remove it with delete --force")
+    })
+}
+
+/// `state`.
+pub fn state(root: &Root, id: &str) -> Result<String> {
+    let record = root.read(id)?;
+    let state = record.state(record.status(root));
+    let mut value = serde_json::to_value(&state).map_err(|e| Error::internal(e.to_string()))?;
+    value["rootfs"] = json!(record.rootfs);
+    value["created"] = json!(timestamp(record.created as i64));
+    if value.get("pid").is_none() {
+        value["pid"] = json!(0);
+    }
+    Ok(format!("{value:#}"))
+}
+
+/// `list`.
+pub fn list(root: &Root, args: &List) -> Result<String> {
+    let mut records = Vec::new();
+    for id in root.ids()? {
+        // One that is deleted meanwhile, or spoilt, must not hide the others.
+        if let Ok(record) = root.read(&id) {
+            let status = record.status(root);
+            records.push((record, status));
+        }
+    }
+    if args.quiet {
+        return Ok(records
+            .iter()
+            .map(|(r, _)| r.id.as_str())
+            .collect::<Vec<_>>()
+            .join("\n"));
+    }
+    match args.format.as_str() {
+        "table" => Ok(table(&records)),
+        "json" => {
+            let all: Vec<_> = records.iter().map(|(r, s)| listed(r, *s)).collect();
+            Ok(json!(all).to_string())
+        }
+        other => Err(Error::user(format!("invalid format option {other:?}")).hint("table or json")),
+    }
+}
+
+fn listed(record: &Record, status: Status) -> serde_json::Value {
+    json!({
+        "ociVersion": record.oci_version,
+        "id": record.id,
+        "pid": if status == Status::Stopped { 0 } else { record.pid },
+        "status": status.word(),
+        "bundle": record.bundle,
+        "rootfs": record.rootfs,
+        "created": timestamp(record.created as i64),
+        "annotations": record.annotations,
+        "owner": "root",
+    })
+}
+
+fn table(records: &[(Record, Status)]) -> String {
+    let rows = records.iter().map(|(r, s)| {
+        let pid = if *s == Status::Stopped { 0 } else { r.pid };
+        [
+            r.id.clone(),
+            pid.to_string(),
+            s.word().to_owned(),
+            r.bundle.display().to_string(),
+            timestamp(r.created as i64),
+            "root".to_owned(),
+        ]
+    });
+    let head = ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"].map(str::to_owned);
+    let rows: Vec<[String; 6]> = std::iter::once(head).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|r| r[column].len()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..6).map(width).collect();
+    let mut out = String::new();
+    for row in &rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            // Writing to a string cannot fail.
+            let _ = write!(line, "{cell:<width$}   ");
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+/// `kill`.
+pub fn kill(root: &Root, args: &Kill) -> Result<()> {
+    let number = signal_number(&args.signal)?;
+    let record = root.read(&args.id)?;
+    if args.all {
+        return kill_all(&record, number);
+    }
+    let gone = || Error::user("container not running");
+    let process = record.process().ok_or_else(gone)?;
+    if !signal(&process, number)? {
+        return Err(gone());
+    }
+    // The frozen of version 1 die only when thawed.
+    if number == libc::SIGKILL {
+        thaw(&record);
+    }
+    Ok(())
+}
+
+fn kill_all(record: &Record, number: i32) -> Result<()> {
+    let cgroup = Cgroup::open(&record.cgroups)?;
+    let known = Signal::try_from(number);
+    cgroup.kill(known.map_err(|_| Error::user("a real-time signal cannot go to all processes"))?)
+}
+
+fn thaw(record: &Record) {
+    if let Ok(cgroup) = Cgroup::open(&record.cgroups)
+        && cgroup.is_frozen().unwrap_or(false)
+    {
+        // If it cannot be thawed, whoever waits for the end will say so.
+        let _ = cgroup.thaw();
+    }
+}
+
+/// A signal by number or name, with or without `SIG`.
+fn signal_number(text: &str) -> Result<i32> {
+    let unknown = || Error::user(format!("unknown signal {text:?}"));
+    if let Ok(number) = text.parse::<i32>() {
+        return if (0..=64).contains(&number) {
+            Ok(number)
+        } else {
+            Err(unknown())
+        };
+    }
+    let upper = text.to_ascii_uppercase();
+    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+    if let Some(offset) = name.strip_prefix("RTMIN") {
+        let offset = if offset.is_empty() {
+            Ok(0)
+        } else {
+            offset.parse::<i32>()
+        };
+        return offset
+            .ok()
+            .map(|o| 34 + o)
+            .filter(|n| (34..=64).contains(n))
+            .ok_or_else(unknown);
+    }
+    if let Some(offset) = name.strip_prefix("RTMAX") {
+        let offset = if offset.is_empty() {
+            Ok(0)
+        } else {
+            offset.parse::<i32>()
+        };
+        return offset
+            .ok()
+            .map(|o| 64 + o)
+            .filter(|n| (34..=64).contains(n))
+            .ok_or_else(unknown);
+    }
+    Signal::from_str(&format!("SIG{name}"))
+        .map(|s| s as i32)
+        .map_err(|_| unknown())
+}
+
+/// `delete`.
+pub fn delete(root: &Root, args: &Delete, log: &Log) -> Result<()> {
+    let locked = match root.lock(&args.id) {
+        Err(_) if args.force && root.read(&args.id).is_err() && valid(&args.id) => return Ok(()),
+        locked => locked?,
+    };
+    let record = match locked.record() {
+        // What cannot be read cannot be cleaned up further than this.
+        Err(e) if args.force => {
+            log.warn(&e.to_string());
+            None
+        }
+        record => record?,
+    };
+    if record.is_none() && !args.force {
+        record_of(&locked, &args.id)?;
+    }
+    let status = record.as_ref().map(|r| r.status(root));
+    if let (Some(status @ (Status::Running | Status::Paused)), false) = (status, args.force) {
+        let id = &args.id;
+        return Err(Error::user(format!(
+            "cannot delete container {id} that is not stopped: {}",
+            status.word()
+        ))
+        .hint("stop it first, or use --force"));
+    }
+    remove(root, locked, record, log)
+}
+
+fn valid(id: &str) -> bool {
+    // An id that could never exist is an error even with --force.
+    !id.is_empty() && !id.contains('/') && !id.starts_with("..") && id != "."
+}
+
+/// Ends what is left of a container and takes everything back: processes,
+/// cgroups, the record; then its `poststop` hooks run.
+pub(super) fn remove(root: &Root, locked: Locked, record: Option<Record>, log: &Log) -> Result<()> {
+    let Some(record) = record else {
+        return locked.remove();
+    };
+    end(&record)?;
+    if let Err(errors) = ops::destroy(&record.cgroups) {
+        errors.iter().for_each(|e| log.warn(&e.to_string()));
+        return Err(Error::environment(format!(
+            "the cgroups of container {} could not be removed",
+            record.id
+        )));
+    }
+    let spec = root.spec(&record.id);
+    locked.remove()?;
+    let hooks = spec.and_then(|spec| hooks::at(&spec, Moment::Poststop));
+    match hooks {
+        Ok(list) => {
+            for hook in list {
+                if let Err(e) = run::run_hook(&hook, &record.state(Status::Stopped)) {
+                    log.warn(&e.to_string());
+                }
+            }
+        }
+        Err(e) => log.warn(&e.to_string()),
+    }
+    Ok(())
+}
+
+/// After a failed start: its failure is what is reported, so nothing here is.
+pub(super) fn remove_quietly(locked: &Locked, record: &Record) {
+    let _ = end(record);
+    let _ = ops::destroy(&record.cgroups);
+    let _ = std::fs::remove_dir_all(locked.dir());
+}
+
+/// Ends all of a container's processes.
+fn end(record: &Record) -> Result<()> {
+    let process = record.process();
+    if let Some(process) = &process {
+        signal(process, libc::SIGKILL)?;
+        thaw(record);
+    }
+    // With a pid namespace of its own, its first process takes all others
+    // along. Without one, or with one that was shared, the cgroup knows them.
+    if record.cgroups.dirs.iter().any(|d| d.made)
+        && let Ok(cgroup) = Cgroup::open(&record.cgroups)
+        && cgroup.pids().is_ok_and(|pids| !pids.is_empty())
+    {
+        cgroup.kill(Signal::SIGKILL)?;
+    }
+    match process {
+        Some(process) => wait_for_end(&process, record),
+        None => Ok(()),
+    }
+}
+
+fn wait_for_end(process: &std::os::fd::OwnedFd, record: &Record) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut fds = [nix::poll::PollFd::new(
+        std::os::fd::AsFd::as_fd(process),
+        nix::poll::PollFlags::POLLIN,
+    )];
+    while Instant::now() < deadline {
+        match nix::poll::poll(&mut fds, 1000u16) {
+            Ok(n) if n > 0 => return Ok(()),
+            _ => {}
+        }
+    }
+    Err(Error::environment(format!(
+        "process {} of container {} does not end",
+        record.pid, record.id
+    )))
+}
+
+/// `pause`.
+pub fn pause(root: &Root, id: &str) -> Result<()> {
+    let record = root.read(id)?;
+    match record.status(root) {
+        Status::Running | Status::Created => Cgroup::open(&record.cgroups)?.freeze(),
+        other => Err(Error::user(format!(
+            "container not running: it is {}",
+            other.word()
+        ))),
+    }
+}
+
+/// `resume`.
+pub fn resume(root: &Root, id: &str) -> Result<()> {
+    let record = root.read(id)?;
+    match record.status(root) {
+        Status::Paused => Cgroup::open(&record.cgroups)?.thaw(),
+        other => Err(Error::user(format!(
+            "container not paused: it is {}",
+            other.word()
+        ))),
+    }
+}
+
+/// `ps`.
+pub fn ps(root: &Root, args: &Ps) -> Result<String> {
+    let record = root.read(&args.id)?;
+    let pids = Cgroup::open(&record.cgroups)?.pids()?;
+    match args.format.as_str() {
+        "json" => Ok(json!(pids).to_string()),
+        "table" => ps_table(&pids, &args.options),
+        other => Err(Error::user(format!("invalid format option {other:?}")).hint("table or json")),
+    }
+}
+
+/// The lines of ps(1) that are about the container. The program is the
+/// host's, never one of the container's.
+fn ps_table(pids: &[i32], options: &[String]) -> Result<String> {
+    let default = ["-ef".to_owned()];
+    let options = if options.is_empty() {
+        &default
+    } else {
+        options
+    };
+    let output = Command::new("ps").args(options).output();
+    let output = output
+        .context(|| "cannot run ps")
+        .map_err(|e| e.hint("use --format json"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(Error::user(format!("ps: {}", said.trim())));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut lines = text.lines();
+    let head = lines.next().unwrap_or_default();
+    let column = head.split_whitespace().position(|c| c == "PID");
+    let column = column.ok_or_else(|| Error::user("couldn't find PID field in ps output"))?;
+    let ours = lines.filter(|line| {
+        let pid = line.split_whitespace().nth(column);
+        pid.and_then(|p| p.parse().ok())
+            .is_some_and(|p: i32| pids.contains(&p))
+    });
+    Ok(std::iter::once(head)
+        .chain(ours)
+        .collect::<Vec<_>>()
+        .join("\n"))
+}
+
+/// Looks for a container's first process, which a command needs running.
+pub(super) fn running(record: &Record) -> Result<std::os::fd::OwnedFd> {
+    record
+        .process()
+        .ok_or_else(|| Error::user(format!("container {} is not running", record.id)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_have_names_and_numbers() {
+        for text in ["9", "KILL", "SIGKILL", "sigkill", "kill"] {
+            assert_eq!(signal_number(text).unwrap(), 9, "{text}");
+        }
+        assert_eq!(signal_number("SIGRTMIN+1").unwrap(), 35);
+        assert_eq!(signal_number("RTMAX-1").unwrap(), 63);
+        for bad in ["", "SIG", "65", "-1", "NOPE", "RTMIN+99"] {
+            assert!(signal_number(bad).is_err(), "{bad:?}");
+        }
+    }
+}

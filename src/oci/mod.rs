@@ -1,0 +1,161 @@
+//! `rcon oci`: the command line of an OCI runtime, over the same core as
+//! `rcon run`.
+//!
+//! Callers know runc's: podman, containerd and Docker start it with runc's
+//! flags, read its state as JSON, its errors from a log file, and its exit
+//! code. Here is that interface and the records it keeps; how a container is
+//! started is [`crate::plan`]'s and [`crate::run`]'s.
+
+mod args;
+mod bundle;
+mod create;
+mod events;
+mod exec;
+mod features;
+mod log;
+mod manage;
+mod record;
+mod relay;
+mod spec;
+mod update;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use args::{Cli, Command, Global};
+use log::Log;
+use record::Root;
+
+use crate::error::{Error, Result};
+use crate::run;
+use crate::sys::fd;
+
+/// Runs one command. `args` begins with the name to be shown in usage.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(e) => return usage(&e),
+    };
+    if cli.global.version {
+        print!("{}", version());
+        return ExitCode::SUCCESS;
+    }
+    let Some(command) = cli.command else {
+        let _ = Cli::command().print_help();
+        return ExitCode::SUCCESS;
+    };
+    let log = match Log::open(&cli.global) {
+        Ok(log) => log,
+        Err(e) => {
+            eprintln!("rcon: {e}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match dispatch(cli.global, command, &log) {
+        Ok(code) => ExitCode::from(code as u8),
+        Err(e) => {
+            log.error(&e.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Wrong words on the command line: help goes to standard output, an error to
+/// standard error in its first line.
+fn usage(e: &clap::Error) -> ExitCode {
+    if e.use_stderr() {
+        let text = e.render().to_string();
+        let lines: Vec<&str> = text
+            .lines()
+            .map(str::trim)
+            .filter(|l| !l.is_empty())
+            .collect();
+        let what = lines.first().copied().unwrap_or_default();
+        let what = what.strip_prefix("error: ").unwrap_or(what);
+        let more: Vec<&str> = lines
+            .iter()
+            .skip(1)
+            .take_while(|l| !l.starts_with("Usage:"))
+            .copied()
+            .collect();
+        eprintln!(
+            "rcon: {} (see --help)",
+            [&[what], &more[..]].concat().join(" ")
+        );
+        return ExitCode::FAILURE;
+    }
+    print!("{}", e.render());
+    ExitCode::SUCCESS
+}
+
+/// In the form callers of runc parse.
+fn version() -> String {
+    format!(
+        "rcon-oci version {}\nspec: {}\n",
+        env!("CARGO_PKG_VERSION"),
+        bundle::VERSION
+    )
+}
+
+fn dispatch(global: Global, command: Command, log: &Log) -> Result<i32> {
+    if global.systemd_cgroup {
+        return Err(Error::user(
+            "--systemd-cgroup is not supported: rcon makes cgroups itself, without systemd",
+        )
+        .hint("choose the cgroupfs cgroup driver in the caller"));
+    }
+    let preserve = match &command {
+        Command::Create(c) => Some(c.preserve_fds),
+        Command::Run(r) => Some(r.create.preserve_fds),
+        Command::Exec(e) => Some(e.preserve_fds),
+        _ => None,
+    };
+    if let Some(preserve) = preserve {
+        run::protect_own_binary()?;
+        keep_only(preserve)?;
+    }
+    let root = Root::new(global.root);
+    let root = &root;
+    match command {
+        Command::Create(args) => create::create(root, &args, log).map(|()| 0),
+        Command::Start(args) => create::start(root, &args.id, log).map(|()| 0),
+        Command::Run(args) => create::run(root, &args, log),
+        Command::State(args) => show(manage::state(root, &args.id)),
+        Command::Kill(args) => manage::kill(root, &args).map(|()| 0),
+        Command::Delete(args) => manage::delete(root, &args, log).map(|()| 0),
+        Command::Exec(args) => exec::exec(root, &args, log),
+        Command::List(args) => show(manage::list(root, &args)),
+        Command::Ps(args) => show(manage::ps(root, &args)),
+        Command::Pause(args) => manage::pause(root, &args.id).map(|()| 0),
+        Command::Resume(args) => manage::resume(root, &args.id).map(|()| 0),
+        Command::Update(args) => update::update(root, &args).map(|()| 0),
+        Command::Events(args) => events::events(root, &args).map(|()| 0),
+        Command::Spec(args) => spec::spec(&args).map(|()| 0),
+        Command::Features => show(features::features()),
+        Command::Plan(args) => show(create::plan(&args)),
+        Command::Checkpoint(_) | Command::Restore(_) => Err(Error::user(
+            "checkpoint and restore are not supported: they need CRIU, which rcon does not drive",
+        )),
+    }
+}
+
+fn show(text: Result<String>) -> Result<i32> {
+    use std::io::Write;
+    let text = text?;
+    if !text.is_empty() {
+        // Whoever closed our output does not want to hear about it.
+        let _ = writeln!(std::io::stdout(), "{text}");
+    }
+    Ok(0)
+}
+
+/// Descriptors that the caller left open by mistake must not reach hooks or
+/// the container, whatever they lead to.
+fn keep_only(preserve: u32) -> Result<()> {
+    let sockets = std::env::var("LISTEN_FDS")
+        .ok()
+        .and_then(|n| n.parse::<u32>().ok());
+    Ok(fd::close_on_exec_from(3 + preserve + sockets.unwrap_or(0))?)
+}

@@ -1,0 +1,441 @@
+//! A container's record under the state root: one directory each, with
+//!
+//! ```text
+//! <root>/<id>/state.json    who it is and where: replaced as a whole
+//! <root>/<id>/config.json   the bundle's configuration as it was
+//! <root>/<id>/start.sock    there until the program is started
+//! ```
+//!
+//! What it says of a process is only believed together with the time that
+//! process started: a pid alone may be somebody else by now.
+
+use std::collections::HashMap;
+use std::fs::{self, DirBuilder, File};
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use oci_spec::runtime::Spec;
+use serde::{Deserialize, Serialize};
+
+use super::bundle;
+use crate::cgroup::ops::Cgroup;
+use crate::cgroup::paths::CgroupPaths;
+use crate::error::{Context, Error, Result};
+use crate::run::State;
+use crate::sys::{SysResult, fd};
+
+const VERSION: u32 = 1;
+const LONGEST_ID: usize = 1024;
+
+/// What is kept of a container.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    version: u32,
+    /// Its name.
+    pub id: String,
+    /// Of the specification its bundle was written for.
+    pub oci_version: String,
+    /// Absolute.
+    pub bundle: PathBuf,
+    /// Absolute.
+    pub rootfs: PathBuf,
+    /// Its first process; 0 until there is one.
+    pub pid: i32,
+    /// When that process started, in the kernel's clock ticks since boot.
+    pub pid_start: u64,
+    /// In seconds since 1970.
+    pub created: u64,
+    /// As in `config.json`.
+    pub annotations: HashMap<String, String>,
+    /// Its cgroups.
+    pub cgroups: CgroupPaths,
+    /// Its program is started by somebody else than its maker.
+    pub held: bool,
+}
+
+/// Where a container is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Being made, or its maker died while making it.
+    Creating,
+    /// Its program waits to be started.
+    Created,
+    /// Its program runs.
+    Running,
+    /// It is frozen.
+    Paused,
+    /// Its program has ended.
+    Stopped,
+}
+
+impl Status {
+    /// The word of the specification.
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Creating => "creating",
+            Status::Created => "created",
+            Status::Running => "running",
+            Status::Paused => "paused",
+            Status::Stopped => "stopped",
+        }
+    }
+}
+
+/// The directory of all records.
+#[derive(Debug, Clone)]
+pub struct Root(PathBuf);
+
+/// One container's directory, locked against other commands that change it.
+#[derive(Debug)]
+pub struct Locked {
+    dir: PathBuf,
+    _lock: Flock<File>,
+}
+
+impl Root {
+    /// `--root`, or the usual place for this user.
+    pub fn new(given: Option<PathBuf>) -> Self {
+        let usual = || match std::env::var_os("XDG_RUNTIME_DIR") {
+            Some(dir) if crate::sys::identity::effective_ids().0 != 0 => {
+                PathBuf::from(dir).join("rcon/oci")
+            }
+            _ => PathBuf::from("/run/rcon/oci"),
+        };
+        Self(given.unwrap_or_else(usual))
+    }
+
+    fn dir(&self, id: &str) -> Result<PathBuf> {
+        check_id(id)?;
+        Ok(self.0.join(id))
+    }
+
+    /// Takes a new name, for as long as its directory is there.
+    pub fn claim(&self, id: &str) -> Result<Locked> {
+        let dir = self.dir(id)?;
+        let private = |recursive| {
+            let mut builder = DirBuilder::new();
+            builder.mode(0o700).recursive(recursive);
+            builder
+        };
+        let named = || {
+            format!(
+                "cannot keep the state of containers in {}",
+                self.0.display()
+            )
+        };
+        let made = match private(false).create(&dir) {
+            // The root itself is missing at the very first start only.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                private(true).create(&self.0).context(named)?;
+                private(false).create(&dir)
+            }
+            made => made,
+        };
+        match made {
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+                Err(Error::user(format!("container {id} already exists"))
+                    .hint("choose another name, or delete that one first"))
+            }
+            made => {
+                made.context(named)?;
+                Locked::lock(dir)
+            }
+        }
+    }
+
+    /// Locks an existing container's directory.
+    pub fn lock(&self, id: &str) -> Result<Locked> {
+        let dir = self.dir(id)?;
+        let unknown = || Error::user(format!("container {id} does not exist"));
+        if !fs::symlink_metadata(&dir).is_ok_and(|m| m.is_dir()) {
+            return Err(unknown());
+        }
+        let locked = Locked::lock(dir)?;
+        // It may have been deleted while we waited for the lock.
+        if locked.dir.exists() {
+            Ok(locked)
+        } else {
+            Err(unknown())
+        }
+    }
+
+    /// Reads a record without locking it.
+    pub fn read(&self, id: &str) -> Result<Record> {
+        let dir = self.dir(id)?;
+        if !fs::symlink_metadata(&dir).is_ok_and(|m| m.is_dir()) {
+            return Err(Error::user(format!("container {id} does not exist")));
+        }
+        Record::read(&dir, id)
+    }
+
+    /// The names of all containers.
+    pub fn ids(&self) -> Result<Vec<String>> {
+        let entries = match fs::read_dir(&self.0) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.context(|| format!("cannot read {}", self.0.display()))?,
+        };
+        let mut ids: Vec<String> = entries
+            .flatten()
+            .filter(|e| e.file_type().is_ok_and(|t| t.is_dir()))
+            .filter_map(|e| e.file_name().into_string().ok())
+            .filter(|id| check_id(id).is_ok())
+            .collect();
+        ids.sort();
+        Ok(ids)
+    }
+
+    /// The configuration a container was made from.
+    pub fn spec(&self, id: &str) -> Result<Spec> {
+        let bytes = read_no_links(&self.dir(id)?, "config.json")?;
+        bundle::parse(&bytes, "config.json")
+    }
+
+    /// The socket on which a created container waits.
+    pub fn start_socket(&self, id: &str) -> Result<PathBuf> {
+        Ok(self.dir(id)?.join("start.sock"))
+    }
+}
+
+/// Ids are names of directories, so they must not lead anywhere else.
+fn check_id(id: &str) -> Result<()> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || "_+-.".contains(c);
+    let why = if id.is_empty() {
+        "it is empty"
+    } else if id.len() > LONGEST_ID {
+        "it is too long"
+    } else if id.starts_with('.') && id.chars().all(|c| c == '.') {
+        "it is a directory's own name"
+    } else if !id.chars().all(fine) {
+        "only letters, digits and _ + - . may be in it"
+    } else {
+        return Ok(());
+    };
+    let short: String = id.chars().take(64).collect();
+    Err(Error::user(format!(
+        "invalid container id {short:?}: {why}"
+    )))
+}
+
+impl Locked {
+    fn lock(dir: PathBuf) -> Result<Self> {
+        let what = || format!("cannot lock {}", dir.display());
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOFOLLOW;
+        let file = File::from(fd::open(&dir, flags).context(what)?);
+        let lock = Flock::lock(file, FlockArg::LockExclusive)
+            .map_err(|(_, e)| Error::environment(e.desc()).context(what()))?;
+        Ok(Self { dir, _lock: lock })
+    }
+
+    /// The directory itself.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Reads the record; `None` if its maker died before writing one.
+    pub fn record(&self) -> Result<Option<Record>> {
+        if !self.dir.join("state.json").exists() {
+            return Ok(None);
+        }
+        let id = self.dir.file_name().unwrap_or_default().to_string_lossy();
+        Record::read(&self.dir, &id).map(Some)
+    }
+
+    /// Replaces the record: whoever reads it sees the old one or the new one.
+    pub fn write(&self, record: &Record) -> Result<()> {
+        let json = serde_json::to_vec(record).map_err(|e| Error::internal(e.to_string()))?;
+        let what = || format!("cannot write {}", self.dir.join("state.json").display());
+        let fresh = self.dir.join(".state.json.new");
+        write_private(&fresh, &json).context(what)?;
+        fs::rename(&fresh, self.dir.join("state.json")).context(what)
+    }
+
+    /// Keeps the configuration as it is now.
+    pub fn write_config(&self, bytes: &[u8]) -> Result<()> {
+        let path = self.dir.join("config.json");
+        write_private(&path, bytes).context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Gives the name back.
+    pub fn remove(self) -> Result<()> {
+        fs::remove_dir_all(&self.dir).context(|| format!("cannot remove {}", self.dir.display()))
+    }
+}
+
+fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut options = File::options();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path)?;
+    file.write_all(bytes)
+}
+
+/// A file of a record; a link in its place is not followed.
+fn read_no_links(dir: &Path, name: &str) -> Result<Vec<u8>> {
+    let path = dir.join(name);
+    if fs::symlink_metadata(&path).is_ok_and(|m| m.is_symlink()) {
+        return Err(Error::environment(format!(
+            "{} is a symbolic link",
+            path.display()
+        )));
+    }
+    bundle::read_bounded(&path)
+}
+
+impl Record {
+    /// A record of a container that has no process yet.
+    pub fn new(
+        id: &str,
+        spec: &Spec,
+        facts: &crate::facts::BundleFacts,
+        cgroups: CgroupPaths,
+    ) -> Self {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Self {
+            version: VERSION,
+            id: id.to_owned(),
+            oci_version: spec.version().clone(),
+            bundle: facts.bundle.clone(),
+            rootfs: facts.rootfs.clone(),
+            pid: 0,
+            pid_start: 0,
+            created: now.map_or(0, |d| d.as_secs()),
+            annotations: spec.annotations().clone().unwrap_or_default(),
+            cgroups,
+            held: false,
+        }
+    }
+
+    fn read(dir: &Path, id: &str) -> Result<Self> {
+        let bytes = read_no_links(dir, "state.json")?;
+        let named = || format!("the record of container {id} cannot be read");
+        let record: Record = bundle::parse(&bytes, "state.json").map_err(|e| {
+            e.context(named())
+                .hint("delete --force removes what is left of it")
+        })?;
+        if record.version != VERSION {
+            let found = format!(
+                "its version is {}, this rcon writes {VERSION}",
+                record.version
+            );
+            return Err(Error::environment(found).context(named()));
+        }
+        if record.id != id {
+            let other = format!("it is that of {}", record.id);
+            return Err(Error::environment(other).context(named()));
+        }
+        Ok(record)
+    }
+
+    /// A handle on the first process, if that very process is still there.
+    pub fn process(&self) -> Option<OwnedFd> {
+        if self.pid <= 0 {
+            return None;
+        }
+        // The handle first: then the process it stands for cannot change
+        // between looking and acting.
+        let pidfd = fd::pidfd_open(self.pid).ok()?;
+        let same =
+            start_time(self.pid).is_some_and(|(ticks, alive)| alive && ticks == self.pid_start);
+        same.then_some(pidfd)
+    }
+
+    /// Where the container is in its life, seen now.
+    pub fn status(&self, root: &Root) -> Status {
+        if self.pid == 0 {
+            return Status::Creating;
+        }
+        if self.process().is_none() {
+            return Status::Stopped;
+        }
+        if self.is_frozen() {
+            return Status::Paused;
+        }
+        let waiting = self.held && root.start_socket(&self.id).is_ok_and(|s| s.exists());
+        if waiting {
+            Status::Created
+        } else {
+            Status::Running
+        }
+    }
+
+    fn is_frozen(&self) -> bool {
+        Cgroup::open(&self.cgroups).is_ok_and(|c| c.is_frozen().unwrap_or(false))
+    }
+
+    /// The state as the specification shows it.
+    pub fn state(&self, status: Status) -> State {
+        State {
+            oci_version: self.oci_version.clone(),
+            id: self.id.clone(),
+            status: status.word().to_owned(),
+            pid: if status == Status::Stopped {
+                0
+            } else {
+                self.pid
+            },
+            bundle: self.bundle.clone(),
+            annotations: self.annotations.clone(),
+        }
+    }
+}
+
+/// When process `pid` started, and whether it is more than a zombie.
+pub fn start_time(pid: i32) -> Option<(u64, bool)> {
+    parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The name in `/proc/<pid>/stat` may hold anything, even `) R 1`; what
+/// follows its last parenthesis is the kernel's.
+fn parse_stat(stat: &str) -> Option<(u64, bool)> {
+    let (_, rest) = stat.rsplit_once(") ")?;
+    let mut fields = rest.split(' ');
+    let state = fields.next()?;
+    let ticks = fields.nth(18)?.parse().ok()?;
+    Some((ticks, !matches!(state, "Z" | "X")))
+}
+
+/// Signals a process, which may have ended meanwhile.
+pub fn signal(process: &OwnedFd, number: i32) -> SysResult<bool> {
+    match fd::pidfd_send_signal(process, number) {
+        Err(e) if e.errno == Errno::ESRCH => Ok(false),
+        sent => sent.map(|()| true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_never_lead_out_of_the_root() {
+        for bad in [
+            "", ".", "..", "...", "a/b", "../x", "/abs", "a b", "a\n", "é",
+        ] {
+            assert!(check_id(bad).is_err(), "{bad:?}");
+        }
+        assert!(check_id(&"x".repeat(1025)).is_err());
+        for good in ["a", "A-b_c.d+e", ".hidden", "1"] {
+            assert!(check_id(good).is_ok(), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_process_name_does_not_move_the_fields() {
+        let rest = "S 1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 1 1";
+        let stat = format!("7 (evil) R 1) {rest}");
+        assert_eq!(parse_stat(&stat), Some((4242, true)));
+        assert_eq!(
+            parse_stat(&stat.replace(" S 1", " Z 1")),
+            None.or(Some((4242, false)))
+        );
+    }
+}

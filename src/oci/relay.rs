@@ -1,0 +1,218 @@
+//! Staying with a container in the foreground: signals are passed on, a
+//! terminal's bytes go back and forth, and the exit comes back.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::error::{Error, Result};
+use crate::sys::process::{self, Exit};
+use crate::sys::tty::{self, RawMode};
+use crate::sys::{fd, socket};
+
+/// The terminal of a container in the foreground, before it exists.
+pub(super) struct Terminal(Option<(OwnedFd, OwnedFd)>);
+
+impl Terminal {
+    /// Whether we play the terminal ourselves: only in the foreground, and if
+    /// no one else asked for it.
+    pub(super) fn for_process(wanted: bool, socket_given: bool, detached: bool) -> Result<Self> {
+        match (wanted, socket_given, detached) {
+            (true, false, true) => Err(Error::user(
+                "cannot allocate tty if runc will detach without setting console socket",
+            )
+            .hint("give --console-socket, or unset process.terminal")),
+            (_, true, false) => Err(Error::user(
+                "cannot use console socket if runc will not detach or allocate tty",
+            )
+            .hint("in the foreground rcon plays the terminal itself")),
+            (true, false, false) => Ok(Self(Some(socket::stream_pair()?))),
+            _ => Ok(Self(None)),
+        }
+    }
+
+    /// Our end, and the one for the container.
+    pub(super) fn split(self) -> (Option<OwnedFd>, Option<OwnedFd>) {
+        self.0.unzip()
+    }
+}
+
+/// Waits for the process behind `pidfd`, passing signals on to it. `console`
+/// is the socket from which its terminal can be received.
+pub(super) fn attend(pidfd: &OwnedFd, signals: &OwnedFd, console: Option<OwnedFd>) -> Result<Exit> {
+    let mut session = Session::open(console)?;
+    loop {
+        let mut fds = vec![
+            PollFd::new(pidfd.as_fd(), PollFlags::POLLIN),
+            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+        ];
+        if let Some(s) = &session {
+            fds.push(PollFd::new(s.master.as_fd(), s.master_wants()));
+            if s.takes_input() {
+                fds.push(PollFd::new(fd::standard(0), PollFlags::POLLIN));
+            }
+        }
+        match poll(&mut fds, PollTimeout::NONE) {
+            Err(Errno::EINTR) => continue,
+            ready => ready.map_err(|e| Error::environment(e.desc()))?,
+        };
+        let ready: Vec<PollFlags> = fds
+            .iter()
+            .map(|f| f.revents().unwrap_or(PollFlags::empty()))
+            .collect();
+        drop(fds);
+        if ready[1].contains(PollFlags::POLLIN) {
+            pass_signals(pidfd, signals, session.as_ref());
+        }
+        if let Some(s) = &mut session {
+            s.move_bytes(
+                ready[2],
+                ready.get(3).copied().unwrap_or(PollFlags::empty()),
+            );
+        }
+        if ready[0].contains(PollFlags::POLLIN) {
+            if let Some(s) = &mut session {
+                s.drain();
+            }
+            return Ok(process::wait(pidfd)?);
+        }
+    }
+}
+
+fn pass_signals(pidfd: &OwnedFd, signals: &OwnedFd, session: Option<&Session>) {
+    while let Some(signal) = process::next_signal(signals) {
+        match signal {
+            // Children of ours that ended; orphans among them are reaped by
+            // whoever waits, and the container's end is seen on its handle.
+            libc::SIGCHLD => {}
+            libc::SIGWINCH if session.is_some() => {
+                if let Some(session) = session {
+                    session.follow_size();
+                }
+            }
+            libc::SIGPIPE | libc::SIGURG => {}
+            signal => {
+                // It may have ended just now; then we are about to see that.
+                let _ = fd::pidfd_send_signal(pidfd, signal);
+            }
+        }
+    }
+}
+
+/// A terminal being played.
+struct Session {
+    master: OwnedFd,
+    pending: Vec<u8>,
+    input_open: bool,
+    _raw: Option<RawMode>,
+}
+
+impl Session {
+    fn open(console: Option<OwnedFd>) -> Result<Option<Self>> {
+        let Some(console) = console else {
+            return Ok(None);
+        };
+        let mut name = [0; 64];
+        let (_, master) = socket::receive(&console, &mut name)?;
+        let master = master.ok_or_else(|| Error::internal("the terminal was not handed over"))?;
+        let session = Self {
+            master,
+            pending: Vec::new(),
+            input_open: true,
+            _raw: RawMode::enter(fd::standard(0)),
+        };
+        session.follow_size();
+        Ok(Some(session))
+    }
+
+    fn follow_size(&self) {
+        if let Some((rows, columns)) = tty::size(fd::standard(0)) {
+            // A size that cannot be set leaves the old one, no more.
+            let _ = tty::set_size(&self.master, rows, columns);
+        }
+    }
+
+    /// No more is read than what the container has taken.
+    fn takes_input(&self) -> bool {
+        self.input_open && self.pending.is_empty()
+    }
+
+    fn master_wants(&self) -> PollFlags {
+        if self.pending.is_empty() {
+            PollFlags::POLLIN
+        } else {
+            PollFlags::POLLIN | PollFlags::POLLOUT
+        }
+    }
+
+    fn move_bytes(&mut self, master: PollFlags, input: PollFlags) {
+        if master.contains(PollFlags::POLLIN) {
+            self.show_output();
+        }
+        if master.contains(PollFlags::POLLOUT) {
+            self.send_pending();
+        }
+        if input.intersects(PollFlags::POLLIN | PollFlags::POLLHUP) {
+            self.read_input();
+        }
+    }
+
+    /// Whether there was something.
+    fn show_output(&mut self) -> bool {
+        let mut buf = [0; 8192];
+        match nix::unistd::read(&self.master, &mut buf) {
+            Ok(n) if n > 0 => {
+                write_all(&buf[..n]);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn read_input(&mut self) {
+        let mut buf = [0; 4096];
+        match nix::unistd::read(fd::standard(0), &mut buf) {
+            Ok(n) if n > 0 => self.pending.extend_from_slice(&buf[..n]),
+            // The end of a pipe is to a terminal what Ctrl-D is.
+            Ok(_) => {
+                self.input_open = false;
+                self.pending.push(4);
+            }
+            Err(Errno::EINTR | Errno::EAGAIN) => {}
+            Err(_) => self.input_open = false,
+        }
+    }
+
+    fn send_pending(&mut self) {
+        if let Ok(n) = nix::unistd::write(&self.master, &self.pending) {
+            self.pending.drain(..n);
+        }
+    }
+
+    /// What the program said last is still to be shown.
+    fn drain(&mut self) {
+        loop {
+            let mut fds = [PollFd::new(self.master.as_fd(), PollFlags::POLLIN)];
+            let ready = poll(&mut fds, PollTimeout::ZERO).unwrap_or(0);
+            if ready == 0 || !self.show_output() {
+                return;
+            }
+        }
+    }
+}
+
+/// Output that nobody reads any more is dropped; the container goes on.
+fn write_all(mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        match nix::unistd::write(fd::standard(1), bytes) {
+            Ok(n) => bytes = &bytes[n..],
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => {
+                let mut fds = [PollFd::new(fd::standard(1), PollFlags::POLLOUT)];
+                let _ = poll(&mut fds, PollTimeout::NONE);
+            }
+            Err(_) => return,
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! placeholder
+use crate::plan::Plan;
+/// Placeholder.
+pub fn plan(plan: &Plan) -> String {
+    format!("{plan:?}")
+}

@@ -57,20 +57,20 @@ impl Drop for Tree {
     /// until it lets go of their cgroups.
     fn drop(&mut self) {
         let tops = self.tops();
-        let removed = wait_until(Duration::from_secs(5), || {
-            tops.iter().for_each(|top| remove(top));
-            tops.iter().all(|top| !top.exists())
+        let all_gone = wait_until(Duration::from_secs(5), || {
+            tops.iter().all(|top| removed(top))
         });
-        if !removed {
+        if !all_gone {
             eprintln!("cgroups left behind: {tops:?}");
         }
     }
 }
 
-fn remove(top: &Path) {
+fn removed(top: &Path) -> bool {
     for_each_below(top, &|cgroup| {
         fs::remove_dir(cgroup).ok();
     });
+    !top.exists()
 }
 
 /// Children before parents.
@@ -145,7 +145,7 @@ impl Limits {
         let v1 = Path::new(ROOT).join(controller).join(&self.0).join(v1);
         let v2 = Path::new(ROOT).join(&self.0).join(v2);
         let text = fs::read_to_string(&v1).or_else(|_| fs::read_to_string(&v2));
-        text.unwrap_or_else(|why| panic!("neither {v1:?} nor {v2:?}: {why}"))
+        text.unwrap_or_else(|why| panic!("neither {} nor {}: {why}", v1.display(), v2.display()))
             .trim()
             .to_owned()
     }

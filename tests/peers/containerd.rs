@@ -11,6 +11,7 @@ use crate::needs;
 use crate::outcome::Outcome;
 use crate::pty::Terminal;
 use crate::room::{self, Room, wait_until};
+use crate::words::words;
 
 /// Where the room's containerd listens.
 pub(crate) fn address(room: &Room) -> String {
@@ -21,11 +22,9 @@ pub(crate) fn address(room: &Room) -> String {
 pub(crate) fn start(room: &Room) {
     let config = room.text("containerd.toml");
     fs::write(&config, configuration(room)).expect("write containerd.toml");
-    let argv = ["containerd", "--config", &config].map(str::to_owned);
-    room.start_daemon(&argv, |room| {
-        room.run(&["ctr", "--address", &address(room), "version"])
-            .code
-            == 0
+    room.start_daemon(&format!("containerd --config {config}"), |room| {
+        let version = format!("ctr --address {} version", address(room));
+        room.run(&version).code == 0
     });
 }
 
@@ -44,67 +43,49 @@ struct Ctr {
 }
 
 impl Ctr {
-    fn start() -> Option<Self> {
-        if !needs::met(&[room::NEEDS, &["containerd", "ctr"]].concat()) {
-            return None;
-        }
+    fn start() -> Self {
         let ctr = Ctr { room: Room::open() };
         start(&ctr.room);
         let archive = image::oci_archive(&ctr.room).display().to_string();
-        ctr.cli(&["image", "import", &archive]).code(0);
-        Some(ctr)
+        ctr.cli(&format!("image import {archive}")).code(0);
+        ctr
     }
 
     /// The namespace is the room's name: containerd makes it the cgroups' too.
-    fn argv(&self, args: &[&str]) -> Vec<String> {
-        let address = address(&self.room);
-        [
-            &[
-                "ctr",
-                "--address",
-                &address,
-                "--namespace",
-                self.room.name(),
-            ],
-            args,
-        ]
-        .concat()
-        .into_iter()
-        .map(str::to_owned)
-        .collect()
+    fn argv(&self, args: Vec<String>) -> Vec<String> {
+        let (address, name) = (address(&self.room), self.room.name());
+        let start = words(&format!("ctr --address {address} --namespace {name}"));
+        [start, args].concat()
     }
 
-    fn cli(&self, args: &[&str]) -> Outcome {
-        self.room.run(&self.argv(args))
+    fn cli(&self, line: &str) -> Outcome {
+        self.room.run_with_input(&self.argv(words(line)), "")
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    fn command(&self, args: Vec<String>) -> Command {
         self.room.enter(&self.argv(args))
     }
 
-    /// `ctr run OPTIONS IMAGE NAME sh -c SCRIPT` with the runtime under test.
-    fn run(&self, options: &[&str], name: &str, script: &str) -> Outcome {
+    /// The arguments of `run` with the runtime under test.
+    fn arguments(&self, options: &str, name: &str, script: &str) -> Vec<String> {
         let runtime = self.room.runtime();
-        self.cli(&Self::arguments(&runtime, options, name, script))
+        let run = format!(
+            "run --runc-binary {runtime} {options} {} {name} sh -c",
+            image::NAME
+        );
+        [words(&run), vec![script.to_owned()]].concat()
     }
 
-    fn arguments<'a>(
-        runtime: &'a str,
-        options: &[&'a str],
-        name: &'a str,
-        script: &'a str,
-    ) -> Vec<&'a str> {
-        let start = &["run", "--runc-binary", runtime];
-        [start, options, &[image::NAME, name, "sh", "-c", script]].concat()
+    /// `run --rm` of a shell script.
+    fn run(&self, options: &str, name: &str, script: &str) -> Outcome {
+        let args = self.arguments(&format!("--rm {options}"), name, script);
+        self.room.run_with_input(&self.argv(args), "")
     }
 
-    fn background(&self, name: &str, options: &[&str], script: &str) {
-        let options = [&["--detach"], options].concat();
-        self.run(&options, name, script).code(0);
-    }
-
-    fn task(&self, command: &str, args: &[&str]) -> Outcome {
-        self.cli(&[&["task", command], args].concat())
+    #[track_caller]
+    fn background(&self, name: &str, options: &str, script: &str) {
+        let args = self.arguments(&format!("--detach {options}"), name, script);
+        self.room.run_with_input(&self.argv(args), "").code(0);
     }
 
     fn limits(&self, name: &str) -> Limits {
@@ -112,10 +93,11 @@ impl Ctr {
     }
 
     /// Waits until `ctr task ls` has the container in this state.
+    #[track_caller]
     fn wait_for_state(&self, name: &str, state: &str) {
         let mut list = String::new();
         let there = wait_until(Duration::from_secs(20), || {
-            list = self.task("ls", &[]).ok();
+            list = self.cli("task ls").ok();
             list.lines()
                 .any(|line| line.starts_with(name) && line.ends_with(state))
         });
@@ -125,8 +107,8 @@ impl Ctr {
 
 #[test]
 fn containerd_tasks() {
-    if let Some(ctr) = Ctr::start() {
-        checks::run(&ctr, CHECKS);
+    if needs::met(&[room::NEEDS, &["containerd", "ctr"]].concat()) {
+        checks::run(&Ctr::start(), CHECKS);
     }
 }
 
@@ -139,202 +121,183 @@ const CHECKS: &[Check<Ctr>] = checks![
     default_profile,
     user_namespace,
     exec,
-    terminals,
+    exec_in_a_paused_container,
+    terminal_of_run,
+    terminal_of_exec,
     pause_and_resume,
     kill,
-    metrics_and_ps,
+    ps,
+    metrics,
     checkpoint_is_refused,
     deletion_leaves_nothing,
 ];
 
+const STAY: &str = "while :; do sleep 1000; done";
+
 fn exit_codes(ctr: &Ctr) {
-    ctr.run(&["--rm"], "code-0", "echo out; echo err >&2")
+    ctr.run("", "code-0", "echo out; echo err >&2")
         .prints("out");
-    ctr.run(&["--rm"], "code-42", "exit 42").code(42);
-    ctr.run(&["--rm"], "code-137", "sh -c 'kill -9 $$'; exit $?")
-        .code(137);
+    ctr.run("", "code-42", "exit 42").code(42);
 }
 
 fn a_program_that_cannot_run(ctr: &Ctr) {
     let runtime = ctr.room.runtime();
-    let run = [
-        "run",
-        "--rm",
-        "--runc-binary",
-        &runtime,
-        image::NAME,
-        "missing",
-    ];
-    ctr.cli(&[&run[..], &["rcon-test-missing"]].concat())
+    let run = format!("run --rm --runc-binary {runtime} {}", image::NAME);
+    ctr.cli(&format!("{run} missing rcon-test-missing"))
         .fails_with("executable file not found in $PATH");
 }
 
 fn rootfs_without_an_image(ctr: &Ctr) {
     let root = image::root_filesystem(&ctr.room).display().to_string();
     let runtime = ctr.room.runtime();
-    let run = [
-        "run",
-        "--rm",
-        "--runc-binary",
-        &runtime,
-        "--rootfs",
-        &root,
-        "folder",
-    ];
-    ctr.cli(&[&run[..], &["/bin/echo", "from a folder"]].concat())
+    let run = format!("run --rm --runc-binary {runtime} --rootfs {root}");
+    ctr.cli(&format!("{run} folder /bin/echo 'from a folder'"))
         .prints("from a folder");
 }
 
 fn options_of_run(ctr: &Ctr) {
-    let mount = format!(
-        "type=bind,src={},dst=/in,options=rbind:ro",
-        ctr.room.text("home")
-    );
-    let options = [
-        "--rm",
-        "--env",
-        "A=b c",
-        "--cwd",
-        "/tmp",
-        "--read-only",
-        "--mount",
-        &mount,
-    ];
-    ctr.run(&options, "options", "echo $A; pwd; touch /file /in/file")
-        .fails_with("/in/file: Read-only file system");
+    let home = ctr.room.text("home");
+    let mount = format!("--mount type=bind,src={home},dst=/in,options=rbind:ro");
+    let options = format!("--env 'A=b c' --cwd /tmp --read-only {mount}");
     ctr.run(&options, "options", "echo $A; pwd")
         .prints("b c\n/tmp");
-    let net = ctr.room.run(&["readlink", "/proc/self/ns/net"]).ok();
-    ctr.run(&["--rm", "--net-host"], "net", "readlink /proc/self/ns/net")
+    let refused = "read-only file system";
+    ctr.run(&options, "root", "touch /file").fails_with(refused);
+    ctr.run(&options, "in", "touch /in/file")
+        .fails_with(refused);
+    let net = ctr.room.run("readlink /proc/self/ns/net").ok();
+    ctr.run("--net-host", "net", "readlink /proc/self/ns/net")
         .prints(&net);
 }
 
 fn limits(ctr: &Ctr) {
-    let options = ["--memory-limit", "67108864", "--cpus", "0.5"];
-    ctr.background("limited", &options, "sleep 1000");
+    let options = "--memory-limit 67108864 --cpus 0.5";
+    ctr.background("limited", options, STAY);
     assert_eq!(ctr.limits("limited").memory(), "67108864");
     assert_eq!(ctr.limits("limited").cpu_percent(), 50);
 }
 
 fn default_profile(ctr: &Ctr) {
-    ctr.run(&["--rm", "--seccomp"], "profile", "unshare -U true")
+    let probe = "unshare -U true";
+    ctr.run("--seccomp", "profile", probe)
         .fails_with("operation not permitted");
-    ctr.run(&["--rm"], "no-profile", "unshare -U true").code(0);
+    ctr.run("", "no-profile", probe).code(0);
 }
 
 fn user_namespace(ctr: &Ctr) {
-    // The snapshot's files keep their owners: others' rights must do.
-    let map = ["--uidmap", "0:200000:65536", "--gidmap", "0:200000:65536"];
-    let options = [&["--rm"], &map[..]].concat();
-    let out = ctr
-        .run(&options, "mapped", "id -u; cat /proc/self/uid_map")
-        .ok();
+    let options = "--uidmap 0:200000:65536 --gidmap 0:200000:65536";
+    let script = "id -u; cat /proc/self/uid_map";
+    let out = ctr.run(options, "mapped", script).ok();
     let fields: Vec<&str> = out.split_whitespace().collect();
     assert_eq!(fields, ["0", "0", "200000", "65536"]);
 }
 
 fn exec(ctr: &Ctr) {
-    ctr.background("joined", &[], "sleep 1000");
-    let exec =
-        |id: &str, script: &str| ctr.task("exec", &["--exec-id", id, "joined", "sh", "-c", script]);
-    exec(
-        "plain",
-        "readlink /proc/self/ns/mnt /proc/1/ns/mnt | uniq | wc -l",
-    )
-    .prints("1");
+    ctr.background("joined", "", STAY);
+    let same = "for p in 1 self; do readlink /proc/$p/ns/mnt; done | uniq | wc -l";
+    let exec = |id: &str, script: &str| {
+        let args = words(&format!("task exec --exec-id {id} joined sh -c"));
+        let line = ctr.argv([args, vec![script.to_owned()]].concat());
+        ctr.room.run_with_input(&line, "")
+    };
+    exec("plain", same).prints("1");
     exec("code", "exit 42").code(42);
-    let user = ["--exec-id", "user", "--user", "1000:2000", "--cwd", "/tmp"];
-    let argv = [&user[..], &["joined", "sh", "-c", "id -u; id -g; pwd"]].concat();
-    ctr.task("exec", &argv).prints("1000\n2000\n/tmp");
-    ctr.task(
-        "exec",
-        &["--exec-id", "none", "joined", "rcon-test-missing"],
+    ctr.cli(
+        "task exec --exec-id user --user 1000:2000 --cwd /tmp joined sh -c 'id -u; id -g; pwd'",
     )
-    .fails_with("executable file not found in $PATH");
+    .prints("1000\n2000\n/tmp");
+    ctr.cli("task exec --exec-id none joined rcon-test-missing")
+        .fails_with("executable file not found in $PATH");
 }
 
-const SIZE_TWICE: &str = "tty; read _; stty size; exit 9";
+/// containerd leaves it to the runtime to refuse this.
+fn exec_in_a_paused_container(ctr: &Ctr) {
+    ctr.background("still", "", STAY);
+    ctr.cli("task pause still").code(0);
+    ctr.cli("task exec --exec-id early still true")
+        .fails_with("paused");
+    ctr.cli("task resume still").code(0);
+    ctr.cli("task exec --exec-id late still true").code(0);
+}
 
-fn terminals(ctr: &Ctr) {
-    let runtime = ctr.room.runtime();
-    let run = Ctr::arguments(&runtime, &["--rm", "--tty"], "seated", SIZE_TWICE);
-    size_follows(&ctr.command(&run));
-    ctr.background("host", &[], "sleep 1000");
-    let exec = [
-        "task",
-        "exec",
-        "--exec-id",
-        "seat",
-        "--tty",
-        "host",
-        "sh",
-        "-c",
-        SIZE_TWICE,
-    ];
-    size_follows(&ctr.command(&exec));
+const SIZE: &str = "tty; read _; stty size; exit 9";
+
+fn terminal_of_run(ctr: &Ctr) {
+    let args = ctr.arguments("--rm --tty", "seated", SIZE);
+    size_follows(&ctr.command(args));
+}
+
+fn terminal_of_exec(ctr: &Ctr) {
+    ctr.background("house", "", STAY);
+    let args = words(&format!(
+        "task exec --exec-id seat --tty house sh -c '{SIZE}'"
+    ));
+    size_follows(&ctr.command(args));
 }
 
 fn size_follows(command: &Command) {
     let mut terminal = Terminal::start(command);
-    terminal.expect("/dev/pts/0\r\n");
+    terminal.expect("/dev/pts/0");
     terminal.resize(33, 99);
-    std::thread::sleep(Duration::from_millis(300));
+    // The window's size takes its own way to the container, beside the keys.
+    std::thread::sleep(Duration::from_millis(500));
     terminal.type_in("\n");
-    terminal.expect("33 99\r\n");
+    terminal.expect("33 99");
     terminal.exits(9);
 }
 
 fn pause_and_resume(ctr: &Ctr) {
-    ctr.background("pausing", &[], "while :; do sleep 0.1; done");
-    ctr.task("pause", &["pausing"]).code(0);
+    ctr.background("pausing", "", STAY);
+    ctr.cli("task pause pausing").code(0);
     ctr.wait_for_state("pausing", "PAUSED");
     assert!(ctr.limits("pausing").frozen());
-    ctr.task("resume", &["pausing"]).code(0);
+    ctr.cli("task resume pausing").code(0);
     ctr.wait_for_state("pausing", "RUNNING");
     assert!(!ctr.limits("pausing").frozen());
 }
 
 fn kill(ctr: &Ctr) {
-    ctr.background("killed", &[], "sleep 1001 & sleep 1002; wait");
-    ctr.task("kill", &["--signal", "SIGKILL", "--all", "killed"])
-        .code(0);
+    ctr.background("killed", "", "sleep 1001 & sleep 1002; wait");
+    ctr.cli("task kill --signal SIGKILL --all killed").code(0);
     ctr.wait_for_state("killed", "STOPPED");
-    ctr.task("rm", &["killed"]).code(137);
+    let removed = ctr.cli("task rm killed");
+    assert!(removed.stderr.contains("exit code 137"), "{removed}");
 }
 
-fn metrics_and_ps(ctr: &Ctr) {
-    ctr.background(
-        "measured",
-        &["--memory-limit", "67108864"],
-        "sleep 1001 & sleep 1002; wait",
-    );
-    let both = || ctr.task("ps", &["measured"]).ok().lines().count() == 4;
-    assert!(
-        wait_until(Duration::from_secs(10), both),
-        "a header and three processes"
-    );
-    let metrics = ctr.task("metrics", &["measured"]).ok();
-    assert!(metrics.contains("67108864"), "{metrics}");
-    let pids = metrics
-        .lines()
-        .find(|line| line.starts_with("pids.current"));
-    assert!(pids.is_some_and(|line| line.ends_with('3')), "{metrics}");
+fn ps(ctr: &Ctr) {
+    ctr.background("listed", "", "sleep 1001 & sleep 1002; wait");
+    // A header, the shell and its two children.
+    let all = || ctr.cli("task ps listed").ok().lines().count() == 4;
+    assert!(wait_until(Duration::from_secs(10), all), "not all three");
 }
 
-/// Nothing here can checkpoint. What matters is that the task is told why,
-/// and that it is still there afterwards.
+fn metrics(ctr: &Ctr) {
+    ctr.background("measured", "--memory-limit 67108864", "sleep 1000");
+    let metrics = ctr.cli("task metrics measured").ok();
+    let value = |name: &str| {
+        let line = metrics.lines().find(|line| line.starts_with(name));
+        let value = line.and_then(|line| line.split_whitespace().nth(1));
+        value.unwrap_or_else(|| panic!("no {name}: {metrics}"))
+    };
+    assert_eq!(value("memory.limit"), "67108864");
+    assert_eq!(value("pids.current"), "1");
+    assert_ne!(value("memory.usage"), "0");
+}
+
+/// Nothing here can checkpoint. What matters is that the user is told why,
+/// and that the task is still there afterwards.
 fn checkpoint_is_refused(ctr: &Ctr) {
-    ctr.background("kept", &[], "sleep 1000");
-    ctr.task("checkpoint", &["kept"]).fails_with("criu");
+    ctr.background("kept", "", STAY);
+    ctr.cli("task checkpoint kept").fails_with("criu");
     ctr.wait_for_state("kept", "RUNNING");
 }
 
 fn deletion_leaves_nothing(ctr: &Ctr) {
-    ctr.background("gone", &[], "sleep 1000");
+    ctr.background("gone", "", STAY);
     assert!(ctr.limits("gone").exist());
-    ctr.task("rm", &["--force", "gone"]).code(137);
+    ctr.cli("task rm --force gone").code(0);
     assert!(!ctr.limits("gone").exist(), "its cgroup is still there");
-    ctr.cli(&["container", "rm", "gone"]).code(0);
-    ctr.run(&["--rm"], "gone", "echo the name is free")
+    ctr.cli("container rm gone").code(0);
+    ctr.run("", "gone", "echo the name is free")
         .prints("the name is free");
 }

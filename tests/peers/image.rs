@@ -20,18 +20,18 @@ const GROUP: &str = "root:x:0:\nworker:x:1000:\nextra:x:2000:worker\n";
 
 /// The root file system as a tar archive in the room.
 pub(crate) fn layer(room: &Room) -> PathBuf {
-    let root = root_filesystem(room);
+    let tree = root_filesystem(room);
     let tar = room.path("layer.tar");
     let mut command = Command::new("tar");
     command.args(["--numeric-owner", "--owner=0", "--group=0", "-C"]);
-    command.arg(root).arg("-cf").arg(&tar).arg(".");
+    command.arg(tree).arg("-cf").arg(&tar).arg(".");
     Outcome::of(command, "").code(0);
     tar
 }
 
 /// The root file system as a directory in the room.
 pub(crate) fn root_filesystem(room: &Room) -> PathBuf {
-    let root = room.path("rootfs");
+    let tree = room.path("rootfs");
     for folder in [
         "bin",
         "dev",
@@ -42,17 +42,17 @@ pub(crate) fn root_filesystem(room: &Room) -> PathBuf {
         "sys",
         "tmp",
     ] {
-        fs::create_dir_all(root.join(folder)).expect("make a folder");
+        fs::create_dir_all(tree.join(folder)).expect("make a folder");
     }
-    fs::set_permissions(root.join("tmp"), fs::Permissions::from_mode(0o1777)).expect("chmod");
-    fs::write(root.join("etc/passwd"), PASSWD).expect("write passwd");
-    fs::write(root.join("etc/group"), GROUP).expect("write group");
+    fs::set_permissions(tree.join("tmp"), fs::Permissions::from_mode(0o1777)).expect("chmod");
+    fs::write(tree.join("etc/passwd"), PASSWD).expect("write passwd");
+    fs::write(tree.join("etc/group"), GROUP).expect("write group");
     let busybox = needs::find("busybox").expect("busybox is needed");
-    fs::copy(&busybox, root.join("bin/busybox")).expect("copy busybox");
+    fs::copy(&busybox, tree.join("bin/busybox")).expect("copy busybox");
     for applet in applets(&busybox) {
-        symlink("busybox", root.join("bin").join(applet)).ok();
+        symlink("busybox", tree.join("bin").join(applet)).ok();
     }
-    root
+    tree
 }
 
 fn applets(busybox: &Path) -> Vec<String> {
@@ -120,5 +120,5 @@ fn blob(layout: &Path, file: &Path, kind: &str) -> Value {
 }
 
 fn write_json(path: &Path, value: &Value) {
-    fs::write(path, value.to_string()).unwrap_or_else(|why| panic!("{path:?}: {why}"));
+    fs::write(path, value.to_string()).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
 }

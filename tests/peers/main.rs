@@ -20,7 +20,7 @@ mod needs;
 mod outcome;
 mod pty;
 mod room;
+mod words;
 
 mod containerd;
-mod docker;
-//mod podman;
+mod engine;

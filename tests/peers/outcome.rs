@@ -19,7 +19,13 @@ impl Outcome {
     /// Runs the command to its end. Its streams are files in memory and not
     /// pipes: a monitor that a peer leaves behind may keep them open, and we
     /// wait for the command, not for its descendants.
-    pub(crate) fn of(mut command: Command, stdin: &str) -> Self {
+    pub(crate) fn of(command: Command, stdin: &str) -> Self {
+        let shown = format!("{command:?}");
+        Self::shown_as(shown, command, stdin)
+    }
+
+    /// The same, for a command of which only a part is worth showing.
+    pub(crate) fn shown_as(shown: String, mut command: Command, stdin: &str) -> Self {
         let mut stdout = scratch();
         let mut stderr = scratch();
         let mut input = scratch();
@@ -32,7 +38,7 @@ impl Outcome {
             .status()
             .unwrap_or_else(|why| panic!("{command:?}: {why}"));
         Outcome {
-            command: format!("{command:?}").replace('"', ""),
+            command: shown,
             code: status
                 .code()
                 .unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
@@ -76,7 +82,7 @@ impl std::fmt::Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "\n  {}\n  exit code {}\n  stdout: {:?}\n  stderr: {:?}",
+            "\n  {}\n  gave exit code {}\n  stdout: {:?}\n  stderr: {:?}",
             self.command, self.code, self.stdout, self.stderr
         )
     }

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use crate::cgroups::Tree;
 use crate::needs::SEARCH_PATH;
 use crate::outcome::Outcome;
+use crate::words::words;
 
 /// Programs that every room needs.
 pub(crate) const NEEDS: &[&str] = &[
@@ -89,7 +90,9 @@ impl Room {
         }
         let link = self.path("rcon-oci");
         match symlink(env!("CARGO_BIN_EXE_rcon"), &link) {
-            Err(why) if why.kind() != ErrorKind::AlreadyExists => panic!("{link:?}: {why}"),
+            Err(why) if why.kind() != ErrorKind::AlreadyExists => {
+                panic!("{}: {why}", link.display())
+            }
             _ => link.display().to_string(),
         }
     }
@@ -110,27 +113,27 @@ impl Room {
     }
 
     /// Runs a command inside the room to its end.
-    pub(crate) fn run(&self, argv: &[impl AsRef<OsStr>]) -> Outcome {
-        self.run_with_input(argv, "")
+    pub(crate) fn run(&self, line: &str) -> Outcome {
+        self.run_with_input(&words(line), "")
     }
 
-    /// The same, with something on standard input.
+    /// The same, with the words apart and something on standard input.
     pub(crate) fn run_with_input(&self, argv: &[impl AsRef<OsStr>], input: &str) -> Outcome {
         let limit = ["timeout", "-k", "5", SECONDS_FOR_A_COMMAND].map(OsStr::new);
-        let argv: Vec<&OsStr> = limit
-            .into_iter()
-            .chain(argv.iter().map(AsRef::as_ref))
-            .collect();
-        Outcome::of(self.enter(&argv), input)
+        let argv: Vec<&OsStr> = argv.iter().map(AsRef::as_ref).collect();
+        let shown = argv.join(OsStr::new(" ")).to_string_lossy().into_owned();
+        let limited = [&limit[..], &argv].concat();
+        Outcome::shown_as(shown, self.enter(&limited), input)
     }
 
     /// Starts a daemon inside the room and waits until `ready` says yes. It
     /// ends with the room, so nobody needs to hold on to it.
-    pub(crate) fn start_daemon(&self, argv: &[String], ready: impl Fn(&Room) -> bool) {
+    pub(crate) fn start_daemon(&self, line: &str, ready: impl Fn(&Room) -> bool) {
+        let argv = words(line);
         let log = self.path(&format!("{}.log", argv[0]));
         let file = fs::File::create(&log).expect("create a log");
         let mut daemon = self
-            .enter(argv)
+            .enter(&argv)
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("dup"))
             .stderr(file)
@@ -139,7 +142,7 @@ impl Room {
         let up = wait_until(Duration::from_secs(30), || {
             ready(self) || daemon.try_wait().is_ok_and(|end| end.is_some())
         });
-        assert!(up && ready(self), "{argv:?}:\n{}", tail(&log));
+        assert!(up && ready(self), "{line}\n{}", tail(&log));
     }
 }
 
@@ -152,8 +155,8 @@ impl Drop for Room {
 }
 
 /// The users whose subordinate ids the peers look for: podman's
-/// `--userns=auto` uses `containers`, the remapped dockerd uses `nobody`.
-const SUBORDINATE_IDS: &str = "root:100000:65536\nnobody:200000:65536\ncontainers:300000:655360\n";
+/// `--userns=auto` uses `containers`, the remapped dockerd uses `daemon`.
+const SUBORDINATE_IDS: &str = "root:100000:65536\ndaemon:200000:65536\ncontainers:300000:655360\n";
 
 /// Asks every 20 ms until the answer is yes; false when time is up.
 pub(crate) fn wait_until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
@@ -236,11 +239,14 @@ impl Drop for Dir {
         // A mount that escaped the room would take the host's files with it.
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         if mounts.contains(&*self.0.to_string_lossy()) {
-            eprintln!("left in place, something is mounted there: {:?}", self.0);
+            eprintln!(
+                "left in place, something is mounted there: {}",
+                self.0.display()
+            );
             return;
         }
         if let Err(why) = fs::remove_dir_all(&self.0) {
-            eprintln!("cannot remove {:?}: {why}", self.0);
+            eprintln!("cannot remove {}: {why}", self.0.display());
         }
     }
 }

@@ -220,7 +220,8 @@ fn exec_in_a_paused_container(ctr: &Ctr) {
     ctr.cli("task exec --exec-id late still true").code(0);
 }
 
-const SIZE: &str = "tty; read _; stty size; exit 9";
+const SIZE: &str =
+    "tty; until test \"$(stty size)\" = \"33 99\"; do sleep 0.1; done; echo sized; read _; exit 9";
 
 fn terminal_of_run(ctr: &Ctr) {
     let args = ctr.arguments("--rm --tty", "seated", SIZE);
@@ -238,11 +239,8 @@ fn terminal_of_exec(ctr: &Ctr) {
 fn size_follows(command: &Command) {
     let mut terminal = Terminal::start(command);
     terminal.expect("/dev/pts/0");
-    terminal.resize(33, 99);
-    // The window's size takes its own way to the container, beside the keys.
-    std::thread::sleep(Duration::from_millis(500));
+    terminal.resize_until("sized");
     terminal.type_in("\n");
-    terminal.expect("33 99");
     terminal.exits(9);
 }
 

@@ -1,14 +1,17 @@
 //! A command on a real pseudo-terminal, typed at and read like a person does.
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use nix::pty::{Winsize, openpty};
+use nix::fcntl::OFlag;
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 
 use crate::outcome::Outcome;
 use crate::room::wait_until;
@@ -29,18 +32,9 @@ impl Terminal {
     /// Starts the command in a session of its own, with a terminal of 24
     /// rows and 80 columns as its controlling one.
     pub(crate) fn start(command: &Command) -> Self {
-        let pair = openpty(&size(24, 80), None).expect("openpty");
-        let device = nix::unistd::ttyname(&pair.slave).expect("ttyname");
-        let slave = File::from(pair.slave);
-        let mut seated = seated(command);
-        seated
-            .stdin(slave.try_clone().expect("dup"))
-            .stdout(slave.try_clone().expect("dup"))
-            .stderr(slave);
-        let child = seated.spawn().expect("start setsid");
-        // With `seated` go the last copies of the slave on our side.
-        drop(seated);
-        let keyboard = File::from(pair.master);
+        let (keyboard, device) = open().expect("a pseudo-terminal");
+        resize(&device, 24, 80);
+        let child = seat(command, &device).expect("start setsid");
         let screen = watch(keyboard.try_clone().expect("dup"));
         Terminal {
             keyboard,
@@ -59,30 +53,50 @@ impl Terminal {
     /// Waits until the text is on the screen, after what was expected before.
     #[track_caller]
     pub(crate) fn expect(&mut self, text: &str) {
+        if !self.shows(text, PATIENCE) {
+            let screen = self.screen.lock().expect("screen");
+            panic!("no {text:?} in {:?} of {screen:?}", &screen[self.seen..]);
+        }
+    }
+
+    /// The same, for a time and with an answer.
+    fn shows(&mut self, text: &str, limit: Duration) -> bool {
         let mut found = None;
-        wait_until(PATIENCE, || {
+        wait_until(limit, || {
             let screen = self.screen.lock().expect("screen");
             found = screen[self.seen..].find(text).map(|at| at + text.len());
             found.is_some()
         });
-        let Some(end) = found else {
-            let screen = self.screen.lock().expect("screen");
-            panic!("no {text:?} in {:?} of {screen:?}", &screen[self.seen..]);
-        };
-        self.seen += end;
+        self.seen += found.unwrap_or(0);
+        found.is_some()
     }
 
-    /// Changes the window's size; the kernel tells whoever is in front of it.
-    pub(crate) fn resize(&self, rows: u16, columns: u16) {
-        let mut stty = Command::new("stty");
-        stty.arg("-F").arg(&self.device);
-        stty.args(["rows", &rows.to_string(), "cols", &columns.to_string()]);
-        Outcome::of(stty, "").code(0);
+    /// Changes the window's size to 33 rows and 99 columns until the text
+    /// that the program shows then is there. More than once, because a peer
+    /// that has just read the size, and does not listen yet, misses a change.
+    #[track_caller]
+    pub(crate) fn resize_until(&mut self, text: &str) {
+        let seen = (0..10).any(|_| {
+            resize(&self.device, 33, 98);
+            resize(&self.device, 33, 99);
+            self.shows(text, Duration::from_secs(1))
+        });
+        let screen = self.screen.lock().expect("screen");
+        assert!(seen, "the size did not arrive; screen: {screen:?}");
     }
 
     /// Waits for the command's end and asserts its exit code.
     #[track_caller]
-    pub(crate) fn exits(mut self, code: i32) {
+    pub(crate) fn exits(self, code: i32) {
+        let screen = Arc::clone(&self.screen);
+        let ended = self.ends();
+        let screen = screen.lock().expect("screen");
+        assert_eq!(ended, Some(code), "screen: {screen:?}");
+    }
+
+    /// Waits for the command's end and gives its exit code.
+    #[track_caller]
+    pub(crate) fn ends(mut self) -> Option<i32> {
         let mut status = None;
         wait_until(PATIENCE, || {
             status = self.child.try_wait().expect("wait");
@@ -90,7 +104,7 @@ impl Terminal {
         });
         let screen = self.screen.lock().expect("screen").clone();
         let status = status.unwrap_or_else(|| panic!("does not end; screen: {screen:?}"));
-        assert_eq!(status.code(), Some(code), "screen: {screen:?}");
+        status.code()
     }
 }
 
@@ -101,26 +115,36 @@ impl Drop for Terminal {
     }
 }
 
-/// The command below `setsid`, which makes its input its controlling terminal.
-fn seated(command: &Command) -> Command {
-    let mut seated = Command::new("setsid");
-    seated.args(["--ctty", "--wait"]).arg(command.get_program());
-    seated.args(command.get_args()).env_clear();
-    for (key, value) in command.get_envs() {
-        if let Some(value) = value {
-            seated.env(key, value);
-        }
-    }
-    seated
+/// A new terminal: our end, and the path of the other.
+fn open() -> nix::Result<(File, PathBuf)> {
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let master = posix_openpt(flags)?;
+    grantpt(&master)?;
+    unlockpt(&master)?;
+    let device = PathBuf::from(ptsname_r(&master)?);
+    Ok((File::from(OwnedFd::from(master)), device))
 }
 
-fn size(rows: u16, columns: u16) -> Winsize {
-    Winsize {
-        ws_row: rows,
-        ws_col: columns,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    }
+/// Starts the command below `setsid`, which makes the terminal its own.
+fn seat(command: &Command, device: &Path) -> io::Result<Child> {
+    let mut setsid = Command::new("setsid");
+    setsid.args(["--ctty", "--wait"]).arg(command.get_program());
+    setsid.args(command.get_args()).env_clear();
+    let variables = command.get_envs();
+    setsid.envs(variables.filter_map(|(key, value)| Some((key, value?))));
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags(libc::O_NOCTTY);
+    let chair = options.open(device)?;
+    setsid.stdin(chair.try_clone()?).stdout(chair.try_clone()?);
+    setsid.stderr(chair).spawn()
+}
+
+/// Changes the window's size; the kernel tells whoever is in front of it.
+fn resize(device: &Path, rows: u16, columns: u16) {
+    let mut stty = Command::new("stty");
+    stty.arg("-F").arg(device);
+    stty.args(["rows", &rows.to_string(), "cols", &columns.to_string()]);
+    Outcome::of(stty, "").code(0);
 }
 
 /// Copies what the terminal shows into a string, on a thread of its own: the

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Engine, STAY, status_field};
+use super::{DEFAULT_CAPABILITIES, Engine, STAY, status_field};
 use crate::checks::{Check, checks};
 use crate::room::wait_until;
 
@@ -68,7 +68,7 @@ fn same_confinement(engine: &Engine) {
     ] {
         assert_eq!(status_field(&first, field), status_field(&newcomer, field));
     }
-    let expected = engine.capabilities & !1;
+    let expected = DEFAULT_CAPABILITIES & !1;
     assert_eq!(
         status_field(&newcomer, "CapEff"),
         format!("{expected:016x}")

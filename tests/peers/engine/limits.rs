@@ -70,17 +70,17 @@ fn out_of_memory(engine: &Engine) {
     let greed = "exec dd if=/dev/zero of=/dev/null bs=100M count=1";
     engine.background("greedy", "--memory 32m", greed);
     assert_eq!(engine.wait("greedy"), "137");
-    assert_eq!(engine.inspect("greedy", ".State.OOMKilled"), "true");
+    assert!(engine.noticed_out_of_memory("greedy"));
     engine.sh("--memory 256m", greed).code(0);
 }
 
 fn ulimits(engine: &Engine) {
     engine
         .sh(
-            "--ulimit nofile=100:200 --ulimit core=0",
-            "ulimit -n; ulimit -Hn; ulimit -c",
+            "--ulimit nofile=100:200 --ulimit core=0 --ulimit nproc=500:600",
+            "ulimit -n; ulimit -Hn; ulimit -c; grep -c 'processes *500 *600' /proc/self/limits",
         )
-        .prints("100\n200\n0");
+        .prints("100\n200\n0\n1");
 }
 
 fn oom_score(engine: &Engine) {

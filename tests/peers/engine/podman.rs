@@ -46,7 +46,6 @@ fn start() -> Engine {
         argv: vec![wrapper(&room)],
         options: format!("--cgroup-parent /{}", room.name()),
         cgroup_prefix: "libpod-",
-        capabilities: 0x8004_05fb,
         room,
     };
     let layer = image::layer(&podman.room).display().to_string();
@@ -59,7 +58,7 @@ fn start() -> Engine {
     podman
 }
 
-/// A script that is podman with all of its places in the room; one word on a
+/// A script that is podman, run from the room, with all of its places in the room; one word on a
 /// command line that a failed check shows.
 fn wrapper(room: &Room) -> String {
     let file = room.path("podman-here");
@@ -71,10 +70,12 @@ fn wrapper(room: &Room) -> String {
 fn script(room: &Room) -> String {
     format!(
         "#!/bin/sh\n\
+         cd {}\n\
          export CONTAINERS_CONF={} CONTAINERS_STORAGE_CONF={}\n\
          exec podman --root {} --runroot {} --tmpdir {} --volumepath {} \
          --network-config-dir {} --runtime {} \
          --cgroup-manager cgroupfs --events-backend file \"$@\"\n",
+        room.text("home"),
         room.text("containers.conf"),
         room.text("storage.conf"),
         room.text("podman"),
@@ -127,7 +128,7 @@ const CONTAINERS: &[Check<Engine>] = checks![
 fn errors_reach_the_user(podman: &Engine) {
     podman
         .run("", "rcon-test-missing")
-        .fails_with("executable file `rcon-test-missing` not found in $PATH");
+        .fails_with("executable file not found in $PATH");
     podman
         .run("--sysctl net.ipv4.ip_forward=many", "true")
         .fails_with("ip_forward");

@@ -15,8 +15,9 @@ pub(super) const CHECKS: &[Check<Engine>] = checks![
     attach
 ];
 
-/// Says where it is, and the window's size after a key.
-const SIZE: &str = "tty; test -w /dev/console && echo console; read _; stty size; exit 9";
+/// Says where it is and when it has the right size, and ends at a key.
+const SIZE: &str = "tty; test -w /dev/console && echo console; \
+    until test \"$(stty size)\" = '33 99'; do sleep 0.1; done; echo sized; read _; exit 9";
 
 fn size_of_run(engine: &Engine) {
     let args = engine.arguments("--rm -it", shell(SIZE));
@@ -33,11 +34,8 @@ fn size_of_exec(engine: &Engine) {
 fn size_follows(mut terminal: Terminal) {
     terminal.expect("/dev/pts/");
     terminal.expect("console");
-    terminal.resize(33, 99);
-    // The window's size takes its own way to the container, beside the keys.
-    sleep(Duration::from_millis(500));
+    terminal.resize_until("sized");
     terminal.type_in("\n");
-    terminal.expect("33 99");
     terminal.exits(9);
 }
 
@@ -59,5 +57,6 @@ fn attach(engine: &Engine) {
     sleep(Duration::from_millis(500));
     terminal.type_in("rcon\n");
     terminal.expect("hello rcon");
-    terminal.exits(6);
+    terminal.ends();
+    assert_eq!(engine.wait("attached"), "6");
 }

@@ -14,7 +14,7 @@ use crate::needs;
 use crate::room::{self, Room, wait_until};
 use crate::words::words;
 
-const NEEDS: &[&str] = &["conmon", "iptables", "podman", "newuidmap"];
+const NEEDS: &[&str] = &["conmon", "iptables", "podman", "/usr/lib/podman/netavark"];
 
 #[test]
 fn podman_containers() {

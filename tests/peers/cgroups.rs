@@ -30,14 +30,6 @@ impl Tree {
         Limits(format!("{}/{below}", self.name))
     }
 
-    /// Thaws all of the tree in the v1 freezer.
-    pub(crate) fn thaw(&self) {
-        let top = Path::new(ROOT).join("freezer").join(&self.name);
-        for_each_below(&top, &|cgroup| {
-            fs::write(cgroup.join("freezer.state"), "THAWED").ok();
-        });
-    }
-
     /// The tree's top in each hierarchy where it is.
     fn tops(&self) -> Vec<PathBuf> {
         let mut tops: Vec<PathBuf> = folders(Path::new(ROOT))
@@ -63,6 +55,16 @@ impl Drop for Tree {
         if !all_gone {
             eprintln!("cgroups left behind: {tops:?}");
         }
+    }
+}
+
+/// Thaws what a line of /proc/PID/cgroup names, if it is of the v1 freezer.
+pub(crate) fn thaw(line: &str) {
+    if let Some((_, cgroup)) = line.split_once(":freezer:/")
+        && !cgroup.is_empty()
+    {
+        let state = Path::new(ROOT).join("freezer").join(cgroup);
+        fs::write(state.join("freezer.state"), "THAWED").ok();
     }
 }
 

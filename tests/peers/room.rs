@@ -16,7 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::cgroups::Tree;
+use crate::cgroups::{self, Tree};
 use crate::needs::SEARCH_PATH;
 use crate::outcome::Outcome;
 use crate::words::words;
@@ -148,9 +148,11 @@ impl Room {
 
 impl Drop for Room {
     /// Before the fields go: a process frozen by v1's freezer cannot even be
-    /// killed, and the room would wait for it.
+    /// killed, and the room would wait for it. Where the processes are is
+    /// asked of the kernel: a runtime may have put them anywhere.
     fn drop(&mut self) {
-        self.cgroups.thaw();
+        let cgroups = self.run("sh -c 'cat /proc/[0-9]*/cgroup'").stdout;
+        cgroups.lines().for_each(cgroups::thaw);
     }
 }
 

@@ -49,6 +49,16 @@ impl Leg {
         self
     }
 
+    /// Runs this command now: it must print what [`PROOF`] prints. Whoever does
+    /// nothing is fast, and does not belong in the table.
+    pub(crate) fn proved_by(mut self, line: &str) -> Self {
+        let argv = words(line);
+        if self.failure.is_none() {
+            self.failure = self.place.run(move || unproved(&argv));
+        }
+        self
+    }
+
     /// One round. While warming up nothing is timed, but what is said on
     /// standard error is kept: that is where a leg may turn out not to work.
     pub(crate) fn go(&mut self, warming_up: bool) {
@@ -75,6 +85,16 @@ impl Drop for Leg {
             self.place.run(move || outcome(&argv));
         }
     }
+}
+
+/// A program that shows that it ran.
+pub(crate) const PROOF: [&str; 2] = ["/bin/echo", "it-ran"];
+
+fn unproved(argv: &[String]) -> Option<String> {
+    failing(argv).or_else(|| {
+        let printed = outcome(argv).stdout;
+        (printed.trim_end() != PROOF[1]).then(|| "the program did not run".to_owned())
+    })
 }
 
 /// What the command said if it failed.

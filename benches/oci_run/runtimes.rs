@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::Value;
 
 use crate::bundle::Bundle;
-use crate::leg::{self, Leg};
+use crate::leg::{self, Leg, PROOF};
 use crate::needs;
 use crate::place::Place;
 use crate::room::Room;
@@ -79,7 +79,10 @@ impl<'a> Set<'a> {
     pub(crate) fn run(&self, bundle: &Bundle) -> Vec<Leg> {
         let legs = self.runtimes.iter().map(|runtime| {
             let container = self.container(runtime, bundle, &["/bin/true"]);
-            runtime.leg(&container, &[container.run("")])
+            let proof = self.container(runtime, bundle, &PROOF).run("");
+            runtime
+                .leg(&container, &[container.run("")])
+                .proved_by(&proof)
         });
         legs.chain(self.floors()).collect()
     }
@@ -94,7 +97,8 @@ impl<'a> Set<'a> {
                 format!("{start} start {id}"),
                 format!("{start} delete --force {id}"),
             ];
-            runtime.leg(&container, &commands)
+            let proof = self.container(runtime, bundle, &PROOF).run("");
+            runtime.leg(&container, &commands).proved_by(&proof)
         });
         legs.collect()
     }
@@ -106,9 +110,12 @@ impl<'a> Set<'a> {
         for runtime in &self.runtimes {
             let container = self.container(runtime, bundle, &["/bin/sleep", "100000"]);
             let Container { start, id, .. } = &container;
-            let command = format!("{start} exec {id} /bin/true");
-            let leg = runtime.leg(&container, &[command]);
-            legs.push(leg.prepared_by(&container.run("--detach")));
+            let exec = |program: &str| format!("{start} exec {id} {program}");
+            let leg = runtime
+                .leg(&container, &[exec("/bin/true")])
+                .prepared_by(&container.run("--detach"))
+                .proved_by(&exec(&PROOF.join(" ")));
+            legs.push(leg);
             pid = pid.or_else(|| runtime.pid(&container));
         }
         legs.extend(pid.map(|pid| {
@@ -144,8 +151,11 @@ impl<'a> Set<'a> {
             "/usr/bin/unshare --mount --uts --ipc --net --pid --cgroup --fork \
              --mount-proc --root {root} /bin/true"
         );
-        let alone = format!("{root}/bin/busybox true");
-        let floor = |name, had, line| Leg::new(name, had, &self.host, &[line]);
+        let alone = format!("{root}/bin/true");
+        let floor = |name, had, line: String| {
+            let proof = line.replace("/bin/true", &PROOF.join(" "));
+            Leg::new(name, had, &self.host, &[line]).proved_by(&proof)
+        };
         [
             floor(
                 "bwrap",

@@ -49,7 +49,13 @@ impl SysError {
 
 impl fmt::Display for SysError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} = {:?} ({})", self.call, self.errno, self.errno.desc())
+        write!(
+            f,
+            "{} = {:?} ({})",
+            self.call,
+            self.errno,
+            self.errno.desc()
+        )
     }
 }
 

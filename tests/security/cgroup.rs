@@ -3,17 +3,39 @@
 
 use super::common::{Container, Value, drop_namespace, json};
 use super::support::{as_other_user, bed, lines, plant, probing, push};
+use std::path::Path;
 
-/// Tries to write to everything below `/sys/fs/cgroup`.
-fn assert_read_only(container: &Container<'_>) {
+/// Tries to write to everything below `/sys/fs/cgroup`, and returns the paths
+/// where it was allowed.
+#[track_caller]
+fn writable(container: &Container<'_>) -> Vec<String> {
     let all = container.shell("find /sys/fs/cgroup | wc -l");
     assert!(
         all.parse::<u32>().unwrap() > 5,
         "nothing to write to: {all}"
     );
     let answers = container.shell("find /sys/fs/cgroup | xargs /probe try-write");
-    let writable: Vec<&str> = answers.lines().filter(|l| l.ends_with(" ok")).collect();
-    assert!(writable.is_empty(), "writable: {writable:#?}");
+    let allowed = answers.lines().filter_map(|l| l.strip_suffix(" ok"));
+    allowed.map(str::to_owned).collect()
+}
+
+/// In version 1 the hierarchies lie in a tmpfs of the container's own, which
+/// leads nowhere; that it too is read-only is another test's matter.
+#[track_caller]
+fn assert_read_only(container: &Container<'_>) {
+    let mut found = writable(container);
+    found.retain(|path| {
+        path != "/sys/fs/cgroup" || Path::new("/sys/fs/cgroup/cgroup.procs").exists()
+    });
+    assert!(found.is_empty(), "writable: {found:#?}");
+}
+
+#[test]
+fn a_read_only_cgroup_mount_is_read_only_from_its_top() {
+    let Some(bed) = bed() else { return };
+    let container = probing(&bed, &["idle", "600000"], |_| ());
+    container.run_detached();
+    assert_eq!(writable(&container), [""; 0]);
 }
 
 fn check(patch: impl FnOnce(&mut Value)) {

@@ -44,7 +44,10 @@ static void list_fds(const char *prefix, const char *who)
             continue;
         snprintf(entry, sizeof entry, "%s/%.20s", path, item->d_name);
         ssize_t length = readlink(entry, target, sizeof target - 1);
-        target[length < 0 ? 0 : length] = 0;
+        /* Root may list the numbers of a process it may not look into. */
+        if (length < 0)
+            continue;
+        target[length] = 0;
         printf("%sfd %s %s\n", prefix, item->d_name, target);
     }
     if (dir)

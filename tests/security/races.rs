@@ -10,7 +10,7 @@ use super::support::{
 };
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A volume in which `dir` is, half of the time, a link to somewhere else.
 struct Volume {
@@ -83,7 +83,8 @@ fn judge_landing(out: &Output, host: &HostTree) -> bool {
         .iter()
         .filter(|m| m.root.ends_with("/payload"))
         .collect();
-    let place = |m: &&Mount| m.point.starts_with("/vol/") || m.point.starts_with(&host.path(""));
+    let place =
+        |m: &&Mount| m.point.starts_with("/vol/") || Path::new(&m.point).starts_with(&host.dir);
     let sound = ours.len() == 1 && ours.iter().all(|m| place(m) && m.has("ro"));
     assert!(sound, "mounted outside, or not as asked: {ours:?}\n{out}");
     true

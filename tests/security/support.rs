@@ -279,18 +279,24 @@ pub(crate) fn with_leaked(call: Call, fds: &[u32]) -> Call {
     called_by(call, &["bash", "-c", &script, "bash"])
 }
 
+/// Exit codes by which a program reports that a signal ended another.
+const SIGNALLED: std::ops::RangeInclusive<i32> = 129..=192;
+
 /// Whatever the runtime decided, it decided: no crash, no signal.
 #[track_caller]
 pub(crate) fn orderly(out: Output) -> Output {
-    let crashed = out.status.code().is_none_or(|c| c == 101 || c > 128);
+    let crashed = out
+        .status
+        .code()
+        .is_none_or(|c| c == 101 || SIGNALLED.contains(&c));
     let trace = ["panicked", "panic:", "goroutine "];
     let traced = trace.iter().any(|t| out.stderr.contains(t));
     assert!(!crashed && !traced, "crashed: {out}");
     out
 }
 
-/// Runs a call to its end and tells the most memory it had at once, in KiB.
-/// A runtime that grows without bound is stopped at one GiB.
+/// Runs a call to its end and tells the most memory that it, or a process it
+/// started and waits for, had at once, in KiB. A runtime that grows without bound is stopped at one GiB.
 #[track_caller]
 pub(crate) fn peak_memory(call: Call) -> (Output, u64) {
     let mut running = call.spawn();
@@ -304,10 +310,12 @@ pub(crate) fn peak_memory(call: Call) -> (Output, u64) {
 }
 
 fn resident(pid: i32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let field = super::common::host::field(&status, "VmHWM");
-    let number = field.and_then(|f| f.split(' ').next()?.parse().ok());
-    number.unwrap_or_default()
+    let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
+    let field = super::common::host::field(&read("status"), "VmHWM");
+    let own: Option<u64> = field.and_then(|f| f.split(' ').next()?.parse().ok());
+    let children = read(&format!("task/{pid}/children"));
+    let children = children.split_whitespace().filter_map(|c| c.parse().ok());
+    children.map(resident).chain(own).max().unwrap_or_default()
 }
 
 /// Writes a script into the image or the host.

@@ -173,6 +173,8 @@ fn cve_2024_21626_leaked_descriptor_as_cwd() {
     let mut free = super::support::probe_on_host(&["climb", host.path("secret").trim_matches('/')]);
     let free = free.current_dir("/").output().unwrap();
     assert!(String::from_utf8_lossy(&free.stdout).contains("escaped"));
+    let honest = climber(&bed, &host, "/tmp").run().ok();
+    assert_eq!(honest.text(), "cwd /tmp");
     for number in 3..=50 {
         let cwd = format!("/proc/self/fd/{number}");
         let container = climber(&bed, &host, &cwd);
@@ -192,6 +194,8 @@ fn cve_2024_21626_leaked_descriptor_as_cwd_of_exec() {
     container.run_detached();
     let wanted = host.path("secret");
     let climb = ["/probe", "climb", wanted.trim_start_matches('/')];
+    let honest = container.exec_with(&["--cwd", "/tmp"], &climb).ok();
+    assert_eq!(honest.text(), "cwd /tmp");
     for number in 3..=50 {
         let cwd = format!("/proc/self/fd/{number}");
         let call = container.call("exec", &["--cwd", &cwd], &climb);

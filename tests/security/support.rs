@@ -204,6 +204,17 @@ pub(crate) fn assert_same(before: &Tree, now: &Tree, after: &str) {
     );
 }
 
+/// Makes a link to the target or, where there is none, an honest directory,
+/// with which a test shows that what it refuses to accept otherwise works.
+#[track_caller]
+pub(crate) fn lay(path: &Path, target: Option<&str>) {
+    let done = match target {
+        Some(target) => std::os::unix::fs::symlink(target, path),
+        None => fs::create_dir(path),
+    };
+    done.expect("the image is writable");
+}
+
 /// Exchanges two names as fast as the kernel lets it, until dropped.
 pub(crate) struct Swapper {
     stop: Arc<AtomicBool>,

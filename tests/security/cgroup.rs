@@ -75,6 +75,7 @@ fn the_cgroup_namespace_hides_where_the_container_is() {
     container.run_detached();
     for file in ["/proc/self/cgroup", "/proc/1/cgroup"] {
         let text = container.exec(&["cat", file]).ok();
+        assert!(text.stdout.contains(":/"), "{file} tells nothing");
         for line in text.stdout.lines() {
             assert!(line.ends_with(":/"), "{file} tells {line}");
         }

@@ -27,6 +27,13 @@ fn without_dev(spec: &mut Value) {
     drop_mounts(spec, "/dev");
 }
 
+/// The image's own `/dev`, with the one mount a terminal cannot do without.
+fn own_dev(spec: &mut Value) {
+    without_dev(spec);
+    let entry = mount("/dev/pts", "devpts", "devpts", &["newinstance"]);
+    push(&mut spec["mounts"], entry);
+}
+
 #[test]
 fn cve_2025_31133_the_null_device_of_the_image_is_not_trusted() {
     let Some(bed) = bed() else { return };
@@ -88,12 +95,8 @@ fn run(container: &Container<'_>, terminal: bool) -> (Output, String) {
 fn link_in_dev<'b>(bed: &'b Bed, name: &str, target: &str, terminal: bool) -> Container<'b> {
     let paths = ["describe", "/dev/null", "/dev/console", "/traps/target"];
     let container = probing(bed, &paths, |spec| {
-        without_dev(spec);
+        own_dev(spec);
         spec["process"]["terminal"] = json!(terminal);
-        push(
-            &mut spec["mounts"],
-            mount("/dev/pts", "devpts", "devpts", &["newinstance"]),
-        );
     });
     fs::create_dir_all(container.rootfs("traps/dir")).unwrap();
     fs::write(container.rootfs("traps/target"), "trap\n").unwrap();
@@ -160,7 +163,7 @@ fn cve_2026_41579_dev_itself_is_a_link_to_the_host() {
                 let container = probing(&bed, &["hello"], |spec| {
                     spec["process"]["terminal"] = json!(terminal);
                     if !mounted {
-                        without_dev(spec);
+                        own_dev(spec);
                     }
                 });
                 let dev = container.rootfs("dev");

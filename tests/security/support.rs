@@ -15,19 +15,25 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long a race is run before it counts as won by the runtime.
-pub(crate) const RACE: Duration = Duration::from_secs(8);
+pub(crate) const RACE: Duration = Duration::from_secs(6);
 
 /// How many starts a race has at most.
 pub(crate) const STARTS: u32 = 400;
 
 /// A bed on a machine that can also build the hostile program.
+#[track_caller]
 pub(crate) fn bed() -> Option<Bed> {
     bed_with(&[])
 }
 
-/// The same with more needs.
+/// The same with more needs. An honest container has been run in it: a runtime
+/// that refuses everything would look safe to most of these tests.
+#[track_caller]
 pub(crate) fn bed_with(needs: &[Need]) -> Option<Bed> {
-    Bed::needing(&[&[Need::Tool("gcc")], needs].concat())
+    let bed = Bed::needing(&[&[Need::Tool("gcc")], needs].concat())?;
+    let honest = probing(&bed, &["hello"], |_| ()).run().ok();
+    assert_eq!(honest.text(), "hello", "an honest container: {honest}");
+    Some(bed)
 }
 
 /// The hostile program, built once per test run.

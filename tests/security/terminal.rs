@@ -7,6 +7,8 @@ use super::common::{Bed, Call, Need, drop_namespace, json, mount};
 use super::support::{bed, bed_with, called_by, lines, probe_on_host, probing, push};
 use nix::poll::{PollFd, PollFlags, poll};
 use std::os::fd::AsFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
 
 /// What a careless program pushes, ending the line so that a shell would act.
 const KEYS: &str = "echo pushed\n";
@@ -123,8 +125,6 @@ fn cve_2020_15257_no_abstract_sockets() {
 #[test]
 fn cve_2020_15257_the_look_at_sockets_sees_one() {
     let Some(_bed) = bed() else { return };
-    use std::os::linux::net::SocketAddrExt;
-    use std::os::unix::net::{SocketAddr, UnixListener};
     let name = format!("rcon-test-{}", std::process::id());
     let address = SocketAddr::from_abstract_name(&name).unwrap();
     let _listener = UnixListener::bind_addr(&address).unwrap();

@@ -36,6 +36,7 @@ pub fn state(root: &Root, id: &str) -> Result<String> {
     let mut value = serde_json::to_value(&state).map_err(|e| Error::internal(e.to_string()))?;
     value["rootfs"] = json!(record.rootfs);
     value["created"] = json!(timestamp(record.created as i64));
+    value["owner"] = json!("root");
     if value.get("pid").is_none() {
         value["pid"] = json!(0);
     }
@@ -128,8 +129,25 @@ pub fn kill(root: &Root, args: &Kill) -> Result<()> {
     // The frozen of version 1 die only when thawed.
     if number == libc::SIGKILL {
         thaw(&record);
+        // Where the pid namespace is shared, the first process does not take
+        // the others along.
+        if shares_pids(root, &args.id) {
+            kill_all(&record, number)?;
+        }
     }
     Ok(())
+}
+
+fn shares_pids(root: &Root, id: &str) -> bool {
+    let new = |spec: oci_spec::runtime::Spec| {
+        let linux = spec.linux().clone()?;
+        let list = linux.namespaces().clone()?;
+        let pid = list
+            .iter()
+            .find(|n| n.typ() == oci_spec::runtime::LinuxNamespaceType::Pid)?;
+        pid.path().is_none().then_some(())
+    };
+    root.spec(id).is_ok_and(|spec| new(spec).is_none())
 }
 
 fn kill_all(record: &Record, number: i32) -> Result<()> {

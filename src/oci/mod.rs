@@ -53,11 +53,17 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    // As in runc, so that callers can tell our failure from the program's.
+    let failure = if matches!(command, Command::Exec(_)) {
+        255
+    } else {
+        1
+    };
     match dispatch(cli.global, command, &log) {
         Ok(code) => ExitCode::from(code as u8),
         Err(e) => {
             log.error(&e.to_string());
-            ExitCode::FAILURE
+            ExitCode::from(failure)
         }
     }
 }

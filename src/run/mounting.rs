@@ -199,8 +199,22 @@ pub(super) fn new(
     for (key, value) in &filesystem.options {
         mount::fsconfig(&fs, key, value.as_deref())?;
     }
+    if let Some(mode) = inherited_mode(root, filesystem, target) {
+        mount::fsconfig(&fs, "mode", Some(&mode))?;
+    }
     mount::fscreate(&fs)?;
     mount::fsmount(&fs, 0).map(Some)
+}
+
+/// A tmpfs looks like the directory it covers, unless it is told otherwise.
+fn inherited_mode(root: Root<'_>, filesystem: &Filesystem, target: &Target) -> Option<String> {
+    let told = filesystem.options.iter().any(|(key, _)| key == "mode");
+    if filesystem.fstype != "tmpfs" || told {
+        return None;
+    }
+    let covered = root.find(&target.path).ok()?;
+    let mode = fd::stat(&covered).ok()?.st_mode & 0o7777;
+    Some(format!("{mode:o}"))
 }
 
 /// The way of kernels before 5.2. The target is still a descriptor.

@@ -901,6 +901,12 @@ pub fn exec(request: &ExecRequest<'_>, facts: &Facts) -> Result<Plan> {
         Signal::Ready,
         "only the program is missing",
     );
+    s.handover(
+        Actor::Launcher,
+        Actor::Init,
+        Signal::Start,
+        "whoever asked for it has its process id",
+    );
     last_steps(&mut s, &mut program);
     Ok(Plan {
         steps: s.0,

@@ -276,6 +276,11 @@ pub(super) fn mask(root: Root<'_>, path: &Path) -> SysResult<()> {
         let null = fd::open(Path::new("/dev/null"), libc::O_PATH | libc::O_NOFOLLOW)?;
         check_device(&null, 1, 3)?;
         let cover = mount::open_tree(&null, Path::new(""), false)?;
+        // Flags that a user namespace inside finds locked, and cannot change.
+        let flags = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
+        if mount_setattr_works() {
+            set_flags(&cover, MountFlags::set(flags))?;
+        }
         return mount::attach(&cover, &at);
     }
     let fs = mount::fsopen("tmpfs")?;

@@ -419,6 +419,9 @@ impl Walk<'_> {
             }
             Action::NoNewPrivileges => identity::no_new_privs()?,
             Action::FindProgram { program, search } => {
+                // The program's path may lead through /proc/self/fd: nothing
+                // of the host's may be open there.
+                self.slots.clear();
                 self.program =
                     Some(program::find(program, search).map_err(StepError::NotRunnable)?);
             }
@@ -485,11 +488,9 @@ impl Walk<'_> {
     }
 
     fn join_cgroup(&mut self) -> Done {
-        if self.cgroup.is_none() {
-            return Ok(());
-        }
+        // None where the host has no cgroups at all.
         let Some(joiner) = self.joiner.take() else {
-            return Err(Error::internal("nobody opened the cgroups").into());
+            return Ok(());
         };
         joiner.join().map_err(|failure| joiner.explain(failure))?;
         Ok(())
@@ -648,6 +649,9 @@ impl Walk<'_> {
     fn be(&mut self, actor: Actor) -> ! {
         self.me = actor;
         self.child = None;
+        // The directories are the launcher's business, and must not be open
+        // in a process that a container can see.
+        self.cgroup = None;
         if let Some(end) = self.children_end.take() {
             self.channel = end;
         }

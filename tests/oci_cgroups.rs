@@ -60,9 +60,9 @@ fn a_cgroup_path_may_be_nested_and_goes_away_with_the_container() {
     );
     c.delete();
     assert!(!cgroups::dir_of("pids", &path).exists());
-    cgroups::named(&parent)
-        .iter()
-        .for_each(|dir| cgroups::remove(dir));
+    for dir in cgroups::named(&parent) {
+        cgroups::remove(&dir);
+    }
 }
 
 #[test]

@@ -59,27 +59,25 @@ fn a_config_that_is_no_json_is_an_error_with_a_place() {
 #[test]
 fn a_field_of_the_wrong_type_is_named() {
     let Some(bed) = Bed::new() else { return };
-    let cases: [(&str, fn(&mut Value)); 8] = [
-        ("process.args", |s| s["process"]["args"] = json!("sh")),
-        ("process.cwd", |s| s["process"]["cwd"] = json!(7)),
-        ("process.user.uid", |s| {
-            s["process"]["user"]["uid"] = json!("root")
-        }),
-        ("process.env", |s| s["process"]["env"] = json!({ "A": "1" })),
-        ("root.path", |s| s["root"]["path"] = json!(["rootfs"])),
-        ("mounts[1].options", |s| {
-            s["mounts"][1]["options"] = json!("ro")
-        }),
-        ("linux.namespaces", |s| {
-            s["linux"]["namespaces"] = json!("pid")
-        }),
-        ("linux.resources.memory.limit", |s| {
-            s["linux"]["resources"]["memory"] = json!({ "limit": "1g" });
-        }),
+    let cases = [
+        ("/process/args", json!("sh")),
+        ("/process/cwd", json!(7)),
+        ("/process/user/uid", json!("root")),
+        ("/process/env", json!({ "A": "1" })),
+        ("/root/path", json!(["rootfs"])),
+        ("/mounts/1/options", json!("ro")),
+        ("/linux/namespaces", json!("pid")),
+        ("/linux/cgroupsPath", json!(false)),
     ];
-    for (field, patch) in cases {
-        create_with(&bed, patch).fails_naming(&["config.json", field]);
+    for (pointer, value) in cases {
+        let field = pointer[1..].replace("/1/", "[1].").replace('/', ".");
+        let out = create_with(&bed, |s| *s.pointer_mut(pointer).unwrap() = value);
+        out.fails_naming(&["config.json", &field]);
     }
+    let out = create_with(&bed, |s| {
+        s["linux"]["resources"]["memory"] = json!({ "limit": "1g" });
+    });
+    out.fails_naming(&["config.json", "linux.resources.memory.limit"]);
 }
 
 #[test]

@@ -1,13 +1,501 @@
 //! Each action in words.
+//!
+//! A phrase says what is done, in the imperative, so that it reads well in a
+//! list of steps as well as in front of an error. It is always one line, and
+//! the values in it cannot speak to a terminal: [`values`] sees to that.
 
-use crate::plan::Action;
+pub(crate) mod values;
+
+use crate::cgroup::limits::Write;
+use crate::cgroup::paths::CgroupPaths;
+use crate::plan::{
+    Action, Actor, Device, EnterRoot, Filesystem, HookRun, Label, Namespace, OnFailure, Plan,
+    Signal, Step,
+};
+use crate::seccomp::Filter;
+use crate::sys::identity::CapSet;
+use crate::sys::process::SchedAttr;
+use values::{
+    caps, clock_time, device_rule, env_names, ids, kinds, limit, list, memory_mode, mount_flags,
+    mount_words, quoted, quoted_path, travel,
+};
 
 /// What an action does, as an English phrase.
+#[allow(
+    clippy::too_many_lines,
+    reason = "a flat table of one short arm for each action, with no arm for the rest"
+)]
 pub fn action(action: &Action) -> String {
-    format!("{action:?}")
+    match action {
+        Action::Tell { to, signal } => format!("tell {} that {}", who(*to), news(*signal)),
+        Action::Wait { from, signal } => {
+            format!("wait until {} says that {}", who(*from), news(*signal))
+        }
+        Action::StartProcess {
+            child,
+            namespaces,
+            into_cgroup,
+        } => start_process(*child, namespaces, *into_cgroup),
+        Action::CreateNamespaces { kinds: k } => format!("leave for new {}", kinds(k)),
+        Action::OpenNamespace { kind, path } => {
+            format!(
+                "open the {} namespace {}",
+                kind.spec_name(),
+                quoted_path(path)
+            )
+        }
+        Action::EnterNamespace { kind } => {
+            format!("enter the opened {} namespace", kind.spec_name())
+        }
+        Action::EnterContainer { kinds: k } if k.is_empty() => {
+            "enter the container, which shares all namespaces with us".to_owned()
+        }
+        Action::EnterContainer { kinds: k } => format!("enter the container's {}", kinds(k)),
+        Action::SetClockOffset {
+            clock,
+            seconds,
+            nanoseconds,
+        } => format!(
+            "shift the {} clock of the new time namespace by {}",
+            quoted(clock),
+            clock_time(*seconds, *nanoseconds)
+        ),
+        Action::WriteIdMap {
+            groups,
+            ranges,
+            helper,
+        } => {
+            let what = if *groups { "groups" } else { "users" };
+            let by = helper.as_ref().map(|h| format!(" with {}", quoted_path(h)));
+            format!("map the {what}{}: {}", by.unwrap_or_default(), ids(ranges))
+        }
+        Action::DenySetgroups => "forbid the new user namespace to change groups".to_owned(),
+        Action::BecomeRoot => "become root of the user namespace".to_owned(),
+        Action::HideFromOthers => "hide from ptrace and /proc of other processes".to_owned(),
+        Action::CreateCgroup { paths } => format!("make {}", cgroups(paths)),
+        Action::SetLimits { writes } => format!("set limits: {}", limits(writes)),
+        Action::FilterDevices { rules } => {
+            format!(
+                "decide which devices may be used: {}",
+                list(rules, device_rule)
+            )
+        }
+        Action::JoinCgroup { paths } => format!("join {}", cgroups(paths)),
+        Action::SetPropagation { propagation } => {
+            format!("let mount events travel as {}", travel(*propagation))
+        }
+        Action::OpenHostProc => "open the host's /proc".to_owned(),
+        Action::OpenRoot { path, propagation } => {
+            let how = propagation.map(|p| format!(" ({})", travel(p)));
+            let how = how.unwrap_or_default();
+            format!(
+                "copy the tree {} as the container's root{how}",
+                quoted_path(path)
+            )
+        }
+        Action::AttachRoot { path } => format!("put the container's root at {}", quoted_path(path)),
+        Action::OpenSource {
+            path, recursive, ..
+        } => {
+            format!(
+                "copy the {} {}",
+                mount_or_tree(*recursive),
+                quoted_path(path)
+            )
+        }
+        Action::MapOwners {
+            uids,
+            gids,
+            recursive,
+            ..
+        } => format!(
+            "show the files of the copied {} under other owners: users {}; groups {}",
+            mount_or_tree(*recursive),
+            ids(uids),
+            ids(gids)
+        ),
+        Action::MountCopy {
+            source,
+            target,
+            flags,
+            propagation,
+            ..
+        } => format!(
+            "bind {} at {}{}",
+            quoted_path(source),
+            quoted_path(&target.path),
+            mount_words(mount_flags(*flags), propagation)
+        ),
+        Action::MountNew {
+            filesystem,
+            target,
+            flags,
+            propagation,
+        } => format!(
+            "mount a new {} at {}{}",
+            file_system(filesystem),
+            quoted_path(&target.path),
+            mount_words(with_options(mount_flags(*flags), filesystem), propagation)
+        ),
+        Action::Remount {
+            target,
+            flags,
+            propagation,
+        } => format!(
+            "change the mount at {}{}",
+            quoted_path(&target.path),
+            mount_words(mount_flags(*flags), propagation)
+        ),
+        Action::MakeDevice { device } => make_device(device),
+        Action::MakeDirectory { path } => {
+            format!("make the directory {} if it is missing", quoted_path(path))
+        }
+        Action::MakeLink { path, target } => {
+            format!(
+                "make {} a link to {}",
+                quoted_path(path),
+                quoted_path(target)
+            )
+        }
+        Action::MakeTerminal { size, owner } => {
+            let size = size.map(|(rows, columns)| format!(" of {columns} columns and {rows} rows"));
+            let size = size.unwrap_or_default();
+            format!("make a terminal{size} for user {owner} and hand its other side out")
+        }
+        Action::RunHook { hook } => run_hook(hook),
+        Action::EnterRoot { how } => enter_root(*how).to_owned(),
+        Action::ProtectRoot => "make the root mount read-only".to_owned(),
+        Action::MaskPath { path } => format!("hide {}, if it is there", quoted_path(path)),
+        Action::ProtectPath { path } => {
+            format!("make {} read-only, if it is there", quoted_path(path))
+        }
+        Action::SetHostname { name } => format!("set the host name to {}", quoted(name)),
+        Action::SetDomainname { name } => format!("set the NIS domain name to {}", quoted(name)),
+        Action::SetSysctl { key, value } => {
+            format!(
+                "set the kernel parameter {} to {}",
+                quoted(key),
+                quoted(value)
+            )
+        }
+        Action::NewKeyring { name } => format!("start a new session keyring {}", quoted(name)),
+        Action::NewSession => "start a new session".to_owned(),
+        Action::SetOomScore { adjustment } => {
+            format!("set the out-of-memory score adjustment to {adjustment}")
+        }
+        Action::SetRlimit {
+            name, soft, hard, ..
+        } => format!(
+            "limit {} to {}, at most {}",
+            quoted(name),
+            limit(*soft),
+            limit(*hard)
+        ),
+        Action::SetScheduler { attr } => scheduler(attr),
+        Action::SetIoPriority { class, level } => {
+            format!(
+                "set the I/O priority to {} {level}",
+                values::io_class(*class)
+            )
+        }
+        Action::SetAffinity { cpus } => {
+            format!(
+                "run on the processors {} only",
+                list(cpus, ToString::to_string)
+            )
+        }
+        Action::SetMemoryPolicy { mode, nodes } => memory_policy(*mode, nodes),
+        Action::SetPersonality { persona } => {
+            format!("set the execution domain to {}", values::persona(*persona))
+        }
+        Action::SetLabel { label } => set_label(label),
+        Action::GiveStdio { uid } => format!("give the standard streams to user {uid}"),
+        Action::EnterDirectory { path } => format!("change to the directory {}", quoted_path(path)),
+        Action::LimitBounding { keep, .. } => {
+            format!(
+                "drop from the bounding set all capabilities but {}",
+                caps(*keep)
+            )
+        }
+        Action::SetUser {
+            uid,
+            gid,
+            groups,
+            umask,
+        } => set_user(*uid, *gid, groups.as_deref(), *umask),
+        Action::SetCapabilities {
+            effective,
+            permitted,
+            inheritable,
+            ambient,
+            ..
+        } => set_capabilities(*effective, *permitted, *inheritable, *ambient),
+        Action::NoNewPrivileges => "give up gaining privileges by exec for good".to_owned(),
+        Action::FindProgram { program, search } => find_program(program, search),
+        Action::LoadSeccomp { filter } => load_seccomp(filter),
+        Action::Exec { args, env } => exec(args, env),
+    }
 }
 
-/// Placeholder.
-pub fn plan(plan: &crate::plan::Plan) -> String {
-    format!("{plan:#?}")
+/// A process, as the subject or object of a sentence.
+fn who(actor: Actor) -> &'static str {
+    match actor {
+        Actor::Launcher => "the launcher",
+        Actor::Joiner => "the joiner",
+        Actor::Init => "init",
+    }
+}
+
+fn news(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Mapped => "the ids are mapped",
+        Signal::Prepared => "what only it may do is done",
+        Signal::RootAssembled => "the root is assembled",
+        Signal::HooksDone => "the hooks are done",
+        Signal::Ready => "all is ready but the program",
+        Signal::Recorded => "the container is on record",
+        Signal::Start => "the program may start",
+    }
+}
+
+fn start_process(child: Actor, namespaces: &[Namespace], into_cgroup: bool) -> String {
+    let born = match namespaces {
+        [] => String::new(),
+        some => format!(" in new {}", kinds(some)),
+    };
+    let cgroup = if into_cgroup {
+        ", straight into its cgroup where the kernel can"
+    } else {
+        ""
+    };
+    format!("start {}{born}{cgroup}", who(child))
+}
+
+/// The directories, those of one name together.
+fn cgroups(paths: &CgroupPaths) -> String {
+    let mut by_path: Vec<(&str, Vec<String>)> = Vec::new();
+    for dir in &paths.dirs {
+        let mount = quoted_path(&dir.mount);
+        match by_path.iter_mut().find(|(path, _)| *path == dir.path) {
+            Some((_, mounts)) => mounts.push(mount),
+            None => by_path.push((&dir.path, vec![mount])),
+        }
+    }
+    let each = list(&by_path, |(path, mounts)| {
+        format!("{} below {}", quoted(path), mounts.join(", "))
+    });
+    match paths.dirs.len() {
+        0 => "no cgroup: no hierarchy is mounted".to_owned(),
+        1 => format!("the cgroup {each}"),
+        _ => format!("the cgroups {each}"),
+    }
+}
+
+fn limits(writes: &[Write]) -> String {
+    list(writes, |w| {
+        format!("{} = {}", quoted(&w.file), quoted(&w.value))
+    })
+}
+
+fn mount_or_tree(recursive: bool) -> &'static str {
+    if recursive { "mounts below" } else { "mount" }
+}
+
+fn file_system(fs: &Filesystem) -> String {
+    let fstype = quoted(&fs.fstype);
+    if fs.source == fs.fstype {
+        return fstype;
+    }
+    format!("{fstype} from {}", quoted(&fs.source))
+}
+
+fn with_options(mut words: Vec<String>, fs: &Filesystem) -> Vec<String> {
+    for (key, value) in &fs.options {
+        words.push(match value {
+            Some(value) => format!("{}={}", quoted(key), quoted(value)),
+            None => quoted(key),
+        });
+    }
+    if fs.copy_up {
+        words.push("with a copy of what it covers".to_owned());
+    }
+    words
+}
+
+fn make_device(d: &Device) -> String {
+    let (path, mode, owner) = (quoted_path(&d.path), d.mode, format!("{}:{}", d.uid, d.gid));
+    match d.kind {
+        libc::S_IFIFO => format!("make the FIFO {path} (mode {mode:04o}, owner {owner})"),
+        kind => {
+            let kind = if kind == libc::S_IFBLK {
+                "block"
+            } else {
+                "character"
+            };
+            let number = format!("{}:{}", d.major, d.minor);
+            format!("make the {kind} device {path} ({number}, mode {mode:04o}, owner {owner})")
+        }
+    }
+}
+
+fn run_hook(hook: &HookRun) -> String {
+    let seconds = hook.timeout.map(|t| format!(", for at most {t} s"));
+    let seconds = seconds.unwrap_or_default();
+    let (field, index, path) = (hook.field, hook.index, quoted_path(&hook.path));
+    format!("run the hook {field}[{index}], {path}{seconds}")
+}
+
+fn enter_root(how: EnterRoot) -> &'static str {
+    match how {
+        EnterRoot::Pivot => "enter the container's root with pivot_root and drop the old one",
+        EnterRoot::Move => "enter the container's root by moving it over /",
+        EnterRoot::Chroot => "enter the container's root with chroot",
+    }
+}
+
+fn scheduler(attr: &SchedAttr) -> String {
+    let mut words = vec![format!(
+        "set the scheduling policy to {}",
+        values::policy(attr.policy)
+    )];
+    let mut add = |name: &str, value: i128| {
+        if value != 0 {
+            words.push(format!("{name} {value}"));
+        }
+    };
+    add("nice", attr.nice.into());
+    add("priority", attr.priority.into());
+    add("runtime", attr.runtime.into());
+    add("deadline", attr.deadline.into());
+    add("period", attr.period.into());
+    if attr.flags != 0 {
+        words.push(format!("flags {:#x}", attr.flags));
+    }
+    words.join(", ")
+}
+
+fn memory_policy(mode: u32, nodes: &[u32]) -> String {
+    let on = match nodes {
+        [] => String::new(),
+        some => format!(" of the nodes {}", list(some, ToString::to_string)),
+    };
+    format!("take memory{on} by the policy {}", memory_mode(mode))
+}
+
+fn set_label(label: &Label) -> String {
+    let (module, label) = match label {
+        Label::AppArmor(profile) => ("AppArmor profile", profile),
+        Label::Selinux(context) => ("SELinux context", context),
+    };
+    format!("let the program run under the {module} {}", quoted(label))
+}
+
+fn set_user(uid: u32, gid: u32, groups: Option<&[u32]>, umask: Option<u32>) -> String {
+    let groups = match groups {
+        None => "keeping the groups".to_owned(),
+        Some([]) => "no further groups".to_owned(),
+        Some(some) => format!("groups {}", list(some, ToString::to_string)),
+    };
+    let umask = umask
+        .map(|m| format!(", umask {m:04o}"))
+        .unwrap_or_default();
+    format!("become user {uid}, group {gid}, {groups}{umask}")
+}
+
+fn set_capabilities(
+    effective: CapSet,
+    permitted: CapSet,
+    inheritable: CapSet,
+    ambient: CapSet,
+) -> String {
+    let mut words = format!("drop all capabilities but {}", caps(permitted));
+    if effective != permitted {
+        words += &format!("; in force: {}", caps(effective));
+    }
+    words += &format!(
+        "; inheritable: {}; ambient: {}",
+        caps(inheritable),
+        caps(ambient)
+    );
+    words
+}
+
+fn find_program(program: &str, search: &str) -> String {
+    if program.contains('/') || search.is_empty() {
+        return format!("look for the program {}", quoted(program));
+    }
+    format!(
+        "look for the program {} in {}",
+        quoted(program),
+        quoted(search)
+    )
+}
+
+fn load_seccomp(filter: &Filter) -> String {
+    let length = filter.program.len();
+    let asks = if filter.notify {
+        ", handing its listener out"
+    } else {
+        ""
+    };
+    format!("load a seccomp filter of {length} instructions{asks}")
+}
+
+/// Only the names of the environment: its values are often secrets.
+fn exec(args: &[String], env: &[String]) -> String {
+    let args: Vec<_> = args.iter().map(|a| quoted(a)).collect();
+    format!("execute {} with {}", args.join(" "), env_names(env))
+}
+
+/// A step as one line: its number, who does it, what and why.
+pub fn step(number: usize, step: &Step) -> String {
+    let (actor, what) = (actor(step.actor), action(&step.action));
+    format!("step {number}, {actor}: {what} -- {}", step.why)
+}
+
+fn actor(actor: Actor) -> &'static str {
+    match actor {
+        Actor::Launcher => "launcher",
+        Actor::Joiner => "joiner",
+        Actor::Init => "init",
+    }
+}
+
+fn heading(actor: Actor) -> &'static str {
+    match actor {
+        Actor::Launcher => "The launcher, on the host:",
+        Actor::Joiner => "The joiner, on its way into existing namespaces:",
+        Actor::Init => "Init, on its way to becoming the program:",
+    }
+}
+
+/// The whole plan: steps numbered from 1, under a heading wherever another
+/// process goes on, each followed by its reason. Neighbours that share a
+/// reason have it told once, after the last of them.
+pub fn plan(plan: &Plan) -> String {
+    let width = plan.steps.len().to_string().len();
+    let mut out = format!("{} steps from the host to the program.\n", plan.steps.len());
+    let mut acting = None;
+    for (i, step) in plan.steps.iter().enumerate() {
+        if acting != Some(step.actor) {
+            out += &format!("\n{}\n", heading(step.actor));
+            acting = Some(step.actor);
+        }
+        out += &format!("{:>width$}. {}\n", i + 1, action(&step.action));
+        let pad = width + 2;
+        if step.on_failure == OnFailure::Warn {
+            out += &format!(
+                "{:pad$}If this fails, it is told and the start goes on.\n",
+                ""
+            );
+        }
+        let next = plan.steps.get(i + 1);
+        if next.is_none_or(|n| (n.actor, n.why) != (step.actor, step.why)) {
+            out += &format!("{:pad$}  ({})\n", "", step.why);
+        }
+    }
+    for warning in &plan.warnings {
+        out += &format!("\nWarning: {}\n", values::harmless(warning));
+    }
+    out
 }

@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[command(
     name = "rcon oci",
     disable_version_flag = true,
-    subcommand_required = false
+    args_override_self = true
 )]
 pub struct Cli {
     /// Flags for every command.
@@ -35,10 +35,10 @@ pub struct Global {
     #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
     pub log_format: LogFormat,
     /// Write every step that is taken to the log (or to standard error)
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_possible_values = true, value_name = "BOOL", action = clap::ArgAction::Set)]
     pub debug: bool,
     /// Let systemd make the cgroups (not supported: rcon makes them itself)
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_possible_values = true, value_name = "BOOL", action = clap::ArgAction::Set)]
     pub systemd_cgroup: bool,
     /// Do without rights to cgroups: true, false or auto [ignored: rcon sees for itself]
     #[arg(long, value_name = "WHEN", hide = true)]
@@ -123,6 +123,9 @@ pub struct Create {
     /// A socket to which the terminal's outer side is sent
     #[arg(long, value_name = "SOCKET")]
     pub console_socket: Option<PathBuf>,
+    /// A socket to which a handle on the first process (a pidfd) is sent
+    #[arg(long, value_name = "SOCKET")]
+    pub pidfd_socket: Option<PathBuf>,
     /// Write the first process's id to this file
     #[arg(long, value_name = "FILE")]
     pub pid_file: Option<PathBuf>,
@@ -200,6 +203,9 @@ pub struct Exec {
     /// Return once the program runs
     #[arg(short, long)]
     pub detach: bool,
+    /// A socket to which a handle on the process (a pidfd) is sent
+    #[arg(long, value_name = "SOCKET")]
+    pub pidfd_socket: Option<PathBuf>,
     /// Write its process id to this file
     #[arg(long, value_name = "FILE")]
     pub pid_file: Option<PathBuf>,

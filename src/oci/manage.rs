@@ -13,6 +13,7 @@ use super::args::{Delete, Kill, List, Ps};
 use super::log::{Log, timestamp};
 use super::record::{Locked, Record, Root, Status, signal};
 use crate::cgroup::ops::{self, Cgroup};
+use crate::cgroup::paths::CgroupPaths;
 use crate::error::{Context, Error, Result};
 use crate::plan::hooks::{self, Moment};
 use crate::run;
@@ -121,7 +122,7 @@ pub fn kill(root: &Root, args: &Kill) -> Result<()> {
     if args.all {
         return kill_all(&record, number);
     }
-    let gone = || Error::user("container not running");
+    let gone = || Error::user(format!("container not running: {}", args.id));
     let process = record.process().ok_or_else(gone)?;
     if !signal(&process, number)? {
         return Err(gone());
@@ -216,6 +217,7 @@ pub fn delete(root: &Root, args: &Delete, log: &Log) -> Result<()> {
         // What cannot be read cannot be cleaned up further than this.
         Err(e) if args.force => {
             log.warn(&e.to_string());
+            salvage(root, &args.id);
             None
         }
         record => record?,
@@ -233,6 +235,23 @@ pub fn delete(root: &Root, args: &Delete, log: &Log) -> Result<()> {
         .hint("stop it first, or use --force"));
     }
     remove(root, locked, record, log)
+}
+
+/// With the record spoilt, the configuration still tells where the cgroups
+/// were. If even that is gone, there is nothing more to go by.
+fn salvage(root: &Root, id: &str) {
+    let Ok(spec) = root.spec(id) else { return };
+    let Ok(layout) = ops::observe() else { return };
+    let path = spec.linux().as_ref().and_then(|l| l.cgroups_path().clone());
+    let path = path.unwrap_or_default();
+    let Ok(mut paths) = CgroupPaths::plan(&layout, &path.to_string_lossy(), id) else {
+        return;
+    };
+    paths.dirs.iter_mut().for_each(|d| d.made = true);
+    if let Ok(cgroup) = Cgroup::open(&paths) {
+        let _ = cgroup.kill(Signal::SIGKILL);
+    }
+    let _ = ops::destroy(&paths);
 }
 
 fn valid(id: &str) -> bool {
@@ -256,8 +275,16 @@ pub(super) fn remove(root: &Root, locked: Locked, record: Option<Record>, log: &
     }
     let spec = root.spec(&record.id);
     locked.remove()?;
-    let hooks = spec.and_then(|spec| hooks::at(&spec, Moment::Poststop));
-    match hooks {
+    match spec {
+        Ok(spec) => poststop(&spec, &record, log),
+        Err(e) => log.warn(&e.to_string()),
+    }
+    Ok(())
+}
+
+/// The last hooks. The container is gone: that one failed is told, and no more.
+pub(super) fn poststop(spec: &oci_spec::runtime::Spec, record: &Record, log: &Log) {
+    match hooks::at(spec, Moment::Poststop) {
         Ok(list) => {
             for hook in list {
                 if let Err(e) = run::run_hook(&hook, &record.state(Status::Stopped)) {
@@ -267,7 +294,6 @@ pub(super) fn remove(root: &Root, locked: Locked, record: Option<Record>, log: &
         }
         Err(e) => log.warn(&e.to_string()),
     }
-    Ok(())
 }
 
 /// After a failed start: its failure is what is reported, so nothing here is.
@@ -322,7 +348,7 @@ pub fn pause(root: &Root, id: &str) -> Result<()> {
     match record.status(root) {
         Status::Running | Status::Created => Cgroup::open(&record.cgroups)?.freeze(),
         other => Err(Error::user(format!(
-            "container not running: it is {}",
+            "container not running: {id} is {}",
             other.word()
         ))),
     }
@@ -334,7 +360,7 @@ pub fn resume(root: &Root, id: &str) -> Result<()> {
     match record.status(root) {
         Status::Paused => Cgroup::open(&record.cgroups)?.thaw(),
         other => Err(Error::user(format!(
-            "container not paused: it is {}",
+            "container not paused: {id} is {}",
             other.word()
         ))),
     }

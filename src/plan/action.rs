@@ -279,6 +279,8 @@ pub enum Action {
         /// Which of them.
         kinds: Vec<Namespace>,
     },
+    /// Switches the loopback interface on.
+    RaiseLoopback,
     /// Offsets a clock of the new time namespace.
     SetClockOffset {
         /// `monotonic` or `boottime`.

@@ -52,6 +52,8 @@ impl<'a> Program<'a> {
             )));
         }
         check_ids(process.user())?;
+        check_strings("args", args)?;
+        check_strings("env", process.env().as_deref().unwrap_or_default())?;
         let profile = spec.linux().as_ref().and_then(|l| l.seccomp().as_ref());
         let filter = profile.map(|p| seccomp::compile(p, seccomp::Arch::native()?));
         Ok(Self {
@@ -327,6 +329,16 @@ impl<'a> Program<'a> {
 
     fn args(&self) -> &[String] {
         self.process.args().as_deref().unwrap_or_default()
+    }
+}
+
+/// The kernel's strings end at a NUL, so one inside would cut them short.
+fn check_strings(field: &str, strings: &[String]) -> Result<()> {
+    match strings.iter().position(|s| s.contains('\0')) {
+        Some(i) => Err(Error::user(format!(
+            "config.json: process.{field}[{i}]: has a NUL byte"
+        ))),
+        None => Ok(()),
     }
 }
 

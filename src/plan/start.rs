@@ -92,7 +92,7 @@ pub fn container(
     let mut s = Steps::default();
 
     // On the host.
-    join_sources(&mut s, c, &mounts, Actor::Launcher);
+    join_sources(&mut s, c, &mounts, Actor::Launcher)?;
     open_namespaces(&mut s, c);
     make_cgroups(&mut s, c)?;
     let first = first_child(c);
@@ -186,21 +186,22 @@ fn source_opener(facts: &Facts) -> Actor {
     }
 }
 
-fn join_sources(s: &mut Steps, c: &Container<'_>, mounts: &[MountEntry], now: Actor) {
+fn join_sources(s: &mut Steps, c: &Container<'_>, mounts: &[MountEntry], now: Actor) -> Result<()> {
     if !c.namespaces.has(Namespace::Mount) || source_opener(c.facts) != now {
-        return;
+        return Ok(());
     }
     s.add(
         now,
         Action::OpenRoot {
             path: c.bundle.rootfs.clone(),
-            propagation: Some(root_propagation(c).unwrap_or(SLAVE)),
+            propagation: Some(outer_propagation(c)?),
         },
         "a mount of its own, so that it can be entered and left as a whole",
     );
     for mount in mounts {
         s.all(now, mount.open());
     }
+    Ok(())
 }
 
 /// Mount events of the host come in, none go out.
@@ -209,10 +210,33 @@ const SLAVE: Propagation = Propagation {
     recursive: true,
 };
 
-fn root_propagation(c: &Container<'_>) -> Option<Propagation> {
-    let word = c.linux()?.rootfs_propagation().as_deref()?;
+/// What `linux.rootfsPropagation` asks for.
+fn root_propagation(c: &Container<'_>) -> Result<Option<Propagation>> {
+    let word = c.linux().and_then(|l| l.rootfs_propagation().as_deref());
+    let Some(word) = word.filter(|w| !w.is_empty()) else {
+        return Ok(None);
+    };
     let options = super::options::MountOptions::parse(&[word]);
-    options.propagation.first().copied()
+    match options.propagation.first() {
+        Some(propagation) => Ok(Some(*propagation)),
+        None => Err(Error::user(format!(
+            "config.json: linux.rootfsPropagation: {word:?} is not known"
+        ))
+        .hint("shared, slave, private or unbindable")),
+    }
+}
+
+/// How mounts travel while the root is assembled. Never out: a shared root
+/// can neither be entered by `pivot_root` nor kept from the host; it becomes
+/// shared once it is entered.
+fn outer_propagation(c: &Container<'_>) -> Result<Propagation> {
+    Ok(match root_propagation(c)? {
+        Some(p) if p.kind == PropagationKind::Private => Propagation {
+            recursive: true,
+            ..p
+        },
+        _ => SLAVE,
+    })
 }
 
 fn open_namespaces(s: &mut Steps, c: &Container<'_>) {
@@ -246,6 +270,8 @@ fn make_cgroups(s: &mut Steps, c: &Container<'_>) -> Result<()> {
         s.launcher(Action::SetLimits { writes }, "what the container may use");
     }
     let mut rules = resources.devices().clone().unwrap_or_default();
+    let list = cgroup::devices::DeviceList::compile(&rules);
+    let list = list.map_err(|e| e.context("config.json"))?;
     // Without any rule nothing was asked for; an unprivileged user could not
     // have it anyway.
     if !rules.is_empty() {
@@ -254,7 +280,11 @@ fn make_cgroups(s: &mut Steps, c: &Container<'_>) -> Result<()> {
             .and_then(|l| l.devices().as_deref())
             .unwrap_or_default();
         let paths: Vec<&Path> = listed.iter().map(|d| d.path().as_path()).collect();
-        rules.extend(cgroup::devices::default_rules(&paths));
+        // Where everything is allowed but for exceptions, these would only
+        // take exceptions away.
+        if !list.default_allow {
+            rules.extend(cgroup::devices::default_rules(&paths));
+        }
         cgroup::devices::DeviceList::compile(&rules).map_err(|e| e.context("config.json"))?;
         s.launcher(
             Action::FilterDevices { rules },
@@ -481,6 +511,12 @@ fn enter_namespaces(s: &mut Steps, c: &Container<'_>) {
             "after joining the cgroup, since that becomes the root its cgroup namespace shows",
         );
     }
+    if c.namespaces.makes(Namespace::Network) {
+        s.init(
+            Action::RaiseLoopback,
+            "a new network namespace has nothing but this, and it is down",
+        );
+    }
 }
 
 fn name_the_host(s: &mut Steps, spec: &Spec) {
@@ -501,11 +537,11 @@ fn assemble_root(s: &mut Steps, c: &Container<'_>, mounts: &[MountEntry]) -> Res
     }
     s.init(
         Action::SetPropagation {
-            propagation: root_propagation(c).unwrap_or(SLAVE),
+            propagation: outer_propagation(c)?,
         },
         "nothing mounted from here on reaches the host",
     );
-    join_sources(s, c, mounts, Actor::Init);
+    join_sources(s, c, mounts, Actor::Init)?;
     s.init(
         Action::AttachRoot {
             path: c.bundle.rootfs.clone(),
@@ -585,7 +621,7 @@ fn enter_root(s: &mut Steps, c: &Container<'_>, process: &Process) -> Result<()>
         Action::EnterRoot { how },
         "the host's files are out of reach from here on",
     );
-    if let Some(propagation) = root_propagation(c).filter(|_| mounted) {
+    if let Some(propagation) = root_propagation(c)?.filter(|_| mounted) {
         s.init(
             Action::SetPropagation { propagation },
             "as the bundle asks, now for the container's own root",
@@ -682,6 +718,10 @@ fn set_sysctls(s: &mut Steps, c: &Container<'_>) -> Result<()> {
         {
             return Err(Error::user("not the name of a kernel parameter").context(field()));
         }
+        if dotted == "kernel.hostname" {
+            let e = Error::user("set by another field").context(field());
+            return Err(e.hint("use hostname in config.json"));
+        }
         let Some(kind) = sysctl_namespace(&dotted) else {
             return Err(
                 Error::user("does not belong to a namespace, so it would change the host")
@@ -725,10 +765,8 @@ fn sysctl_namespace(key: &str) -> Option<Namespace> {
         Some(Namespace::Ipc)
     } else if key.starts_with("net.") {
         Some(Namespace::Network)
-    } else if key == "kernel.domainname" || key == "kernel.hostname" {
+    } else if key == "kernel.domainname" {
         Some(Namespace::Uts)
-    } else if key.starts_with("user.") {
-        Some(Namespace::User)
     } else {
         None
     }

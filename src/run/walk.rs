@@ -238,6 +238,7 @@ impl Walk<'_> {
                 let path = format!("/proc/{}/setgroups", self.child_pid()?);
                 mounting::write_file(Path::new(&path), "deny")?;
             }
+            Action::RaiseLoopback => namespace::raise_loopback()?,
             Action::BecomeRoot => become_root()?,
             Action::HideFromOthers => identity::set_dumpable(false)?,
             Action::CreateCgroup { paths } => {
@@ -437,6 +438,7 @@ impl Walk<'_> {
             | Action::SetClockOffset { .. }
             | Action::WriteIdMap { .. }
             | Action::DenySetgroups
+            | Action::RaiseLoopback
             | Action::BecomeRoot
             | Action::HideFromOthers
             | Action::CreateCgroup { .. }

@@ -386,11 +386,25 @@ fn the_error_of_a_program_that_is_not_there_reaches_the_log() {
 #[test]
 fn a_global_flag_may_be_written_with_an_equals_sign() {
     let Some(bed) = Bed::new() else { return };
+    let log = bed.text_path("log");
+    let flags = [
+        &format!("--log={log}"),
+        "--log-format=json",
+        "--systemd-cgroup=false",
+    ];
+    let out = bed.call(&[&flags[..], &["state", "rcon-test-nobody"]].concat());
+    out.output().fails_naming(&["rcon-test-nobody"]);
+    assert!(fs::read_to_string(log).unwrap().starts_with('{'));
+}
+
+/// An engine adds its own flags after those its user configured.
+#[test]
+fn of_a_flag_given_twice_the_last_one_counts() {
+    let Some(bed) = Bed::new() else { return };
     let c = sleeper(&bed);
     c.create();
-    let root = format!("--root={}", bed.root().display());
-    let out = bed
-        .call(&[&root, "--systemd-cgroup=false", "state", &c.id])
-        .output();
-    assert_eq!(out.ok().json()["status"], "created");
+    let (elsewhere, root) = (bed.directory("elsewhere"), bed.root());
+    let root = root.to_str().unwrap();
+    let out = bed.call(&["--root", &elsewhere, "--root", root, "state", &c.id]);
+    assert_eq!(out.output().ok().json()["status"], "created");
 }

@@ -118,7 +118,9 @@ fn an_init_killed_before_start_is_a_stopped_container() {
     let pid = nix::unistd::Pid::from_raw(c.pid());
     nix::sys::signal::kill(pid, Signal::SIGKILL).unwrap();
     c.wait_for("stopped");
-    c.call("start", &[], &[]).output().fails_naming(&[&c.id]);
+    c.call("start", &[], &[])
+        .output()
+        .fails_naming(&["stopped"]);
     c.delete();
     bed.assert_nothing_left();
 }

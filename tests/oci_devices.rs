@@ -215,6 +215,6 @@ fn a_device_with_an_unknown_type_is_refused() {
     let out = bed.run(|s| {
         s["linux"]["devices"] = json!([{ "path": "/dev/x", "type": "z", "major": 1, "minor": 1 }]);
     });
-    out.fails_naming(&["/dev/x"]);
+    out.fails_naming(&["linux.devices[0]"]);
     bed.assert_nothing_left();
 }

@@ -241,7 +241,7 @@ fn kill_of_a_stopped_container_is_an_error() {
     let c = sleeper(&bed);
     c.create().kill("KILL").wait_for("stopped");
     let out = c.call("kill", &[], &["TERM"]).output();
-    out.fails_naming(&[&c.id, "stopped"]);
+    out.fails_naming(&["not running"]);
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn delete_refuses_a_running_container() {
     let c = sleeper(&bed);
     c.run_detached();
     let out = c.call("delete", &[], &[]).output();
-    out.fails_naming(&[&c.id, "running"]);
+    out.fails_naming(&["running"]);
     assert_eq!(c.status(), "running");
 }
 
@@ -315,7 +315,7 @@ fn a_second_start_is_an_error() {
     c.create().start();
     c.call("start", &[], &[])
         .output()
-        .fails_naming(&[&c.id, "running"]);
+        .fails_naming(&["running"]);
     assert_eq!(c.status(), "running");
 }
 
@@ -326,7 +326,7 @@ fn a_stopped_container_cannot_be_started() {
     c.create().kill("KILL").wait_for("stopped");
     c.call("start", &[], &[])
         .output()
-        .fails_naming(&[&c.id, "stopped"]);
+        .fails_naming(&["stopped"]);
 }
 
 #[test]
@@ -357,7 +357,9 @@ fn only_a_paused_container_can_be_resumed() {
     };
     let c = sleeper(&bed);
     c.run_detached();
-    c.call("resume", &[], &[]).output().fails_naming(&[&c.id]);
+    c.call("resume", &[], &[])
+        .output()
+        .fails_naming(&["not paused"]);
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn containers_can_share_a_pid_namespace() {
     first.run_detached();
     let path = format!("/proc/{}/ns/pid", first.pid());
     let second = sleeper(&bed, |s| {
-        namespace(s, json!({ "type": "pid", "path": path }))
+        namespace(s, json!({ "type": "pid", "path": path }));
     });
     second.run_detached();
     assert_eq!(
@@ -223,6 +223,33 @@ fn a_sysctl_of_the_host_is_refused() {
     ] {
         let out = bed.run(|s| s["linux"]["sysctl"] = json!({ name: "1" }));
         out.fails_naming(&[name]);
+    }
+    bed.assert_nothing_left();
+}
+
+/// There is a field for it, and the two could disagree.
+#[test]
+fn a_sysctl_that_sets_the_hostname_is_refused() {
+    let Some(bed) = Bed::new() else { return };
+    let out = bed.run(|s| s["linux"]["sysctl"] = json!({ "kernel.hostname": "other" }));
+    out.fails_naming(&["kernel.hostname", "hostname"]);
+    bed.assert_nothing_left();
+}
+
+/// CVE-2022-0811: a second key in the value.
+#[test]
+fn a_sysctl_cannot_smuggle_a_second_one_in() {
+    let Some(bed) = Bed::needing(&[Need::Rcon("its own check of sysctls")]) else {
+        return;
+    };
+    for name in [
+        "net.core/../../vm.swappiness",
+        "net/../vm/swappiness",
+        "net..x",
+        "",
+    ] {
+        let out = bed.run(|s| s["linux"]["sysctl"] = json!({ name: "1" }));
+        out.fails_naming(&["sysctl"]);
     }
     bed.assert_nothing_left();
 }

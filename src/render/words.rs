@@ -6,6 +6,8 @@
 
 pub(crate) mod values;
 
+use std::path::PathBuf;
+
 use crate::cgroup::limits::Write;
 use crate::cgroup::paths::CgroupPaths;
 use crate::plan::{
@@ -36,7 +38,7 @@ pub fn action(action: &Action) -> String {
             namespaces,
             into_cgroup,
         } => start_process(*child, namespaces, *into_cgroup),
-        Action::CreateNamespaces { kinds: k } => format!("leave for new {}", kinds(k)),
+        Action::CreateNamespaces { kinds: k } => format!("leave the host's for {}", new_kinds(k)),
         Action::OpenNamespace { kind, path } => {
             format!(
                 "open the {} namespace {}",
@@ -262,7 +264,7 @@ fn news(signal: Signal) -> &'static str {
 fn start_process(child: Actor, namespaces: &[Namespace], into_cgroup: bool) -> String {
     let born = match namespaces {
         [] => String::new(),
-        some => format!(" in new {}", kinds(some)),
+        some => format!(" in {}", new_kinds(some)),
     };
     let cgroup = if into_cgroup {
         ", straight into its cgroup where the kernel can"
@@ -274,16 +276,22 @@ fn start_process(child: Actor, namespaces: &[Namespace], into_cgroup: bool) -> S
 
 /// The directories, those of one name together.
 fn cgroups(paths: &CgroupPaths) -> String {
-    let mut by_path: Vec<(&str, Vec<String>)> = Vec::new();
+    let mut by_place: Vec<(PathBuf, &str, Vec<String>)> = Vec::new();
     for dir in &paths.dirs {
-        let mount = quoted_path(&dir.mount);
-        match by_path.iter_mut().find(|(path, _)| *path == dir.path) {
-            Some((_, mounts)) => mounts.push(mount),
-            None => by_path.push((&dir.path, vec![mount])),
+        let above = dir.mount.parent().unwrap_or(&dir.mount).to_owned();
+        let name = dir.mount.file_name().unwrap_or_default().to_string_lossy();
+        let same = |(a, path, _): &&mut (PathBuf, &str, _)| *a == above && *path == dir.path;
+        match by_place.iter_mut().find(same) {
+            Some((.., names)) => names.push(name.into_owned()),
+            None => by_place.push((above, &dir.path, vec![name.into_owned()])),
         }
     }
-    let each = list(&by_path, |(path, mounts)| {
-        format!("{} below {}", quoted(path), mounts.join(", "))
+    let each = list(&by_place, |(above, path, names)| match names.as_slice() {
+        [one] => quoted_path(&above.join(one).join(path)),
+        some => {
+            let names = list(some, |n| quoted(n)).replace(", ", ",");
+            format!("{}/{{{names}}}/{}", quoted_path(above), quoted(path))
+        }
     });
     match paths.dirs.len() {
         0 => "no cgroup: no hierarchy is mounted".to_owned(),
@@ -409,16 +417,13 @@ fn set_capabilities(
     inheritable: CapSet,
     ambient: CapSet,
 ) -> String {
-    let mut words = format!("drop all capabilities but {}", caps(permitted));
+    let mut words = vec![format!("drop all capabilities but {}", caps(permitted))];
     if effective != permitted {
-        words += &format!("; in force: {}", caps(effective));
+        words.push(format!("in force: {}", caps(effective)));
     }
-    words += &format!(
-        "; inheritable: {}; ambient: {}",
-        caps(inheritable),
-        caps(ambient)
-    );
-    words
+    words.push(format!("inheritable: {}", caps(inheritable)));
+    words.push(format!("ambient: {}", caps(ambient)));
+    words.join("; ")
 }
 
 fn find_program(program: &str, search: &str) -> String {
@@ -474,29 +479,27 @@ fn heading(actor: Actor) -> &'static str {
 /// process goes on, each followed by its reason. Neighbours that share a
 /// reason have it told once, after the last of them.
 pub fn plan(plan: &Plan) -> String {
-    let width = plan.steps.len().to_string().len();
-    let mut out = format!("{} steps from the host to the program.\n", plan.steps.len());
+    let count = plan.steps.len();
+    let width = count.to_string().len();
+    let pad = " ".repeat(width + 2);
+    let mut lines = vec![format!("{count} steps from the host to the program.")];
     let mut acting = None;
     for (i, step) in plan.steps.iter().enumerate() {
-        if acting != Some(step.actor) {
-            out += &format!("\n{}\n", heading(step.actor));
-            acting = Some(step.actor);
+        if acting.replace(step.actor) != Some(step.actor) {
+            lines.push(format!("\n{}", heading(step.actor)));
         }
-        out += &format!("{:>width$}. {}\n", i + 1, action(&step.action));
-        let pad = width + 2;
+        lines.push(format!("{:>width$}. {}", i + 1, action(&step.action)));
         if step.on_failure == OnFailure::Warn {
-            out += &format!(
-                "{:pad$}If this fails, it is told and the start goes on.\n",
-                ""
-            );
+            lines.push(format!(
+                "{pad}If this fails, it is told and the start goes on."
+            ));
         }
         let next = plan.steps.get(i + 1);
         if next.is_none_or(|n| (n.actor, n.why) != (step.actor, step.why)) {
-            out += &format!("{:pad$}  ({})\n", "", step.why);
+            lines.push(format!("{pad}  ({})", step.why));
         }
     }
-    for warning in &plan.warnings {
-        out += &format!("\nWarning: {}\n", values::harmless(warning));
-    }
-    out
+    let warnings = plan.warnings.iter().map(|w| values::harmless(w));
+    lines.extend(warnings.map(|w| format!("\nWarning: {w}")));
+    lines.join("\n") + "\n"
 }

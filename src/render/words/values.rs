@@ -56,6 +56,12 @@ pub(crate) fn kinds(kinds: &[Namespace]) -> String {
     }
 }
 
+/// "a new pid namespace", "new pid and uts namespaces".
+pub(crate) fn new_kinds(list: &[Namespace]) -> String {
+    let article = if list.len() == 1 { "a new" } else { "new" };
+    format!("{article} {}", kinds(list))
+}
+
 /// "0-65535 inside are 100000-165535 outside".
 pub(crate) fn ids(ranges: &[IdRange]) -> String {
     list(ranges, |r| {

@@ -259,7 +259,9 @@ fn linux(rootless: Option<(u32, u32)>) -> Linux {
         access: "rwm",
     };
     Linux {
-        resources: rootless.is_none().then_some(Resources { devices: [nothing] }),
+        resources: rootless
+            .is_none()
+            .then_some(Resources { devices: [nothing] }),
         uid_mappings: rootless.map(|(uid, _)| mapping(uid)),
         gid_mappings: rootless.map(|(_, gid)| mapping(gid)),
         namespaces: namespaces

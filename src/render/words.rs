@@ -19,7 +19,7 @@ use crate::sys::identity::CapSet;
 use crate::sys::process::SchedAttr;
 use values::{
     caps, clock_time, device_rule, env_names, ids, kinds, limit, list, memory_mode, mount_flags,
-    mount_words, quoted, quoted_path, travel,
+    mount_words, new_kinds, quoted, quoted_path, travel,
 };
 
 /// What an action does, as an English phrase.

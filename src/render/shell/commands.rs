@@ -92,6 +92,7 @@ impl<'a> Writer<'a> {
             Action::EnterContainer { kinds } => {
                 Wrap(format!("nsenter --target \"$container\"{}", flags(kinds)))
             }
+            Action::RaiseLoopback => Lines(vec!["ip link set lo up".to_owned()]),
             Action::SetClockOffset { clock, seconds, .. } => {
                 Wrap(format!("unshare --time --{clock}={seconds}"))
             }

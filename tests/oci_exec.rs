@@ -390,7 +390,7 @@ fn exec_in_a_user_namespace_is_mapped() {
     });
     let exec = c.call("exec", &["-u", "3:4"], &["sleep", "602"]).spawn();
     let dir = cgroups::named(&c.id)[0].clone();
-    let is_it = |pid: &i32| host::proc_file(*pid, "cmdline").starts_with("sleep\0602");
+    let is_it = |pid: &i32| host::proc_file(*pid, "cmdline").starts_with("sleep\x00602");
     eventually("exec is there", || {
         cgroups::processes(&dir).iter().any(is_it)
     });

@@ -25,7 +25,7 @@ pub struct Cli {
 /// Flags that stand before the command.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// Where the state of containers is kept [default: /run/rcon/oci, or $XDG_RUNTIME_DIR/rcon/oci for a user]
+    /// Where the state of containers is kept [default: /run/rcon/oci, or $`XDG_RUNTIME_DIR/rcon/oci` for a user]
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
     /// Write errors and warnings to this file, too
@@ -129,7 +129,7 @@ pub struct Create {
     /// Write the first process's id to this file
     #[arg(long, value_name = "FILE")]
     pub pid_file: Option<PathBuf>,
-    /// Do without pivot_root, for a root on an initramfs
+    /// Do without `pivot_root`, for a root on an initramfs
     #[arg(long)]
     pub no_pivot: bool,
     /// Keep the caller's session keyring
@@ -227,10 +227,10 @@ pub struct Exec {
     /// Give it a further capability
     #[arg(short, long, value_name = "CAP")]
     pub cap: Vec<String>,
-    /// The AppArmor profile
+    /// The `AppArmor` profile
     #[arg(long, value_name = "PROFILE")]
     pub apparmor: Option<String>,
-    /// The SELinux context
+    /// The `SELinux` context
     #[arg(long, value_name = "LABEL")]
     pub process_label: Option<String>,
     /// Hand N descriptors, from 3 on, to the program
@@ -301,7 +301,7 @@ pub struct PlanArgs {
     /// The name the container would have
     #[arg(long, default_value = "example", value_name = "NAME")]
     pub id: String,
-    /// Do without pivot_root
+    /// Do without `pivot_root`
     #[arg(long)]
     pub no_pivot: bool,
 }

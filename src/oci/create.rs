@@ -40,9 +40,8 @@ enum Starter {
 pub fn create(root: &Root, args: &Create, log: &Log) -> Result<()> {
     let made = make(root, args, Starter::Other, None, log)?;
     let done = made.held.leave();
-    done.map_err(|e| {
+    done.inspect_err(|_| {
         manage::remove_quietly(&made.locked, &made.record);
-        e
     })
 }
 
@@ -75,9 +74,8 @@ pub fn run(root: &Root, args: &Run, log: &Log) -> Result<i32> {
     } else {
         Some(process::signals_as_fd()?)
     };
-    let (pid, pidfd) = held.release().map_err(|e| {
+    let (pid, pidfd) = held.release().inspect_err(|_| {
         end_and_remove(&locked, &record);
-        e
     })?;
     poststart(&spec, &record, pid, log);
     drop(locked);

@@ -267,7 +267,9 @@ pub(super) fn remove(root: &Root, locked: Locked, record: Option<Record>, log: &
     };
     end(&record)?;
     if let Err(errors) = ops::destroy(&record.cgroups) {
-        errors.iter().for_each(|e| log.warn(&e.to_string()));
+        for e in &errors {
+            log.warn(&e.to_string());
+        }
         return Err(Error::environment(format!(
             "the cgroups of container {} could not be removed",
             record.id

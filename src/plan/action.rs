@@ -223,9 +223,9 @@ pub struct HookRun {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Label {
-    /// An AppArmor profile.
+    /// An `AppArmor` profile.
     AppArmor(String),
-    /// A SELinux context.
+    /// A `SELinux` context.
     Selinux(String),
 }
 

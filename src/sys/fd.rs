@@ -209,14 +209,14 @@ pub fn set_close_on_exec(number: RawFd, on: bool) -> SysResult<()> {
 pub fn mkdirat(dir: impl AsFd, name: &Path, mode: u32) -> SysResult<()> {
     let dir = dir.as_fd().as_raw_fd();
     let c = c_path(name)?;
-    let made = syscall!(
+    let done = syscall!(
         || format!("mkdirat({}, {name:?}, {mode:#o})", show(dir)),
         libc::SYS_mkdirat,
         dir,
         c.as_ptr(),
         mode
     );
-    match made {
+    match done {
         Err(e) if e.errno == Errno::EEXIST => Ok(()),
         other => other.map(drop),
     }

@@ -103,8 +103,12 @@ fn kernel_memory_is_taken_with_a_warning() {
     };
     let c = sleeper(&bed);
     c.run_detached();
-    let out = update(&c, &["--kernel-memory", "32M", "--pids-limit", "21"]).ok();
-    assert!(out.stderr.contains("--kernel-memory"), "{out}");
+    let log = bed.text_path("log");
+    let flags = ["--kernel-memory", "32M", "--pids-limit", "21"];
+    let all = [&["--log", &log, "update"], &flags[..], &[c.id.as_str()]].concat();
+    bed.call(&all).output().ok();
+    let said = fs::read_to_string(log).unwrap();
+    assert!(said.contains("--kernel-memory is ignored"), "{said}");
     assert_eq!(cgroups::read("pids", &c.id, "pids.max", "pids.max"), "21");
 }
 

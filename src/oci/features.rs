@@ -7,7 +7,6 @@
 use serde_json::{Value, json};
 
 use super::bundle;
-use crate::error::Result;
 use crate::plan::{Namespace, options};
 use crate::sys::seccomp as kernel;
 
@@ -63,7 +62,7 @@ const FLAGS: [(&str, u32); 4] = [
 ];
 
 /// `features`.
-pub fn features() -> Result<String> {
+pub fn features() -> String {
     let features = json!({
         "ociVersionMin": "1.0.0",
         "ociVersionMax": bundle::VERSION,
@@ -74,7 +73,7 @@ pub fn features() -> Result<String> {
         // No annotation changes what rcon does.
         "potentiallyUnsafeConfigAnnotations": [],
     });
-    Ok(format!("{features:#}"))
+    format!("{features:#}")
 }
 
 fn linux() -> Value {
@@ -134,7 +133,7 @@ mod tests {
 
     #[test]
     fn the_specification_reads_it() {
-        let features: Features = serde_json::from_str(&features().unwrap()).unwrap();
+        let features: Features = serde_json::from_str(&features()).unwrap();
         assert_eq!(features.oci_version_max(), bundle::VERSION);
         let linux = features.linux().as_ref().unwrap();
         assert_eq!(linux.namespaces().as_ref().unwrap().len(), 8);

@@ -142,7 +142,7 @@ fn dispatch(global: Global, command: Command, log: &Log) -> Result<i32> {
         Command::Update(args) => update::update(root, &args, log).map(|()| 0),
         Command::Events(args) => events::events(root, &args, log).map(|()| 0),
         Command::Spec(args) => spec::spec(&args).map(|()| 0),
-        Command::Features => show(features::features()),
+        Command::Features => show(Ok(features::features())),
         Command::Plan(args) => show(create::plan(&args)),
         Command::Checkpoint(_) | Command::Restore(_) => Err(Error::user(
             "checkpoint and restore are not supported: they need CRIU, which rcon does not drive",

@@ -115,7 +115,9 @@ pub fn update(root: &Root, args: &Update, log: &Log) -> Result<()> {
 /// What the flags, or the file they name, ask for.
 fn asked(args: &Update, log: &Log) -> Result<Value> {
     flags::refuse_unsupported(args)?;
-    flags::ignored(args).iter().for_each(|w| log.warn(w));
+    for warning in flags::ignored(args) {
+        log.warn(&warning);
+    }
     let Some(file) = &args.resources else {
         return Ok(flags::asked(args));
     };

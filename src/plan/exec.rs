@@ -54,53 +54,8 @@ pub fn exec(request: &ExecRequest<'_>, facts: &Facts) -> Result<Plan> {
         },
         "a process cannot move into a pid namespace; its children are born there",
     );
-    let joiner = Actor::Joiner;
-    s.add(joiner, Action::JoinCgroup { paths: request.cgroups.clone() }, "its use counts as the container's; before it enters, while the host's cgroups are in reach");
-    s.add(joiner, Action::HideFromOthers, "first: the container's processes must not look into this one, which still has the host's files open");
-    s.add(
-        joiner,
-        Action::EnterContainer {
-            kinds: request.namespaces.clone(),
-        },
-        "all at once, by a handle on the very process that was looked up",
-    );
-    if request.namespaces.contains(&Namespace::User) {
-        s.add(
-            joiner,
-            Action::BecomeRoot,
-            "root of the container's user namespace, until the program's user is set",
-        );
-    }
-    s.add(
-        joiner,
-        Action::StartProcess { child: Actor::Init, namespaces: Vec::new(), into_cgroup: false },
-        "born in the container's pid namespace; a sibling of its parent, so that the launcher can wait for it",
-    );
-    let mut outside = Explained::new();
-    outside.extend(
-        program
-            .oom_score()
-            .map(|a| (a, "set from outside: lowering it takes power over the host")),
-    );
-    if request.namespaces.contains(&Namespace::User) {
-        outside.extend(program.rlimits()?);
-    }
-    let last = affinity.and_then(|a| a.cpu_affinity_final().clone());
-    if let Some(cpus) = affinity_of(last.as_deref(), "final")? {
-        outside.push((
-            Action::SetAffinity { cpus },
-            "where it runs, now that it is in its cgroup",
-        ));
-    }
-    if !outside.is_empty() {
-        s.all(Actor::Launcher, outside);
-        s.handover(
-            Actor::Launcher,
-            Actor::Init,
-            Signal::Prepared,
-            "before the program could use more",
-        );
-    }
+    join_container(&mut s, request);
+    prepare_from_outside(&mut s, request, &program)?;
     s.init(Action::NewSession, "apart from the caller's terminal");
     if !request.no_new_keyring {
         s.init(
@@ -138,6 +93,67 @@ pub fn exec(request: &ExecRequest<'_>, facts: &Facts) -> Result<Plan> {
         cgroups: request.cgroups.clone(),
         warnings: program.warnings(),
     })
+}
+
+/// The joiner: into the cgroup while the host's files are in reach, then into
+/// the namespaces, and init is born there.
+fn join_container(s: &mut Steps, request: &ExecRequest<'_>) {
+    let joiner = Actor::Joiner;
+    s.add(joiner, Action::JoinCgroup { paths: request.cgroups.clone() }, "its use counts as the container's; before it enters, while the host's cgroups are in reach");
+    s.add(joiner, Action::HideFromOthers, "first: the container's processes must not look into this one, which still has the host's files open");
+    s.add(
+        joiner,
+        Action::EnterContainer {
+            kinds: request.namespaces.clone(),
+        },
+        "all at once, by a handle on the very process that was looked up",
+    );
+    if request.namespaces.contains(&Namespace::User) {
+        s.add(
+            joiner,
+            Action::BecomeRoot,
+            "root of the container's user namespace, until the program's user is set",
+        );
+    }
+    s.add(
+        joiner,
+        Action::StartProcess { child: Actor::Init, namespaces: Vec::new(), into_cgroup: false },
+        "born in the container's pid namespace; a sibling of its parent, so that the launcher can wait for it",
+    );
+}
+
+fn prepare_from_outside(
+    s: &mut Steps,
+    request: &ExecRequest<'_>,
+    program: &Program<'_>,
+) -> Result<()> {
+    let mut outside = Explained::new();
+    outside.extend(
+        program
+            .oom_score()
+            .map(|a| (a, "set from outside: lowering it takes power over the host")),
+    );
+    if request.namespaces.contains(&Namespace::User) {
+        outside.extend(program.rlimits()?);
+    }
+    let affinity = request.process.exec_cpu_affinity().as_ref();
+    let last = affinity.and_then(|a| a.cpu_affinity_final().clone());
+    if let Some(cpus) = affinity_of(last.as_deref(), "final")? {
+        outside.push((
+            Action::SetAffinity { cpus },
+            "where it runs, now that it is in its cgroup",
+        ));
+    }
+    if !outside.is_empty() {
+        s.all(Actor::Launcher, outside);
+        s.handover(
+            Actor::Launcher,
+            Actor::Init,
+            Signal::Prepared,
+            "before the program could use more",
+        );
+    }
+    Ok(())
 }
 
 fn affinity_of(list: Option<&str>, which: &str) -> Result<Option<Vec<u32>>> {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::channel::Message;
 use super::program::{self, as_root};
-use super::walk::{Done, StepError, Walk, become_root, missing, run_map_helper};
+use super::walk::{Done, Walk, become_root, missing, run_map_helper};
 use super::{devices, hooks, mounting, procfs};
 use crate::cgroup::devices::DeviceList;
 use crate::cgroup::ops::{Cgroup, Permission};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::time::Instant;
 
@@ -315,8 +315,13 @@ impl Walk<'_> {
     /// system call but that one is left to make.
     pub(super) fn find_program(&mut self, program: &str, search: &str) -> Done {
         // The program's path may lead through /proc/self/fd: nothing of the
-        // host's may be open there.
+        // host's may be open there, also of what the launcher had open when
+        // it made this process.
         self.slots.clear();
+        let mut keep = vec![self.channel.0.as_raw_fd()];
+        keep.extend(self.start_socket.as_ref().map(AsRawFd::as_raw_fd));
+        keep.extend(self.explain.as_ref().map(|e| e.out.as_raw_fd()));
+        fd::close_all_but(3 + self.preserve_fds, &keep)?;
         let path = program::find(program, search).map_err(StepError::NotRunnable)?;
         let exec = self.plan.steps.iter().find_map(|s| match &s.action {
             Action::Exec { args, env } => Some((args, env)),

@@ -194,6 +194,27 @@ pub fn close_from(first: u32) -> SysResult<()> {
     .map(drop)
 }
 
+/// Closes every descriptor from `first` on but those in `keep`. Only in a
+/// process that ends by exec or `_exit`: what owned them must never be dropped.
+pub fn close_all_but(first: u32, keep: &[RawFd]) -> SysResult<()> {
+    let mut keep: Vec<u32> = keep.iter().map(|fd| *fd as u32).collect();
+    keep.sort_unstable();
+    let mut from = first;
+    for kept in keep.into_iter().filter(|fd| *fd >= first) {
+        if from < kept {
+            syscall!(
+                || format!("close_range({from}, {}, 0)", kept - 1),
+                libc::SYS_close_range,
+                from,
+                kept - 1,
+                0
+            )?;
+        }
+        from = kept + 1;
+    }
+    close_from(from)
+}
+
 /// Lets descriptor `number` survive exec (or not).
 pub fn set_close_on_exec(number: RawFd, on: bool) -> SysResult<()> {
     let flags = if on { libc::FD_CLOEXEC } else { 0 };

@@ -87,7 +87,7 @@ fn a_delete_killed_at_any_moment_can_be_repeated() {
     };
     for round in 0..ROUNDS {
         let c = bed.container(|s| s["process"]["args"] = words("sleep 600"));
-        c.create();
+        assert_eq!(c.create().status(), "created");
         let deleting = c.call("delete", &["--force"], &[]).spawn();
         std::thread::sleep(moment(round, Duration::from_millis(20)));
         deleting.signal(Signal::SIGKILL);
@@ -142,6 +142,7 @@ fn a_create_that_is_interrupted_by_a_key_leaves_nothing() {
         running.signal(*signal);
         let out = running.wait();
         if out.status.success() {
+            assert_eq!(c.status(), "created");
             c.delete();
         }
         c.call("delete", &["--force"], &[]).output().ok();

@@ -198,13 +198,14 @@ fn without_a_mount_at_dev_no_nodes_are_made_in_the_image() {
         return;
     };
     let c = bed.container(|s| {
+        s["process"]["args"] = words("echo ran");
         s["mounts"] = json!([
             { "destination": "/proc", "type": "proc", "source": "proc" },
             mount("/dev", "bind", "/dev", &["rbind", "rslave"]),
         ]);
     });
     let before = fs::read_dir("/dev").unwrap().count();
-    c.run().ok();
+    assert_eq!(c.run().ok().text(), "ran");
     assert_eq!(fs::read_dir("/dev").unwrap().count(), before);
     assert_eq!(fs::read_dir(c.rootfs("dev")).unwrap().count(), 0);
 }

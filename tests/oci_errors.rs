@@ -115,7 +115,11 @@ fn an_unknown_version_is_an_error() {
 fn every_version_one_is_accepted() {
     let Some(bed) = Bed::new() else { return };
     for version in ["1.0.0", "1.0.2-dev", "1.1.0", "1.2.0", "1.2.1"] {
-        bed.run(|s| s["ociVersion"] = json!(version)).ok();
+        let out = bed.run(|s| {
+            s["process"]["args"] = words("echo ran");
+            s["ociVersion"] = json!(version);
+        });
+        assert_eq!(out.ok().text(), "ran", "{version}");
     }
 }
 
@@ -230,10 +234,11 @@ fn an_id_with_bad_characters_is_an_error() {
 #[test]
 fn the_allowed_characters_of_an_id_work() {
     let Some(bed) = Bed::new() else { return };
-    let c = bed.container(|_| ());
+    let c = bed.container(|s| s["process"]["args"] = words("echo ran"));
     let id = format!("{}_A.b+c-9", bed.new_id());
     let bundle = c.bundle.to_str().unwrap();
-    bed.call(&["run", "--bundle", bundle, &id]).output().ok();
+    let out = bed.call(&["run", "--bundle", bundle, &id]).output();
+    assert_eq!(out.ok().text(), "ran");
 }
 
 #[test]

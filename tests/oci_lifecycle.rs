@@ -139,7 +139,8 @@ fn run_passes_output_and_input_through() {
 #[test]
 fn run_leaves_nothing_behind() {
     let Some(bed) = Bed::new() else { return };
-    bed.run(|_| ()).ok();
+    let out = bed.run(|s| s["process"]["args"] = words("echo ran"));
+    assert_eq!(out.ok().text(), "ran");
     bed.assert_nothing_left();
 }
 
@@ -274,7 +275,8 @@ fn delete_force_of_an_unknown_container_is_fine() {
 fn delete_ends_a_container_that_was_never_started() {
     let Some(bed) = Bed::new() else { return };
     let c = sleeper(&bed);
-    c.create().delete();
+    assert_eq!(c.create().status(), "created");
+    c.delete();
     bed.assert_nothing_left();
 }
 
@@ -294,8 +296,8 @@ fn delete_takes_the_processes_of_a_shared_pid_namespace_along() {
 #[test]
 fn the_end_of_the_first_process_ends_the_pid_namespace() {
     let Some(bed) = Bed::new() else { return };
-    bed.run(|s| s["process"]["args"] = sh("sleep 600 & true"))
-        .ok();
+    let out = bed.run(|s| s["process"]["args"] = sh("sleep 600 & echo ran"));
+    assert_eq!(out.ok().text(), "ran");
     bed.assert_nothing_left();
 }
 
@@ -303,8 +305,10 @@ fn the_end_of_the_first_process_ends_the_pid_namespace() {
 fn an_id_can_be_used_again_after_delete() {
     let Some(bed) = Bed::new() else { return };
     let c = sleeper(&bed);
-    c.create().delete();
-    c.create().delete();
+    for _ in 0..2 {
+        assert_eq!(c.create().status(), "created");
+        c.delete();
+    }
     bed.assert_nothing_left();
 }
 
@@ -370,6 +374,7 @@ fn delete_force_ends_a_paused_container() {
     let c = sleeper(&bed);
     c.run_detached();
     c.call("pause", &[], &[]).output().ok();
+    assert_eq!(c.status(), "paused");
     c.call("delete", &["--force"], &[]).output().ok();
     bed.assert_nothing_left();
 }

@@ -132,7 +132,7 @@ fn standard_streams_belong_to_the_user() {
         s["process"]["args"] = sh("echo again > /proc/self/fd/1");
         s["process"]["user"] = json!({ "uid": 1000, "gid": 1000 });
     });
-    c.run().ok();
+    assert_eq!(c.run().ok().text(), "again");
 }
 
 /// The mask `/proc/self/status` shows for some capabilities.

@@ -54,12 +54,12 @@ fn a_writable_root_keeps_what_is_written() {
 fn with_a_readonly_root_tmpfs_mounts_stay_writable() {
     let Some(bed) = Bed::new() else { return };
     let out = bed.run(|s| {
-        s["process"]["args"] = sh("echo x > /mnt/file && echo x > /dev/shm/file");
+        s["process"]["args"] = sh("echo x > /mnt/file && echo x > /dev/shm/file && echo done");
         s["root"]["readonly"] = json!(true);
         let entry = mount("/mnt", "tmpfs", "tmpfs", &[]);
         s["mounts"].as_array_mut().unwrap().push(entry);
     });
-    out.ok();
+    assert_eq!(out.ok().text(), "done");
 }
 
 #[test]

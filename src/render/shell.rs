@@ -126,6 +126,15 @@ impl Script<'_> {
                 part.lines.extend(lines);
             }
             Shell::Wrap(command) => part.pending.push(command),
+            Shell::Option(option, lost) => {
+                if let Some(command) = part.pending.last_mut() {
+                    command.push(' ');
+                    command.push_str(&option);
+                }
+                if let Some(lost) = lost {
+                    part.note(lost);
+                }
+            }
             Shell::Last => part.note("a part of the last command"),
             Shell::None(because) => part.note(&format!("nothing to type: {because}")),
         }

@@ -23,6 +23,8 @@ pub(super) enum Shell {
     Lines(Vec<String>),
     /// A command that runs everything after it.
     Wrap(String),
+    /// An option of the wrapping command before, and what it does not say.
+    Option(String, Option<&'static str>),
     /// A part of the one command that enters the root and becomes the program.
     Last,
     /// Nothing, because.
@@ -92,8 +94,13 @@ impl<'a> Writer<'a> {
             Action::EnterContainer { kinds } => {
                 Wrap(format!("nsenter --target \"$container\"{}", flags(kinds)))
             }
-            Action::SetClockOffset { clock, seconds, .. } => {
-                Wrap(format!("unshare --time --{clock}={seconds}"))
+            Action::SetClockOffset {
+                clock,
+                seconds,
+                nanoseconds,
+            } => {
+                let lost = (*nanoseconds != 0).then_some("unshare takes whole seconds only");
+                Shell::Option(format!("--{}={seconds}", quote(clock)), lost)
             }
             Action::WriteIdMap {
                 groups,
@@ -165,12 +172,15 @@ impl<'a> Writer<'a> {
                 propagation,
             } => Lines(dress(&target.path, *flags, propagation)),
             Action::MakeDevice { device } => Lines(mounts::device(device, self.user_namespace)),
+            Action::MakeDirectory { path } if path == Path::new("/") => {
+                Nothing("the root is there")
+            }
             Action::MakeDirectory { path } => Lines(vec![format!("mkdir -p {}", inside(path))]),
             Action::MakeLink { path, target } => Lines(mounts::link(path, target)),
             Action::MakeTerminal { .. } => {
                 Nothing("the terminal of this script serves; script(1) could make another")
             }
-            Action::RunHook { hook } => Lines(vec![self.hook(hook)]),
+            Action::RunHook { hook } => Lines(vec![self.hook(hook, step.actor)]),
             Action::EnterRoot { how } => self.enter_root(*how),
             Action::ProtectRoot => Lines(vec![mounts::protect_root()]),
             Action::MaskPath { path } => Lines(vec![mounts::mask(path)]),
@@ -254,7 +264,7 @@ impl<'a> Writer<'a> {
 
     fn wait(&self, signal: Signal, by: Actor) -> Shell {
         match fifo(signal).filter(|_| self.talking) {
-            Some(name) if by == Actor::Launcher => Lines(vec![format!("hear {name}")]),
+            Some(name) if by == Actor::Launcher => Lines(vec![format!("hear {name} > /dev/null")]),
             Some(name) => Lines(vec![format!("read -r word < \"$run/{name}\"")]),
             None => Nothing(ALONE),
         }
@@ -308,27 +318,22 @@ impl<'a> Writer<'a> {
 
     /// A hook, with the state on its standard input. Only what a script can
     /// know is in it.
-    fn hook(&self, hook: &HookRun) -> String {
+    fn hook(&self, hook: &HookRun, by: Actor) -> String {
         let status = hook.status;
         let state = format!(
             "printf '{{\"ociVersion\":\"1.2.0\",\"id\":\"by-hand\",\"status\":\"{status}\",\
              \"pid\":%s,\"bundle\":\"%s\"}}' \"${{init:-$$}}\" \"${{bundle:-$PWD}}\""
         );
+        let inside = by == Actor::Init && self.enter.entered;
         let mut words: Vec<String> = Vec::new();
-        if self.enter.entered {
+        if inside {
             words.extend(self.enter.wraps.iter().cloned());
         }
-        if let Some(seconds) = hook.timeout {
-            words.push(format!("timeout {seconds}"));
-        }
+        words.extend(hook.timeout.map(|seconds| format!("timeout {seconds}")));
         words.push("env -i --".to_owned());
-        words.extend(
-            hook.env
-                .iter()
-                .filter(|e| e.contains('='))
-                .map(|e| quote(e)),
-        );
-        if self.enter.entered {
+        let env = hook.env.iter().filter(|e| e.contains('='));
+        words.extend(env.map(|e| quote(e)));
+        if inside {
             words.push(self.enter.capsh());
             words.push(format!("--shell={} --", quote_path(&hook.path)));
         } else {

@@ -35,9 +35,9 @@ pub struct Facts {
     pub caps: CapSet,
     /// The highest capability this kernel knows.
     pub last_cap: u32,
-    /// Whether AppArmor is on.
+    /// Whether `AppArmor` is on.
     pub apparmor: bool,
-    /// Whether SELinux is on.
+    /// Whether `SELinux` is on.
     pub selinux: bool,
     /// Where the cgroup controllers are.
     pub cgroups: Layout,

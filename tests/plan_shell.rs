@@ -120,7 +120,16 @@ fn same(bed: &Bed, patch: impl FnOnce(&mut Value)) -> String {
     let (native_parts, hand_parts) = (parts(&native), parts(&hand));
     assert!(native_parts.len() > 10, "the program saw nothing: {native}");
     for (ours, theirs) in native_parts.iter().zip(&hand_parts) {
-        assert_eq!(ours, theirs, "natively and by hand");
+        let missing = |a: &[String], b: &[String]| -> Vec<String> {
+            a.iter().filter(|l| !b.contains(l)).cloned().collect()
+        };
+        assert!(
+            ours == theirs,
+            "{}: natively only {:#?}, by hand only {:#?}",
+            ours.0,
+            missing(&ours.1, &theirs.1),
+            missing(&theirs.1, &ours.1)
+        );
     }
     assert_eq!(native_parts.len(), hand_parts.len());
     native

@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[command(
     name = "rcon oci",
     disable_version_flag = true,
-    subcommand_required = false
+    args_override_self = true
 )]
 pub struct Cli {
     /// Flags for every command.
@@ -25,7 +25,7 @@ pub struct Cli {
 /// Flags that stand before the command.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// Where the state of containers is kept [default: /run/rcon/oci, or $XDG_RUNTIME_DIR/rcon/oci for a user]
+    /// Where the state of containers is kept [default: /run/rcon/oci, or $`XDG_RUNTIME_DIR/rcon/oci` for a user]
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
     /// Write errors and warnings to this file, too
@@ -35,10 +35,10 @@ pub struct Global {
     #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
     pub log_format: LogFormat,
     /// Write every step that is taken to the log (or to standard error)
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_possible_values = true, value_name = "BOOL", action = clap::ArgAction::Set)]
     pub debug: bool,
     /// Let systemd make the cgroups (not supported: rcon makes them itself)
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_possible_values = true, value_name = "BOOL", action = clap::ArgAction::Set)]
     pub systemd_cgroup: bool,
     /// Do without rights to cgroups: true, false or auto [ignored: rcon sees for itself]
     #[arg(long, value_name = "WHEN", hide = true)]
@@ -123,10 +123,13 @@ pub struct Create {
     /// A socket to which the terminal's outer side is sent
     #[arg(long, value_name = "SOCKET")]
     pub console_socket: Option<PathBuf>,
+    /// A socket to which a handle on the first process (a pidfd) is sent
+    #[arg(long, value_name = "SOCKET")]
+    pub pidfd_socket: Option<PathBuf>,
     /// Write the first process's id to this file
     #[arg(long, value_name = "FILE")]
     pub pid_file: Option<PathBuf>,
-    /// Do without pivot_root, for a root on an initramfs
+    /// Do without `pivot_root`, for a root on an initramfs
     #[arg(long)]
     pub no_pivot: bool,
     /// Keep the caller's session keyring
@@ -200,6 +203,9 @@ pub struct Exec {
     /// Return once the program runs
     #[arg(short, long)]
     pub detach: bool,
+    /// A socket to which a handle on the process (a pidfd) is sent
+    #[arg(long, value_name = "SOCKET")]
+    pub pidfd_socket: Option<PathBuf>,
     /// Write its process id to this file
     #[arg(long, value_name = "FILE")]
     pub pid_file: Option<PathBuf>,
@@ -221,10 +227,10 @@ pub struct Exec {
     /// Give it a further capability
     #[arg(short, long, value_name = "CAP")]
     pub cap: Vec<String>,
-    /// The AppArmor profile
+    /// The `AppArmor` profile
     #[arg(long, value_name = "PROFILE")]
     pub apparmor: Option<String>,
-    /// The SELinux context
+    /// The `SELinux` context
     #[arg(long, value_name = "LABEL")]
     pub process_label: Option<String>,
     /// Hand N descriptors, from 3 on, to the program
@@ -295,7 +301,7 @@ pub struct PlanArgs {
     /// The name the container would have
     #[arg(long, default_value = "example", value_name = "NAME")]
     pub id: String,
-    /// Do without pivot_root
+    /// Do without `pivot_root`
     #[arg(long)]
     pub no_pivot: bool,
 }

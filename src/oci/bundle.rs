@@ -5,7 +5,8 @@ use std::io::Read;
 use std::path::Path;
 
 use oci_spec::runtime::{Process, Spec};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::error::{Context, Error, Result};
 use crate::sys::fd;
@@ -20,9 +21,34 @@ pub const VERSION: &str = "1.2.0";
 pub fn load(bundle: &Path) -> Result<(Spec, Vec<u8>)> {
     let path = bundle.join("config.json");
     let bytes = read_bounded(&path)?;
+    let _: Required = parse(&bytes, "config.json")?;
     let spec: Spec = parse(&bytes, "config.json")?;
     check_version(spec.version())?;
     Ok((spec, bytes))
+}
+
+/// What must be there. The full types fill gaps with defaults of their own,
+/// and a container started by accident is worse than none.
+#[derive(Deserialize)]
+#[allow(dead_code, reason = "only whether the fields are there is of interest")]
+struct Required {
+    #[serde(rename = "ociVersion")]
+    version: IgnoredAny,
+    process: Option<RequiredProcess>,
+    root: Option<RequiredRoot>,
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code, reason = "as above")]
+struct RequiredProcess {
+    args: IgnoredAny,
+    cwd: IgnoredAny,
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code, reason = "as above")]
+struct RequiredRoot {
+    path: IgnoredAny,
 }
 
 /// Reads a process object, as `exec --process` takes it.

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::time::Instant;
 
@@ -40,9 +40,8 @@ enum Starter {
 pub fn create(root: &Root, args: &Create, log: &Log) -> Result<()> {
     let made = make(root, args, Starter::Other, None, log)?;
     let done = made.held.leave();
-    done.map_err(|e| {
+    done.inspect_err(|_| {
         manage::remove_quietly(&made.locked, &made.record);
-        e
     })
 }
 
@@ -75,9 +74,8 @@ pub fn run(root: &Root, args: &Run, log: &Log) -> Result<i32> {
     } else {
         Some(process::signals_as_fd()?)
     };
-    let (pid, pidfd) = held.release().map_err(|e| {
+    let (pid, pidfd) = held.release().inspect_err(|_| {
         end_and_remove(&locked, &record);
-        e
     })?;
     poststart(&spec, &record, pid, log);
     drop(locked);
@@ -152,9 +150,11 @@ fn make(
         })?;
         held.warnings.iter().for_each(|w| log.warn(w));
         keep(&locked, &mut record, &held, starter)?;
-        if let Some(file) = &args.pid_file {
-            write_pid_file(file, held.pid)?;
-        }
+        announce(
+            &held,
+            args.pid_file.as_deref(),
+            args.pidfd_socket.as_deref(),
+        )?;
         Ok(held)
     })();
     match made {
@@ -166,6 +166,8 @@ fn make(
         }),
         Err(e) => {
             end_and_remove(&locked, &record);
+            // What the hooks before have done, these may have to undo.
+            manage::poststop(&spec, &record, log);
             Err(e)
         }
     }
@@ -243,8 +245,21 @@ pub(super) fn connect_console(path: &Path) -> Result<OwnedFd> {
         .context(|| format!("cannot reach the console socket {}", path.display()))
 }
 
+/// Tells whoever asked which process it is: by number and by handle.
+pub(super) fn announce(held: &Held, file: Option<&Path>, handle: Option<&Path>) -> Result<()> {
+    if let Some(path) = file {
+        write_pid_file(path, held.pid)?;
+    }
+    if let Some(path) = handle {
+        let what = || format!("cannot reach the pidfd socket {}", path.display());
+        let socket = socket::connect_stream(path).context(what)?;
+        socket::send(&socket, b"pidfd", &[held.pidfd.as_raw_fd()]).context(what)?;
+    }
+    Ok(())
+}
+
 /// Written whole, under another name first, so that nobody reads half a number.
-pub(super) fn write_pid_file(path: &Path, pid: i32) -> Result<()> {
+fn write_pid_file(path: &Path, pid: i32) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let fresh = path.with_file_name(format!(".{name}.rcon"));
     let what = || format!("cannot write the pid file {}", path.display());
@@ -261,10 +276,14 @@ pub fn start(root: &Root, id: &str, log: &Log) -> Result<()> {
     match status {
         Status::Created => {}
         Status::Stopped => {
-            return Err(Error::user("cannot start a container that has stopped"));
+            return Err(Error::user(format!(
+                "cannot start a container that has stopped: {id}"
+            )));
         }
         Status::Running | Status::Paused => {
-            return Err(Error::user("cannot start an already running container"));
+            return Err(Error::user(format!(
+                "cannot start an already running container: {id}"
+            )));
         }
         Status::Creating => return Err(Error::user(format!("container {id} is not made yet"))),
     }

@@ -6,7 +6,7 @@ use oci_spec::runtime::{Capabilities, Capability, LinuxCapabilities, Process, Sp
 
 use super::args::Exec;
 use super::bundle;
-use super::create::{connect_console, write_pid_file};
+use super::create::{announce, connect_console};
 use super::log::Log;
 use super::manage;
 use super::record::{Record, Root, Status};
@@ -68,9 +68,11 @@ fn start(
         explain: log.explain(args.explain)?,
     })?;
     held.warnings.iter().for_each(|w| log.warn(w));
-    if let Some(file) = &args.pid_file {
-        write_pid_file(file, held.pid)?;
-    }
+    announce(
+        &held,
+        args.pid_file.as_deref(),
+        args.pidfd_socket.as_deref(),
+    )?;
     let signals = if args.detach {
         None
     } else {
@@ -87,9 +89,15 @@ fn check_status(record: &Record, status: Status, args: &Exec) -> Result<()> {
     match status {
         Status::Running | Status::Created => Ok(()),
         Status::Paused if args.ignore_paused => Ok(()),
-        Status::Paused => Err(Error::user("cannot exec in a paused container")
-            .hint("resume it, or use --ignore-paused")),
-        Status::Stopped => Err(Error::user("cannot exec in a stopped container")),
+        Status::Paused => Err(Error::user(format!(
+            "cannot exec in a paused container: {}",
+            record.id
+        ))
+        .hint("resume it, or use --ignore-paused")),
+        Status::Stopped => Err(Error::user(format!(
+            "cannot exec in a stopped container: {}",
+            record.id
+        ))),
         Status::Creating => Err(Error::user(format!(
             "container {} is not made yet",
             record.id

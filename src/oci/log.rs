@@ -1,7 +1,7 @@
 //! The log file that callers read errors from.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
 use nix::sys::time::TimeValLike;
@@ -37,7 +37,9 @@ impl Log {
     /// Something went wrong that stops nothing.
     pub fn warn(&self, text: &str) {
         self.write("warning", text);
-        if self.file.is_none() {
+        // Callers that read our standard error take any word there for a
+        // failure; a person does not.
+        if self.file.is_none() && std::io::stderr().is_terminal() {
             eprintln!("rcon: warning: {text}");
         }
     }

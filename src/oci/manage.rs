@@ -13,6 +13,7 @@ use super::args::{Delete, Kill, List, Ps};
 use super::log::{Log, timestamp};
 use super::record::{Locked, Record, Root, Status, signal};
 use crate::cgroup::ops::{self, Cgroup};
+use crate::cgroup::paths::CgroupPaths;
 use crate::error::{Context, Error, Result};
 use crate::plan::hooks::{self, Moment};
 use crate::run;
@@ -36,6 +37,7 @@ pub fn state(root: &Root, id: &str) -> Result<String> {
     let mut value = serde_json::to_value(&state).map_err(|e| Error::internal(e.to_string()))?;
     value["rootfs"] = json!(record.rootfs);
     value["created"] = json!(timestamp(record.created as i64));
+    value["owner"] = json!("root");
     if value.get("pid").is_none() {
         value["pid"] = json!(0);
     }
@@ -120,7 +122,7 @@ pub fn kill(root: &Root, args: &Kill) -> Result<()> {
     if args.all {
         return kill_all(&record, number);
     }
-    let gone = || Error::user("container not running");
+    let gone = || Error::user(format!("container not running: {}", args.id));
     let process = record.process().ok_or_else(gone)?;
     if !signal(&process, number)? {
         return Err(gone());
@@ -128,8 +130,25 @@ pub fn kill(root: &Root, args: &Kill) -> Result<()> {
     // The frozen of version 1 die only when thawed.
     if number == libc::SIGKILL {
         thaw(&record);
+        // Where the pid namespace is shared, the first process does not take
+        // the others along.
+        if shares_pids(root, &args.id) {
+            kill_all(&record, number)?;
+        }
     }
     Ok(())
+}
+
+fn shares_pids(root: &Root, id: &str) -> bool {
+    let new = |spec: oci_spec::runtime::Spec| {
+        let linux = spec.linux().clone()?;
+        let list = linux.namespaces().clone()?;
+        let pid = list
+            .iter()
+            .find(|n| n.typ() == oci_spec::runtime::LinuxNamespaceType::Pid)?;
+        pid.path().is_none().then_some(())
+    };
+    root.spec(id).is_ok_and(|spec| new(spec).is_none())
 }
 
 fn kill_all(record: &Record, number: i32) -> Result<()> {
@@ -198,6 +217,7 @@ pub fn delete(root: &Root, args: &Delete, log: &Log) -> Result<()> {
         // What cannot be read cannot be cleaned up further than this.
         Err(e) if args.force => {
             log.warn(&e.to_string());
+            salvage(root, &args.id);
             None
         }
         record => record?,
@@ -217,6 +237,23 @@ pub fn delete(root: &Root, args: &Delete, log: &Log) -> Result<()> {
     remove(root, locked, record, log)
 }
 
+/// With the record spoilt, the configuration still tells where the cgroups
+/// were. If even that is gone, there is nothing more to go by.
+fn salvage(root: &Root, id: &str) {
+    let Ok(spec) = root.spec(id) else { return };
+    let Ok(layout) = ops::observe() else { return };
+    let path = spec.linux().as_ref().and_then(|l| l.cgroups_path().clone());
+    let path = path.unwrap_or_default();
+    let Ok(mut paths) = CgroupPaths::plan(&layout, &path.to_string_lossy(), id) else {
+        return;
+    };
+    paths.dirs.iter_mut().for_each(|d| d.made = true);
+    if let Ok(cgroup) = Cgroup::open(&paths) {
+        let _ = cgroup.kill(Signal::SIGKILL);
+    }
+    let _ = ops::destroy(&paths);
+}
+
 fn valid(id: &str) -> bool {
     // An id that could never exist is an error even with --force.
     !id.is_empty() && !id.contains('/') && !id.starts_with("..") && id != "."
@@ -230,7 +267,9 @@ pub(super) fn remove(root: &Root, locked: Locked, record: Option<Record>, log: &
     };
     end(&record)?;
     if let Err(errors) = ops::destroy(&record.cgroups) {
-        errors.iter().for_each(|e| log.warn(&e.to_string()));
+        for e in &errors {
+            log.warn(&e.to_string());
+        }
         return Err(Error::environment(format!(
             "the cgroups of container {} could not be removed",
             record.id
@@ -238,8 +277,16 @@ pub(super) fn remove(root: &Root, locked: Locked, record: Option<Record>, log: &
     }
     let spec = root.spec(&record.id);
     locked.remove()?;
-    let hooks = spec.and_then(|spec| hooks::at(&spec, Moment::Poststop));
-    match hooks {
+    match spec {
+        Ok(spec) => poststop(&spec, &record, log),
+        Err(e) => log.warn(&e.to_string()),
+    }
+    Ok(())
+}
+
+/// The last hooks. The container is gone: that one failed is told, and no more.
+pub(super) fn poststop(spec: &oci_spec::runtime::Spec, record: &Record, log: &Log) {
+    match hooks::at(spec, Moment::Poststop) {
         Ok(list) => {
             for hook in list {
                 if let Err(e) = run::run_hook(&hook, &record.state(Status::Stopped)) {
@@ -249,7 +296,6 @@ pub(super) fn remove(root: &Root, locked: Locked, record: Option<Record>, log: &
         }
         Err(e) => log.warn(&e.to_string()),
     }
-    Ok(())
 }
 
 /// After a failed start: its failure is what is reported, so nothing here is.
@@ -304,7 +350,7 @@ pub fn pause(root: &Root, id: &str) -> Result<()> {
     match record.status(root) {
         Status::Running | Status::Created => Cgroup::open(&record.cgroups)?.freeze(),
         other => Err(Error::user(format!(
-            "container not running: it is {}",
+            "container not running: {id} is {}",
             other.word()
         ))),
     }
@@ -316,7 +362,7 @@ pub fn resume(root: &Root, id: &str) -> Result<()> {
     match record.status(root) {
         Status::Paused => Cgroup::open(&record.cgroups)?.thaw(),
         other => Err(Error::user(format!(
-            "container not paused: it is {}",
+            "container not paused: {id} is {}",
             other.word()
         ))),
     }

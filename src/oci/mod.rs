@@ -46,18 +46,24 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         let _ = Cli::command().print_help();
         return ExitCode::SUCCESS;
     };
-    let log = match Log::open(&cli.global) {
+    let log = match prepare(&command).and_then(|()| Log::open(&cli.global)) {
         Ok(log) => log,
         Err(e) => {
             eprintln!("rcon: {e}");
             return ExitCode::FAILURE;
         }
     };
+    // As in runc, so that callers can tell our failure from the program's.
+    let failure = if matches!(command, Command::Exec(_)) {
+        255
+    } else {
+        1
+    };
     match dispatch(cli.global, command, &log) {
         Ok(code) => ExitCode::from(code as u8),
         Err(e) => {
             log.error(&e.to_string());
-            ExitCode::FAILURE
+            ExitCode::from(failure)
         }
     }
 }
@@ -99,22 +105,25 @@ fn version() -> String {
     )
 }
 
+/// What a process that becomes, or makes, a container does before it opens
+/// anything itself.
+fn prepare(command: &Command) -> Result<()> {
+    let preserve = match command {
+        Command::Create(c) => c.preserve_fds,
+        Command::Run(r) => r.create.preserve_fds,
+        Command::Exec(e) => e.preserve_fds,
+        _ => return Ok(()),
+    };
+    keep_only(preserve)?;
+    run::protect_own_binary()
+}
+
 fn dispatch(global: Global, command: Command, log: &Log) -> Result<i32> {
     if global.systemd_cgroup {
         return Err(Error::user(
             "--systemd-cgroup is not supported: rcon makes cgroups itself, without systemd",
         )
         .hint("choose the cgroupfs cgroup driver in the caller"));
-    }
-    let preserve = match &command {
-        Command::Create(c) => Some(c.preserve_fds),
-        Command::Run(r) => Some(r.create.preserve_fds),
-        Command::Exec(e) => Some(e.preserve_fds),
-        _ => None,
-    };
-    if let Some(preserve) = preserve {
-        run::protect_own_binary()?;
-        keep_only(preserve)?;
     }
     let root = Root::new(global.root);
     let root = &root;
@@ -130,10 +139,10 @@ fn dispatch(global: Global, command: Command, log: &Log) -> Result<i32> {
         Command::Ps(args) => show(manage::ps(root, &args)),
         Command::Pause(args) => manage::pause(root, &args.id).map(|()| 0),
         Command::Resume(args) => manage::resume(root, &args.id).map(|()| 0),
-        Command::Update(args) => update::update(root, &args).map(|()| 0),
-        Command::Events(args) => events::events(root, &args).map(|()| 0),
+        Command::Update(args) => update::update(root, &args, log).map(|()| 0),
+        Command::Events(args) => events::events(root, &args, log).map(|()| 0),
         Command::Spec(args) => spec::spec(&args).map(|()| 0),
-        Command::Features => show(features::features()),
+        Command::Features => show(Ok(features::features())),
         Command::Plan(args) => show(create::plan(&args)),
         Command::Checkpoint(_) | Command::Restore(_) => Err(Error::user(
             "checkpoint and restore are not supported: they need CRIU, which rcon does not drive",
@@ -152,10 +161,10 @@ fn show(text: Result<String>) -> Result<i32> {
 }
 
 /// Descriptors that the caller left open by mistake must not reach hooks or
-/// the container, whatever they lead to.
+/// the container, nor be there for a path through `/proc/self/fd` to lead to.
 fn keep_only(preserve: u32) -> Result<()> {
     let sockets = std::env::var("LISTEN_FDS")
         .ok()
         .and_then(|n| n.parse::<u32>().ok());
-    Ok(fd::close_on_exec_from(3 + preserve + sockets.unwrap_or(0))?)
+    Ok(fd::close_from(3 + preserve + sockets.unwrap_or(0))?)
 }

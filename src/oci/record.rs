@@ -254,10 +254,19 @@ impl Locked {
         fs::rename(&fresh, self.dir.join("state.json")).context(what)
     }
 
-    /// Keeps the configuration as it is now.
+    /// The configuration with every field, known or not.
+    pub fn config(&self) -> Result<serde_json::Value> {
+        bundle::parse(&read_no_links(&self.dir, "config.json")?, "config.json")
+    }
+
+    /// Keeps the configuration as it is now, replaced as a whole like the
+    /// record itself: others read it without a lock.
     pub fn write_config(&self, bytes: &[u8]) -> Result<()> {
         let path = self.dir.join("config.json");
-        write_private(&path, bytes).context(|| format!("cannot write {}", path.display()))
+        let what = || format!("cannot write {}", path.display());
+        let fresh = self.dir.join(".config.json.new");
+        write_private(&fresh, bytes).context(what)?;
+        fs::rename(&fresh, &path).context(what)
     }
 
     /// Gives the name back.

@@ -83,15 +83,14 @@ pub(super) fn attend(pidfd: &OwnedFd, signals: &OwnedFd, console: Option<OwnedFd
 fn pass_signals(pidfd: &OwnedFd, signals: &OwnedFd, session: Option<&Session>) {
     while let Some(signal) = process::next_signal(signals) {
         match signal {
-            // Children of ours that ended; orphans among them are reaped by
-            // whoever waits, and the container's end is seen on its handle.
-            libc::SIGCHLD => {}
             libc::SIGWINCH if session.is_some() => {
                 if let Some(session) = session {
                     session.follow_size();
                 }
             }
-            libc::SIGPIPE | libc::SIGURG => {}
+            // Ours alone: children that ended (the container's end is seen on
+            // its handle), and a reader of our output that is gone.
+            libc::SIGCHLD | libc::SIGPIPE | libc::SIGURG => {}
             signal => {
                 // It may have ended just now; then we are about to see that.
                 let _ = fd::pidfd_send_signal(pidfd, signal);

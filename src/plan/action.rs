@@ -223,9 +223,9 @@ pub struct HookRun {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Label {
-    /// An AppArmor profile.
+    /// An `AppArmor` profile.
     AppArmor(String),
-    /// A SELinux context.
+    /// A `SELinux` context.
     Selinux(String),
 }
 
@@ -279,6 +279,8 @@ pub enum Action {
         /// Which of them.
         kinds: Vec<Namespace>,
     },
+    /// Switches the loopback interface on.
+    RaiseLoopback,
     /// Offsets a clock of the new time namespace.
     SetClockOffset {
         /// `monotonic` or `boottime`.

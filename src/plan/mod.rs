@@ -13,12 +13,17 @@
 
 mod action;
 mod devices;
+mod exec;
 pub mod hooks;
+mod joining;
 mod mounts;
 mod namespace;
 pub mod options;
 mod process;
+mod root;
 mod start;
+mod steps;
+mod sysctl;
 
 #[cfg(test)]
 mod tests;
@@ -27,9 +32,10 @@ pub use action::{
     Action, Actor, Device, EnterRoot, Filesystem, HookRun, IdRange, Label, MountFlags, Namespace,
     Propagation, PropagationKind, Signal, Slot, Target,
 };
+pub use exec::{ExecRequest, exec};
 pub use namespace::Namespaces;
 pub use process::cpu_list;
-pub use start::{ExecRequest, container, exec};
+pub use start::container;
 
 use std::path::PathBuf;
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use oci_spec::runtime::{
     Capabilities, IOPriorityClass, LinuxCapabilities, LinuxPersonalityDomain, LinuxSchedulerFlag,
     LinuxSchedulerPolicy, MemoryPolicyFlagType, MemoryPolicyModeType, PosixRlimitType, Process,
-    Scheduler, Spec,
+    Scheduler, Spec, User,
 };
 
 use super::action::{Action, Label};
@@ -51,6 +51,9 @@ impl<'a> Program<'a> {
                 "config.json: process.cwd: {cwd:?} is not an absolute path"
             )));
         }
+        check_ids(process.user())?;
+        check_strings("args", args)?;
+        check_strings("env", process.env().as_deref().unwrap_or_default())?;
         let profile = spec.linux().as_ref().and_then(|l| l.seccomp().as_ref());
         let filter = profile.map(|p| seccomp::compile(p, seccomp::Arch::native()?));
         Ok(Self {
@@ -327,6 +330,30 @@ impl<'a> Program<'a> {
     fn args(&self) -> &[String] {
         self.process.args().as_deref().unwrap_or_default()
     }
+}
+
+/// The kernel's strings end at a NUL, so one inside would cut them short.
+fn check_strings(field: &str, strings: &[String]) -> Result<()> {
+    match strings.iter().position(|s| s.contains('\0')) {
+        Some(i) => Err(Error::user(format!(
+            "config.json: process.{field}[{i}]: has a NUL byte"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The number that system calls read as "leave it as it is" is nobody's id.
+fn check_ids(user: &User) -> Result<()> {
+    let groups = user.additional_gids().iter().flatten();
+    let all = [("uid", user.uid()), ("gid", user.gid())].into_iter();
+    for (field, id) in all.chain(groups.map(|g| ("additionalGids", *g))) {
+        if id == u32::MAX {
+            return Err(Error::user(format!(
+                "config.json: process.user.{field}: {id} is not a valid id"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn cap_set(caps: &Capabilities) -> CapSet {

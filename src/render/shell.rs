@@ -215,15 +215,15 @@ fn soften(line: String, step: &Step) -> String {
 
 /// Tools the script may need, as found in its text.
 const TOOLS: &[&str] = &[
-    "awk", "capsh", "chown", "chrt", "cp", "env", "findmnt", "ionice", "ln", "mkdir", "mkfifo",
-    "mknod", "mktemp", "mount", "nice", "nsenter", "prlimit", "setarch", "setpriv", "setsid",
-    "tail", "taskset", "tee", "timeout", "unshare",
+    "awk", "capsh", "chown", "chrt", "cp", "env", "findmnt", "ionice", "ip", "ln", "mkdir",
+    "mkfifo", "mknod", "mktemp", "mount", "nice", "nsenter", "prlimit", "setarch", "setpriv",
+    "setsid", "tail", "taskset", "tee", "timeout", "unshare",
 ];
 
 fn header(body: &str, talking: bool) -> String {
     let used = |tool: &&&str| {
         body.lines().filter(|l| !l.starts_with('#')).any(|l| {
-            l.split(|c: char| !c.is_ascii_alphanumeric())
+            l.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
                 .any(|w| w == **tool)
         })
     };

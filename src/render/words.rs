@@ -72,6 +72,7 @@ pub fn action(action: &Action) -> String {
             format!("map the {what}{}: {}", by.unwrap_or_default(), ids(ranges))
         }
         Action::DenySetgroups => "forbid the new user namespace to change groups".to_owned(),
+        Action::RaiseLoopback => "switch on the loopback interface".into(),
         Action::BecomeRoot => "become root of the user namespace".to_owned(),
         Action::HideFromOthers => "hide from ptrace and /proc of other processes".to_owned(),
         Action::CreateCgroup { paths } => format!("make {}", cgroups(paths)),

@@ -20,7 +20,9 @@ pub(super) fn pass_on(pidfd: &OwnedFd, number: i32, filter: &Filter, state: &Sta
     let path = filter.listener_path.as_ref();
     let path =
         path.ok_or_else(|| Error::user("config.json: linux.seccomp.listenerPath: missing"))?;
-    let agent = socket::connect_stream(path).context(what)?;
+    let agent = socket::connect_stream(path)
+        .context(|| "failed to connect with seccomp agent")
+        .map_err(|e| e.context(what()))?;
     let listener = fetch(pidfd, number)?;
     let message = json!({
         "ociVersion": state.oci_version,

@@ -12,6 +12,7 @@ mod hooks;
 mod launch;
 mod listener;
 mod mounting;
+mod perform;
 mod procfs;
 mod program;
 mod protect;

@@ -199,8 +199,22 @@ pub(super) fn new(
     for (key, value) in &filesystem.options {
         mount::fsconfig(&fs, key, value.as_deref())?;
     }
+    if let Some(mode) = inherited_mode(root, filesystem, target) {
+        mount::fsconfig(&fs, "mode", Some(&mode))?;
+    }
     mount::fscreate(&fs)?;
     mount::fsmount(&fs, 0).map(Some)
+}
+
+/// A tmpfs looks like the directory it covers, unless it is told otherwise.
+fn inherited_mode(root: Root<'_>, filesystem: &Filesystem, target: &Target) -> Option<String> {
+    let told = filesystem.options.iter().any(|(key, _)| key == "mode");
+    if filesystem.fstype != "tmpfs" || told {
+        return None;
+    }
+    let covered = root.find(&target.path).ok()?;
+    let mode = fd::stat(&covered).ok()?.st_mode & 0o7777;
+    Some(format!("{mode:o}"))
 }
 
 /// The way of kernels before 5.2. The target is still a descriptor.
@@ -262,6 +276,11 @@ pub(super) fn mask(root: Root<'_>, path: &Path) -> SysResult<()> {
         let null = fd::open(Path::new("/dev/null"), libc::O_PATH | libc::O_NOFOLLOW)?;
         check_device(&null, 1, 3)?;
         let cover = mount::open_tree(&null, Path::new(""), false)?;
+        // Flags that a user namespace inside finds locked, and cannot change.
+        let flags = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
+        if mount_setattr_works() {
+            set_flags(&cover, MountFlags::set(flags))?;
+        }
         return mount::attach(&cover, &at);
     }
     let fs = mount::fsopen("tmpfs")?;

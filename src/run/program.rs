@@ -115,12 +115,27 @@ pub(super) fn explain_exec(program: &str, e: &SysError) -> NotRunnable {
 
 /// The environment, with `HOME` as a login would set it if it is not given.
 pub(super) fn environment(root: Root<'_>, env: &[String], uid: u32) -> SysResult<Strings> {
-    let mut all = env.to_vec();
-    if !env.iter().any(|e| e.starts_with("HOME=")) {
+    let mut all = last_of_each(env);
+    all.retain(|e| e != "HOME=");
+    if !all.iter().any(|e| e.starts_with("HOME=")) {
         let home = home_of(&read_passwd(root), uid);
         all.push(format!("HOME={}", home.unwrap_or_else(|| "/".to_owned())));
     }
     Strings::new(&all)
+}
+
+/// A variable given twice has its last value, once.
+fn last_of_each(env: &[String]) -> Vec<String> {
+    let name = |e: &String| e.split_once('=').map_or(e.clone(), |(n, _)| n.to_owned());
+    let mut seen = std::collections::HashSet::new();
+    let mut last: Vec<String> = env
+        .iter()
+        .rev()
+        .filter(|e| seen.insert(name(e)))
+        .cloned()
+        .collect();
+    last.reverse();
+    last
 }
 
 /// The image's list of users, as far as it can be read without harm: a FIFO
@@ -211,6 +226,12 @@ mod tests {
         let passwd = "1000:x:0:0::/wrong:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\nbad\n";
         assert_eq!(home_of(passwd, 1000).as_deref(), Some("/home/user"));
         assert_eq!(home_of(passwd, 7), None);
+    }
+
+    #[test]
+    fn the_last_of_two_values_counts() {
+        let env = ["A=1", "B=2", "A=3"].map(str::to_owned);
+        assert_eq!(last_of_each(&env), ["B=2", "A=3"]);
     }
 
     #[test]

@@ -13,16 +13,13 @@ use nix::errno::Errno;
 use super::channel::{Channel, Failure, FailureKind, Message};
 use super::hooks::State;
 use super::program::{self, NotRunnable, as_root};
-use super::{advice, devices, hooks, mounting, terminal};
-use crate::cgroup::devices::DeviceList;
-use crate::cgroup::ops::{Cgroup, Joiner, Permission};
+use super::{advice, mounting, terminal};
+use crate::cgroup::ops::{Cgroup, Joiner};
 use crate::error::Error;
-use crate::plan::{
-    Action, Actor, EnterRoot, Label, Namespace, OnFailure, Plan, Signal, Slot, Step,
-};
+use crate::plan::{Action, Actor, EnterRoot, Namespace, OnFailure, Plan, Signal, Slot, Step};
 use crate::render::words;
 use crate::sys::process::{Forked, Strings};
-use crate::sys::{SysError, SysResult, fd, identity, mount, namespace, process, seccomp, socket};
+use crate::sys::{SysError, SysResult, fd, identity, mount, process, seccomp, socket};
 
 /// A process this one has made.
 #[derive(Debug)]
@@ -61,7 +58,7 @@ impl From<Error> for StepError {
     }
 }
 
-type Done = std::result::Result<(), StepError>;
+pub(super) type Done = std::result::Result<(), StepError>;
 
 /// What a process has in its hands while it walks.
 pub(super) struct Walk<'a> {
@@ -178,324 +175,38 @@ impl Walk<'_> {
         }
     }
 
-    /// Carries out one action. No arm for "the rest": a new kind of action
-    /// has to be thought about here.
-    fn perform(&mut self, action: &Action) -> Done {
-        match action {
-            Action::Tell { signal, .. } => self.channel.send(&Message::Told(*signal))?,
-            Action::Wait {
-                signal: Signal::Start,
-                ..
-            } if self.me == Actor::Init => self.await_start()?,
-            Action::Wait { signal, .. } => self.await_signal(*signal)?,
-            Action::StartProcess {
-                child,
-                namespaces,
-                into_cgroup,
-            } => {
-                self.start_process(*child, namespaces, *into_cgroup)?;
-            }
-            Action::CreateNamespaces { kinds } => {
-                namespace::unshare(kinds.iter().fold(0, |all, k| all | k.flag()))?;
-            }
-            Action::OpenNamespace { kind, path } => {
-                let ns = mounting::open_namespace(path, *kind)?;
-                self.slots.insert(Slot::Namespace(*kind), ns);
-            }
-            Action::EnterNamespace { kind } => {
-                namespace::setns(self.slot(Slot::Namespace(*kind))?, kind.flag())?;
-            }
-            Action::EnterContainer { kinds } => {
-                let flags = kinds.iter().fold(0, |all, k| all | k.flag());
-                if flags != 0 {
-                    namespace::setns(self.slot(Slot::Container)?, flags)?;
-                }
-            }
-            Action::SetClockOffset {
-                clock,
-                seconds,
-                nanoseconds,
-            } => {
-                let line = format!("{clock} {seconds} {nanoseconds}\n");
-                mounting::write_file(Path::new("/proc/self/timens_offsets"), &line)?;
-            }
-            Action::WriteIdMap {
-                groups,
-                ranges,
-                helper,
-            } => {
-                let pid = self.child_pid()?;
-                match helper {
-                    Some(helper) => run_map_helper(helper, pid, ranges)?,
-                    None => mounting::write_map(
-                        pid,
-                        if *groups { "gid_map" } else { "uid_map" },
-                        ranges,
-                    )?,
-                }
-            }
-            Action::DenySetgroups => {
-                let path = format!("/proc/{}/setgroups", self.child_pid()?);
-                mounting::write_file(Path::new(&path), "deny")?;
-            }
-            Action::BecomeRoot => become_root()?,
-            Action::HideFromOthers => identity::set_dumpable(false)?,
-            Action::CreateCgroup { paths } => {
-                let rootless = identity::effective_ids().0 != 0;
-                let permission = if rootless {
-                    Permission::Optional
-                } else {
-                    Permission::Required
-                };
-                self.cgroup = Some(Cgroup::create(paths.clone(), permission)?);
-            }
-            Action::SetLimits { writes } => {
-                self.cgroup()?
-                    .apply(writes)
-                    .map_err(|e| e.context("config.json"))?;
-            }
-            Action::FilterDevices { rules } => {
-                self.cgroup()?.set_devices(&DeviceList::compile(rules)?)?
-            }
-            Action::JoinCgroup { .. } => self.join_cgroup()?,
-            _ => return self.perform_inside(action),
-        }
-        Ok(())
-    }
-
-    /// The second half of [`Self::perform`]: what is done to the mounts and to
-    /// the process that becomes the program.
-    fn perform_inside(&mut self, action: &Action) -> Done {
-        match action {
-            Action::SetPropagation { propagation } => mounting::set_propagation(*propagation)?,
-            Action::OpenHostProc => {
-                let proc = super::procfs::open_host()?;
-                self.slots.insert(Slot::HostProc, proc);
-            }
-            Action::OpenRoot { path, propagation } => {
-                let tree = mounting::copy(path, true)?;
-                mounting::travel(&tree, propagation.as_slice())?;
-                self.slots.insert(Slot::Root, tree);
-            }
-            Action::AttachRoot { path } => self.attach_root(path)?,
-            Action::OpenSource {
-                slot,
-                path,
-                recursive,
-            } => {
-                let copy = mounting::copy(path, *recursive)?;
-                self.slots.insert(*slot, copy);
-            }
-            Action::MapOwners {
-                slot,
-                uids,
-                gids,
-                recursive,
-            } => {
-                let map = mounting::mapping_namespace(uids, gids)?;
-                mount::set_idmap(self.slot(*slot)?, &map, *recursive)?;
-            }
-            Action::MountCopy {
-                slot,
-                target,
-                flags,
-                propagation,
-                ..
-            } => {
-                let copy = self.slots.remove(slot).ok_or_else(|| missing(*slot))?;
-                mounting::place(
-                    as_root(self.slot(Slot::Root)?),
-                    &copy,
-                    target,
-                    *flags,
-                    propagation,
-                )?;
-            }
-            Action::MountNew {
-                filesystem,
-                target,
-                flags,
-                propagation,
-            } => {
-                self.mount_new(filesystem, target, *flags, propagation)?;
-            }
-            Action::Remount {
-                target,
-                flags,
-                propagation,
-            } => {
-                mounting::remount(as_root(self.slot(Slot::Root)?), target, *flags, propagation)?;
-            }
-            Action::MakeDevice { device } => {
-                devices::make(as_root(self.slot(Slot::Root)?), device)?
-            }
-            Action::MakeDirectory { path } => {
-                as_root(self.slot(Slot::Root)?).make_directory(path)?;
-            }
-            Action::MakeLink { path, target } => {
-                devices::link(as_root(self.slot(Slot::Root)?), path, target)?
-            }
-            Action::MakeTerminal { size, owner } => self.make_terminal(*size, *owner)?,
-            Action::RunHook { hook } => hooks::run(hook, &self.state)?,
-            Action::EnterRoot { how } => self.enter_root(*how)?,
-            Action::ProtectRoot => {
-                let flags = crate::plan::MountFlags::set(libc::MOUNT_ATTR_RDONLY);
-                mounting::set_flags(self.slot(Slot::Root)?, flags)?;
-            }
-            Action::MaskPath { path } => {
-                mounting::mask(as_root(self.slot(Slot::Root)?), path)?;
-            }
-            Action::ProtectPath { path } => {
-                mounting::protect(as_root(self.slot(Slot::Root)?), path)?
-            }
-            _ => return self.perform_on_self(action),
-        }
-        Ok(())
-    }
-
-    /// The last part of [`Self::perform`]: what a process does to itself, down
-    /// to the exec. Here the match is exhaustive, which makes the three
-    /// together so.
-    fn perform_on_self(&mut self, action: &Action) -> Done {
-        match action {
-            Action::SetHostname { name } => namespace::set_hostname(name)?,
-            Action::SetDomainname { name } => namespace::set_domainname(name)?,
-            Action::SetSysctl { key, value } => {
-                super::procfs::set_sysctl(self.slot(Slot::HostProc)?, key, value)?
-            }
-            Action::NewKeyring { name } => namespace::join_session_keyring(name)?,
-            Action::NewSession => process::new_session()?,
-            Action::SetOomScore { adjustment } => {
-                super::procfs::set_oom_score(self.child_pid()?, *adjustment)?
-            }
-            Action::SetRlimit {
-                name,
-                resource,
-                soft,
-                hard,
-            } => {
-                let pid = if self.me == Actor::Launcher {
-                    self.child_pid()?
-                } else {
-                    0
-                };
-                process::set_rlimit(pid, *resource, name, *soft, *hard)?;
-            }
-            Action::SetScheduler { attr } => process::set_scheduler(*attr)?,
-            Action::SetIoPriority { class, level } => process::set_io_priority(*class, *level)?,
-            Action::SetAffinity { cpus } => {
-                process::set_affinity(self.child.as_ref().map_or(0, |c| c.pid), cpus)?;
-            }
-            Action::SetMemoryPolicy { mode, nodes } => process::set_memory_policy(*mode, nodes)?,
-            Action::SetPersonality { persona } => process::set_personality(*persona)?,
-            Action::SetLabel { label } => {
-                let (file, text) = match label {
-                    Label::AppArmor(profile) => ("attr/apparmor/exec", format!("exec {profile}")),
-                    Label::Selinux(context) => ("attr/exec", context.clone()),
-                };
-                super::procfs::write_own(self.slot(Slot::HostProc)?, file, &text)?;
-            }
-            Action::GiveStdio { uid } => program::give_stdio(*uid)?,
-            Action::EnterDirectory { path } => {
-                let root = self.inner_root()?;
-                program::enter_directory(as_root(&root), path)?;
-            }
-            Action::LimitBounding { keep, last } => identity::limit_bounding(*keep, *last)?,
-            Action::SetUser {
-                uid,
-                gid,
-                groups,
-                umask,
-            } => self.set_user(*uid, *gid, groups.as_deref(), *umask)?,
-            Action::SetCapabilities {
-                effective,
-                permitted,
-                inheritable,
-                ambient,
-                last,
-            } => {
-                identity::set_caps(*effective, *permitted, *inheritable)?;
-                identity::set_ambient(*ambient, *last)?;
-            }
-            Action::NoNewPrivileges => identity::no_new_privs()?,
-            Action::FindProgram { program, search } => {
-                self.program =
-                    Some(program::find(program, search).map_err(StepError::NotRunnable)?);
-            }
-            Action::LoadSeccomp { filter } => self.load_seccomp(filter)?,
-            Action::Exec { args, env } => return Err(self.exec(args, env)),
-            Action::Tell { .. }
-            | Action::Wait { .. }
-            | Action::StartProcess { .. }
-            | Action::CreateNamespaces { .. }
-            | Action::OpenNamespace { .. }
-            | Action::EnterNamespace { .. }
-            | Action::EnterContainer { .. }
-            | Action::SetClockOffset { .. }
-            | Action::WriteIdMap { .. }
-            | Action::DenySetgroups
-            | Action::BecomeRoot
-            | Action::HideFromOthers
-            | Action::CreateCgroup { .. }
-            | Action::SetLimits { .. }
-            | Action::FilterDevices { .. }
-            | Action::JoinCgroup { .. }
-            | Action::SetPropagation { .. }
-            | Action::OpenHostProc
-            | Action::OpenRoot { .. }
-            | Action::AttachRoot { .. }
-            | Action::OpenSource { .. }
-            | Action::MapOwners { .. }
-            | Action::MountCopy { .. }
-            | Action::MountNew { .. }
-            | Action::Remount { .. }
-            | Action::MakeDevice { .. }
-            | Action::MakeDirectory { .. }
-            | Action::MakeLink { .. }
-            | Action::MakeTerminal { .. }
-            | Action::RunHook { .. }
-            | Action::EnterRoot { .. }
-            | Action::ProtectRoot
-            | Action::MaskPath { .. }
-            | Action::ProtectPath { .. } => unreachable!("taken by the parts before"),
-        }
-        Ok(())
-    }
-
-    fn slot(&self, slot: Slot) -> SysResult<&OwnedFd> {
+    pub(super) fn slot(&self, slot: Slot) -> SysResult<&OwnedFd> {
         self.slots.get(&slot).ok_or_else(|| missing(slot))
     }
 
-    fn cgroup(&self) -> Result<&Cgroup, Error> {
+    pub(super) fn cgroup(&self) -> Result<&Cgroup, Error> {
         let none = || Error::environment("no cgroup hierarchy is mounted on this host");
         self.cgroup.as_ref().ok_or_else(none)
     }
 
-    fn child_pid(&self) -> SysResult<i32> {
+    pub(super) fn child_pid(&self) -> SysResult<i32> {
         let none = || SysError::new(Errno::ESRCH, "no process was made yet");
         self.child.as_ref().map(|c| c.pid).ok_or_else(none)
     }
 
     /// The container's root as this process can reach it now.
-    fn inner_root(&self) -> SysResult<OwnedFd> {
+    pub(super) fn inner_root(&self) -> SysResult<OwnedFd> {
         match self.slots.get(&Slot::Root) {
             Some(root) => fd::duplicate(root),
             None => program::own_root(),
         }
     }
 
-    fn join_cgroup(&mut self) -> Done {
-        if self.cgroup.is_none() {
-            return Ok(());
-        }
+    pub(super) fn join_cgroup(&mut self) -> Done {
+        // None where the host has no cgroups at all.
         let Some(joiner) = self.joiner.take() else {
-            return Err(Error::internal("nobody opened the cgroups").into());
+            return Ok(());
         };
         joiner.join().map_err(|failure| joiner.explain(failure))?;
         Ok(())
     }
 
-    fn attach_root(&mut self, path: &Path) -> Done {
+    pub(super) fn attach_root(&mut self, path: &Path) -> Done {
         let Some(tree) = self.slots.get(&Slot::Root) else {
             let dir = fd::open(path, libc::O_PATH | libc::O_DIRECTORY)?;
             self.slots.insert(Slot::Root, dir);
@@ -511,7 +222,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn mount_new(
+    pub(super) fn mount_new(
         &mut self,
         filesystem: &crate::plan::Filesystem,
         target: &crate::plan::Target,
@@ -532,7 +243,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn enter_root(&mut self, how: EnterRoot) -> Done {
+    pub(super) fn enter_root(&mut self, how: EnterRoot) -> Done {
         let root = self.slot(Slot::Root)?;
         match how {
             EnterRoot::Pivot => mounting::pivot(root, true)?,
@@ -545,7 +256,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn make_terminal(&mut self, size: Option<(u16, u16)>, owner: u32) -> Done {
+    pub(super) fn make_terminal(&mut self, size: Option<(u16, u16)>, owner: u32) -> Done {
         let console = self.console.take();
         let console = console.ok_or_else(|| Error::user("a terminal needs a console socket"))?;
         let first = self.slots.contains_key(&Slot::Root);
@@ -555,7 +266,13 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn set_user(&mut self, uid: u32, gid: u32, groups: Option<&[u32]>, umask: Option<u32>) -> Done {
+    pub(super) fn set_user(
+        &mut self,
+        uid: u32,
+        gid: u32,
+        groups: Option<&[u32]>,
+        umask: Option<u32>,
+    ) -> Done {
         identity::keep_caps(true)?;
         if let Some(groups) = groups {
             identity::set_groups(groups)?;
@@ -572,7 +289,7 @@ impl Walk<'_> {
 
     /// With a listener, its number is told before the filter could forbid to
     /// tell anything; the launcher fetches it from outside.
-    fn load_seccomp(&mut self, filter: &crate::seccomp::Filter) -> Done {
+    pub(super) fn load_seccomp(&mut self, filter: &crate::seccomp::Filter) -> Done {
         if filter.notify {
             let number = fd::next_free(&self.channel.0)?;
             self.channel.send(&Message::Listener(number))?;
@@ -584,7 +301,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn exec(&mut self, args: &[String], env: &[String]) -> StepError {
+    pub(super) fn exec(&mut self, args: &[String], env: &[String]) -> StepError {
         let Some(path) = self.program.take() else {
             return Error::internal("nobody looked for the program").into();
         };
@@ -606,7 +323,12 @@ impl Walk<'_> {
 
     /// Makes the next process. The child does not return from here: it walks
     /// its own part of the plan and ends.
-    fn start_process(&mut self, child: Actor, namespaces: &[Namespace], into_cgroup: bool) -> Done {
+    pub(super) fn start_process(
+        &mut self,
+        child: Actor,
+        namespaces: &[Namespace],
+        into_cgroup: bool,
+    ) -> Done {
         let mut flags = namespaces.iter().fold(0, |all, k| all | k.flag());
         if self.me == Actor::Joiner {
             flags |= libc::CLONE_PARENT as u64;
@@ -648,6 +370,9 @@ impl Walk<'_> {
     fn be(&mut self, actor: Actor) -> ! {
         self.me = actor;
         self.child = None;
+        // The directories are the launcher's business, and must not be open
+        // in a process that a container can see.
+        self.cgroup = None;
         if let Some(end) = self.children_end.take() {
             self.channel = end;
         }
@@ -683,7 +408,7 @@ impl Walk<'_> {
         }
     }
 
-    fn await_signal(&mut self, wanted: Signal) -> Done {
+    pub(super) fn await_signal(&mut self, wanted: Signal) -> Done {
         loop {
             match self.next_message()? {
                 (Message::Told(signal), _) if signal == wanted => return Ok(()),
@@ -738,7 +463,7 @@ impl Walk<'_> {
 
     /// Init waits for its owner: the launcher that made it, or, when that is
     /// gone, whoever connects to the start socket.
-    fn await_start(&mut self) -> Done {
+    pub(super) fn await_start(&mut self) -> Done {
         let Some(listener) = self.start_socket.take() else {
             return self.await_signal(Signal::Start);
         };
@@ -769,7 +494,7 @@ fn makes_grandchild(step: &Step) -> bool {
     matches!(step.action, Action::StartProcess { .. })
 }
 
-fn missing(slot: Slot) -> SysError {
+pub(super) fn missing(slot: Slot) -> SysError {
     SysError::new(Errno::EBADF, format!("nothing is open as {slot:?}"))
 }
 
@@ -780,7 +505,7 @@ fn own_pid_on_host() -> Option<i32> {
 }
 
 /// Root of the user namespace, in no group of the host's.
-fn become_root() -> Done {
+pub(super) fn become_root() -> Done {
     match identity::set_groups(&[]) {
         // Not allowed where the own group was mapped without privilege.
         Err(e) if e.errno == Errno::EPERM => {}
@@ -796,7 +521,7 @@ fn become_root() -> Done {
     Ok(())
 }
 
-fn run_map_helper(helper: &Path, pid: i32, ranges: &[crate::plan::IdRange]) -> Done {
+pub(super) fn run_map_helper(helper: &Path, pid: i32, ranges: &[crate::plan::IdRange]) -> Done {
     let mut command = std::process::Command::new(helper);
     command.arg(pid.to_string());
     for range in ranges {

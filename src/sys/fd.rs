@@ -181,6 +181,19 @@ pub fn close_on_exec_from(first: u32) -> SysResult<()> {
     .map(drop)
 }
 
+/// Closes every descriptor from `first` on. Only before this process has
+/// opened any of its own: nothing in it may believe to own one of these.
+pub fn close_from(first: u32) -> SysResult<()> {
+    syscall!(
+        || format!("close_range({first}, ~0, 0)"),
+        libc::SYS_close_range,
+        first,
+        u32::MAX,
+        0
+    )
+    .map(drop)
+}
+
 /// Lets descriptor `number` survive exec (or not).
 pub fn set_close_on_exec(number: RawFd, on: bool) -> SysResult<()> {
     let flags = if on { libc::FD_CLOEXEC } else { 0 };
@@ -196,14 +209,14 @@ pub fn set_close_on_exec(number: RawFd, on: bool) -> SysResult<()> {
 pub fn mkdirat(dir: impl AsFd, name: &Path, mode: u32) -> SysResult<()> {
     let dir = dir.as_fd().as_raw_fd();
     let c = c_path(name)?;
-    let made = syscall!(
+    let done = syscall!(
         || format!("mkdirat({}, {name:?}, {mode:#o})", show(dir)),
         libc::SYS_mkdirat,
         dir,
         c.as_ptr(),
         mode
     );
-    match made {
+    match done {
         Err(e) if e.errno == Errno::EEXIST => Ok(()),
         other => other.map(drop),
     }

@@ -96,3 +96,29 @@ pub fn kind_of(ns: impl AsFd) -> SysResult<u64> {
     )
     .map(|flag| flag as u64)
 }
+
+/// Switches on the interface `lo` of the current network namespace.
+pub fn raise_loopback() -> SysResult<()> {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+    let sock = socket(
+        AddressFamily::Inet,
+        SockType::Datagram,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )
+    .map_err(|e| super::SysError::new(e, "socket(AF_INET, SOCK_DGRAM)"))?;
+    // SAFETY: `ifreq` is plain data for which all zeroes is valid.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
+        *to = *from as libc::c_char;
+    }
+    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as i16;
+    syscall!(
+        || "ioctl(SIOCSIFFLAGS, {\"lo\", IFF_UP|IFF_RUNNING})".into(),
+        libc::SYS_ioctl,
+        sock.as_raw_fd(),
+        libc::SIOCSIFFLAGS,
+        &raw const request
+    )
+    .map(drop)
+}

@@ -50,10 +50,16 @@ pub fn fork(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> SysResult<Forked> {
     if cgroup.is_some() {
         flags |= CLONE_INTO_CGROUP;
     }
+    // A sibling reports its end as its maker does; the kernel refuses another.
+    let exit_signal = if flags & libc::CLONE_PARENT as u64 == 0 {
+        libc::SIGCHLD
+    } else {
+        0
+    };
     let args = CloneArgs {
         flags,
         pidfd: &raw mut pidfd as u64,
-        exit_signal: libc::SIGCHLD as u64,
+        exit_signal: exit_signal as u64,
         cgroup: cgroup.map_or(0, |c| c.as_raw_fd() as u64),
         ..CloneArgs::default()
     };

@@ -58,14 +58,13 @@ fn with_short_path(
     let failed = |e: Errno| SysError::new(e, format!("{kind:?} socket at {}", path.display()));
     let sock = socket(AddressFamily::Unix, kind, SockFlag::SOCK_CLOEXEC, None).map_err(failed)?;
     let dir;
-    let addr = match UnixAddr::new(path) {
-        Ok(addr) => addr,
-        Err(_) => {
-            let parent = path.parent().unwrap_or(Path::new("."));
-            dir = fd::open(parent, libc::O_PATH | libc::O_DIRECTORY)?;
-            let name = path.file_name().unwrap_or_default();
-            UnixAddr::new(&fd::proc_path(&dir).join(name)).map_err(failed)?
-        }
+    let addr = if let Ok(addr) = UnixAddr::new(path) {
+        addr
+    } else {
+        let parent = path.parent().unwrap_or(Path::new("."));
+        dir = fd::open(parent, libc::O_PATH | libc::O_DIRECTORY)?;
+        let name = path.file_name().unwrap_or_default();
+        UnixAddr::new(&fd::proc_path(&dir).join(name)).map_err(failed)?
     };
     act(&sock, &addr).map_err(failed)?;
     Ok(sock)

@@ -4,9 +4,10 @@
 use super::leftovers::Traces;
 use super::needs::{self, Need};
 use super::{Call, Container, Output, default_spec, rootfs};
+use nix::fcntl::{Flock, FlockArg};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -27,6 +28,8 @@ pub struct Bed {
     name: String,
     containers: Cell<u32>,
     calls: Cell<u32>,
+    /// The kernel drops it with this process: a bed without a lock is stale.
+    _lock: Flock<File>,
     ids: RefCell<Vec<String>>,
     /// Left as it is when the test ends, for a test about what is left.
     forgiving: Cell<bool>,
@@ -52,8 +55,10 @@ impl Bed {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("{NAME}{}-{count}", std::process::id());
         let dir = std::env::temp_dir().join(&name);
-        for part in ["", "root", "io"] {
-            fs::create_dir(dir.join(part)).expect("a directory for the test");
+        fs::create_dir(&dir).expect("a directory for the test");
+        let lock = lock(&dir).expect("nobody else knows this directory");
+        for part in ["root", "io"] {
+            fs::create_dir(dir.join(part)).expect("our directory");
         }
         // A process that is root in a user namespace is nobody out here and
         // must still reach its root file system.
@@ -63,6 +68,7 @@ impl Bed {
             name,
             containers: Cell::new(0),
             calls: Cell::new(0),
+            _lock: lock,
             ids: RefCell::default(),
             forgiving: Cell::new(false),
         }
@@ -201,14 +207,19 @@ impl Drop for Bed {
     }
 }
 
+/// Locks a directory if nobody else has.
+fn lock(dir: &Path) -> Option<Flock<File>> {
+    let file = File::open(dir).ok()?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).ok()
+}
+
 /// Removes the beds of test processes that were killed before they could.
 fn sweep() {
     let entries = fs::read_dir(std::env::temp_dir()).into_iter().flatten();
     for path in entries.flatten().map(|e| e.path()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let pid = name.strip_prefix(NAME).and_then(|r| r.split('-').next());
-        let pid = pid.and_then(|p| p.parse::<u32>().ok());
-        if pid.is_some_and(|p| !Path::new(&format!("/proc/{p}")).exists()) {
+        // A bed is locked before it has this directory, so none is too young.
+        if name.starts_with(NAME) && path.join("io").is_dir() && lock(&path).is_some() {
             let (dir, prefix) = (path.as_path(), name.as_ref());
             Traces { dir, prefix }.remove();
         }

@@ -10,7 +10,7 @@
 # moved over / instead, as an initramfs does it, and entered by the last
 # command.
 set -eu
-for tool in awk capsh chown env ln mkdir mkfifo mknod mktemp mount nice setsid tee timeout unshare; do
+for tool in awk capsh env ln mkdir mkfifo mknod mktemp mount setsid tee timeout unshare; do
   command -v "$tool" > /dev/null || { echo "this script needs $tool" >&2; exit 127; }
 done
 capsh=$(command -v capsh)
@@ -227,7 +227,7 @@ child=$init
 
 # 23. wait until init says that the root is assembled
 #     hooks outside may look now
-hear assembled
+hear assembled > /dev/null
 
 # 24. run the hook prestart[0], /opt/hooks/prestart, for at most 5 s
 #     the namespaces exist and the root is assembled, but not entered

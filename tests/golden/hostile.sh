@@ -10,7 +10,7 @@
 # moved over / instead, as an initramfs does it, and entered by the last
 # command.
 set -eu
-for tool in awk capsh chown chrt env ionice ln mkdir mknod mount nice setarch setsid unshare; do
+for tool in awk capsh chrt env ionice ln mkdir mknod mount setarch setsid unshare; do
   command -v "$tool" > /dev/null || { echo "this script needs $tool" >&2; exit 127; }
 done
 capsh=$(command -v capsh)
@@ -36,7 +36,7 @@ nl='
 '
 export nl
 
-# 1. copy the tree /host/bundle/rootfs as the container's root (shared)
+# 1. copy the tree /host/bundle/rootfs as the container's root (rslave)
 #     a mount of its own, so that it can be entered and left as a whole
 #     (nothing to type: a shell cannot hold a mount that has no place; it is made where it goes)
 
@@ -82,16 +82,16 @@ printf '%s\n' 'a'"$nl"'b'"$(printf '\033')"'[31m'\''; rm -rf /; '\' > /proc/sys/
 #     in its own UTS namespace
 printf '%s\n' '$(reboot)' > /proc/sys/kernel/domainname
 
-# 11. let mount events travel as shared
+# 11. let mount events travel as rslave
 #     nothing mounted from here on reaches the host
-mount --make-shared /
+mount --make-rslave /
 
 # 12. put the container's root at /host/bundle/rootfs
 #     only a mount with a place can be entered
 root=/host/bundle/rootfs
 export root
 mount --rbind "$root" "$root"
-mount --make-shared "$root"
+mount --make-rslave "$root"
 
 # 13. mount a new tmpfs from "`id`" at "/a\nb'c" (mode="755,\u{202e}x")
 #     memory of its own, gone with the container

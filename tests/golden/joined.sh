@@ -10,7 +10,7 @@
 # moved over / instead, as an initramfs does it, and entered by the last
 # command.
 set -eu
-for tool in awk capsh chown env ln mkdir mkfifo mknod mktemp mount nice nsenter setpriv setsid tee timeout unshare; do
+for tool in awk capsh env ln mkdir mkfifo mktemp mount nsenter setpriv setsid tee timeout unshare; do
   command -v "$tool" > /dev/null || { echo "this script needs $tool" >&2; exit 127; }
 done
 capsh=$(command -v capsh)

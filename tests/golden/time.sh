@@ -10,7 +10,7 @@
 # moved over / instead, as an initramfs does it, and entered by the last
 # command.
 set -eu
-for tool in awk capsh chown env ln mkdir mknod mount nice setsid unshare; do
+for tool in awk capsh env ln mkdir mknod mount setsid unshare; do
   command -v "$tool" > /dev/null || { echo "this script needs $tool" >&2; exit 127; }
 done
 capsh=$(command -v capsh)

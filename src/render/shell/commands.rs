@@ -94,6 +94,7 @@ impl<'a> Writer<'a> {
             Action::EnterContainer { kinds } => {
                 Wrap(format!("nsenter --target \"$container\"{}", flags(kinds)))
             }
+            Action::RaiseLoopback => Lines(vec!["ip link set lo up".to_owned()]),
             Action::SetClockOffset {
                 clock,
                 seconds,

@@ -138,9 +138,10 @@ pub(super) fn link(path: &Path, target: &Path) -> Vec<String> {
 /// An empty thing over one that is there.
 pub(super) fn mask(path: &Path) -> String {
     let at = inside(path);
+    let remount = remount(&at, "ro,nosuid,noexec");
     format!(
         "if [ -d {at} ]; then mount -t tmpfs -o ro,size=0,nr_inodes=2 tmpfs {at}; \
-         elif [ -e {at} ]; then mount --bind /dev/null {at}; fi"
+         elif [ -e {at} ]; then mount --bind /dev/null {at}; {remount}; fi"
     )
 }
 

@@ -214,11 +214,32 @@ fn a_user_namespace() {
     let Some(bed) = bed() else { return };
     let report = same(&bed, |spec| {
         namespace(spec, json!({ "type": "user" }));
-        let map = json!([{ "containerID": 0, "hostID": 0, "size": 65536 }]);
+        let map = json!([{ "containerID": 0, "hostID": 100_000, "size": 65536 }]);
         spec["linux"]["uidMappings"] = map.clone();
         spec["linux"]["gidMappings"] = map;
     });
     assert!(report.contains("uid=0"), "{report}");
+}
+
+#[test]
+fn joined_namespaces() {
+    let Some(bed) = bed() else { return };
+    let other = bed.container(|spec| {
+        spec["hostname"] = json!("other");
+        spec["process"]["args"] = json!(["sleep", "1000"]);
+    });
+    let pid = other.run_detached().pid();
+    let report = same(&bed, |spec| {
+        spec.as_object_mut().expect("a spec").remove("hostname");
+        for (kind, file) in [("uts", "uts"), ("pid", "pid"), ("network", "net")] {
+            namespace(
+                spec,
+                json!({ "type": kind, "path": format!("/proc/{pid}/ns/{file}") }),
+            );
+        }
+    });
+    assert!(report.contains("\nother\n"), "{report}");
+    other.finish();
 }
 
 #[test]

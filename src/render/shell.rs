@@ -215,9 +215,34 @@ fn soften(line: String, step: &Step) -> String {
 
 /// Tools the script may need, as found in its text.
 const TOOLS: &[&str] = &[
-    "awk", "capsh", "chown", "chrt", "cp", "env", "findmnt", "ionice", "ip", "ln", "mkdir",
-    "mkfifo", "mknod", "mktemp", "mount", "nice", "nsenter", "prlimit", "setarch", "setpriv",
-    "setsid", "tail", "taskset", "tee", "timeout", "unshare",
+    "awk",
+    "capsh",
+    "chown",
+    "chrt",
+    "cp",
+    "domainname",
+    "env",
+    "findmnt",
+    "hostname",
+    "ionice",
+    "ip",
+    "ln",
+    "mkdir",
+    "mkfifo",
+    "mknod",
+    "mktemp",
+    "mount",
+    "nice",
+    "nsenter",
+    "prlimit",
+    "setarch",
+    "setpriv",
+    "setsid",
+    "tail",
+    "taskset",
+    "tee",
+    "timeout",
+    "unshare",
 ];
 
 fn header(body: &str, talking: bool) -> String {

@@ -308,7 +308,7 @@ fn with_below(recursive: bool) -> &'static str {
     }
 }
 
-/// "all capabilities but CAP_KILL"
+/// "all capabilities", or which of them not.
 fn all_but(keep: CapSet) -> String {
     match keep.0 {
         0 => "all capabilities".to_owned(),

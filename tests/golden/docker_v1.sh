@@ -10,7 +10,7 @@
 # moved over / instead, as an initramfs does it, and entered by the last
 # command.
 set -eu
-for tool in awk capsh cp env findmnt ip ln mkdir mkfifo mknod mktemp mount prlimit setsid tail tee timeout unshare; do
+for tool in awk capsh cp env findmnt hostname ip ln mkdir mkfifo mknod mktemp mount prlimit setsid tail tee timeout unshare; do
   command -v "$tool" > /dev/null || { echo "this script needs $tool" >&2; exit 127; }
 done
 capsh=$(command -v capsh)
@@ -150,7 +150,7 @@ ip link set lo up
 
 # 17. set the host name to web
 #     in its own UTS namespace; the host keeps its name
-printf '%s\n' web > /proc/sys/kernel/hostname
+hostname web
 
 # 18. let mount events travel as rslave
 #     nothing mounted from here on reaches the host
@@ -261,7 +261,7 @@ mkdir -p "$root/srv/cache"
 fresh=$(mktemp -d)
 mount -t tmpfs -o rw tmpfs "$fresh"
 cp -a "$root/srv/cache"/. "$fresh"
-mount --move "$fresh" "$root/srv/cache"
+mount -n --move "$fresh" "$root/srv/cache"
 rmdir "$fresh"
 
 # 39. make the character device /dev/null (1:3, mode 0666, owner 0:0)
@@ -341,7 +341,7 @@ mount -o "remount,bind,$(findmnt -rno VFS-OPTIONS -M "$root" | tail -n 1),ro" "$
 # 56. enter the container's root with pivot_root and drop the old one
 #     the host's files are out of reach from here on
 cd "$root"
-mount --move "$root" /
+mount -n --move "$root" /
 
 # 57. set the kernel parameter net.ipv4.ip_unprivileged_port_start to 0
 #     a parameter of its own namespace

@@ -169,7 +169,7 @@ printf '{"ociVersion":"1.2.0","id":"by-hand","status":"creating","pid":%s,"bundl
 # 33. enter the container's root with pivot_root and drop the old one
 #     the host's files are out of reach from here on
 cd "$root"
-mount --move "$root" /
+mount -n --move "$root" /
 
 # 34. give the standard streams to user 0
 #     so that it can open /dev/stdout again

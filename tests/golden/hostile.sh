@@ -10,7 +10,7 @@
 # moved over / instead, as an initramfs does it, and entered by the last
 # command.
 set -eu
-for tool in awk capsh chrt env ionice ln mkdir mknod mount setarch setsid unshare; do
+for tool in awk capsh chrt domainname env hostname ionice ln mkdir mknod mount setarch setsid unshare; do
   command -v "$tool" > /dev/null || { echo "this script needs $tool" >&2; exit 127; }
 done
 capsh=$(command -v capsh)
@@ -76,11 +76,11 @@ exec setsid \
 
 # 9. set the host name to "a\nb\u{1b}[31m'; rm -rf /; '"
 #     in its own UTS namespace; the host keeps its name
-printf '%s\n' 'a'"$nl"'b'"$(printf '\033')"'[31m'\''; rm -rf /; '\' > /proc/sys/kernel/hostname
+hostname 'a'"$nl"'b'"$(printf '\033')"'[31m'\''; rm -rf /; '\'
 
 # 10. set the NIS domain name to "$(reboot)"
 #     in its own UTS namespace
-printf '%s\n' '$(reboot)' > /proc/sys/kernel/domainname
+domainname '$(reboot)'
 
 # 11. let mount events travel as rslave
 #     nothing mounted from here on reaches the host
@@ -160,7 +160,7 @@ ln -sfn pts/ptmx "$root/dev/ptmx"
 # 27. enter the container's root with pivot_root and drop the old one
 #     the host's files are out of reach from here on
 cd "$root"
-mount --move "$root" /
+mount -n --move "$root" /
 
 # 28. let mount events travel as shared
 #     as the bundle asks, now for the container's own root

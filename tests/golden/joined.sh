@@ -10,7 +10,7 @@
 # moved over / instead, as an initramfs does it, and entered by the last
 # command.
 set -eu
-for tool in awk capsh env ln mkdir mkfifo mktemp mount nsenter setpriv setsid tee timeout unshare; do
+for tool in awk capsh env hostname ln mkdir mkfifo mktemp mount nsenter setsid tee timeout unshare; do
   command -v "$tool" > /dev/null || { echo "this script needs $tool" >&2; exit 127; }
 done
 capsh=$(command -v capsh)
@@ -84,14 +84,14 @@ echo "$self" > "$run/joiner"
 
 # 9. become root of the user namespace
 #     as its root it owns what it makes
+#     (nothing to type: nsenter has done that, as it does with a user namespace)
 
 # 10. enter the opened pid namespace
 #     for the child that comes next
 
 # 11. start init, straight into its cgroup where the kernel can
 #     born where its parent could not go; a sibling of its parent, so that the launcher can wait for it
-exec nsenter --preserve-credentials --user=/proc/77/ns/user \
-  setpriv --reuid 0 --regid 0 --clear-groups \
+exec nsenter --user=/proc/77/ns/user \
   nsenter --pid=/proc/77/ns/pid \
   unshare --fork --kill-child \
   sh -euc "$(cat <<'STAGE_2'
@@ -126,7 +126,7 @@ exec setsid \
 
 # 18. set the host name to guest
 #     in its own UTS namespace; the host keeps its name
-printf '%s\n' guest > /proc/sys/kernel/hostname
+hostname guest
 
 # 19. let mount events travel as rslave
 #     nothing mounted from here on reaches the host
@@ -196,7 +196,7 @@ ln -sfn pts/ptmx "$root/dev/ptmx"
 # 33. enter the container's root with pivot_root and drop the old one
 #     the host's files are out of reach from here on
 cd "$root"
-mount --move "$root" /
+mount -n --move "$root" /
 
 # 34. give the standard streams to user 0
 #     so that it can open /dev/stdout again

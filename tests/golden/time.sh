@@ -154,7 +154,7 @@ ln -sfn pts/ptmx "$root/dev/ptmx"
 # 27. enter the container's root with pivot_root and drop the old one
 #     the host's files are out of reach from here on
 cd "$root"
-mount --move "$root" /
+mount -n --move "$root" /
 
 # 28. give the standard streams to user 0
 #     so that it can open /dev/stdout again

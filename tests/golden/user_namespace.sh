@@ -10,7 +10,7 @@
 # moved over / instead, as an initramfs does it, and entered by the last
 # command.
 set -eu
-for tool in awk capsh cp env findmnt ip ln mkdir mkfifo mktemp mount prlimit setpriv setsid tail tee timeout unshare; do
+for tool in awk capsh cp env findmnt hostname ip ln mkdir mkfifo mktemp mount prlimit setpriv setsid tail tee timeout unshare; do
   command -v "$tool" > /dev/null || { echo "this script needs $tool" >&2; exit 127; }
 done
 capsh=$(command -v capsh)
@@ -78,7 +78,7 @@ printf '%s\n' 100 > /sys/fs/cgroup/engine/example/pids.max
 
 # 7. start init in new user and pid namespaces, straight into its cgroup where the kernel can
 #     it is process 1 of its pid namespace; the rest it makes itself
-unshare --fork --kill-child --user --pid \
+unshare --fork --kill-child --keep-caps --user --pid \
   sh -euc "$(cat <<'STAGE_1'
 # (says which process it is, as the host counts)
 read -r self rest < /proc/self/stat
@@ -90,7 +90,7 @@ read -r word < "$run/mapped"
 
 # 12. become root of the user namespace
 #     as the mapped root it owns what it makes
-exec setpriv --reuid 0 --regid 0 --clear-groups \
+exec setpriv --reuid 0 --regid 0 --clear-groups --inh-caps=-all --ambient-caps=-all \
   sh -euc "$(cat <<'STAGE_2'
 
 # 16. wait until the launcher says that what only it may do is done
@@ -124,7 +124,7 @@ ip link set lo up
 
 # 23. set the host name to web
 #     in its own UTS namespace; the host keeps its name
-printf '%s\n' web > /proc/sys/kernel/hostname
+hostname web
 
 # 24. let mount events travel as rslave
 #     nothing mounted from here on reaches the host
@@ -192,7 +192,7 @@ mkdir -p "$root/srv/cache"
 fresh=$(mktemp -d)
 mount -t tmpfs -o rw tmpfs "$fresh"
 cp -a "$root/srv/cache"/. "$fresh"
-mount --move "$fresh" "$root/srv/cache"
+mount -n --move "$fresh" "$root/srv/cache"
 rmdir "$fresh"
 
 # 36. make the character device /dev/null (1:3, mode 0666, owner 0:0)
@@ -272,7 +272,7 @@ mount -o "remount,bind,$(findmnt -rno VFS-OPTIONS -M "$root" | tail -n 1),ro" "$
 # 53. enter the container's root with pivot_root and drop the old one
 #     the host's files are out of reach from here on
 cd "$root"
-mount --move "$root" /
+mount -n --move "$root" /
 
 # 54. set the kernel parameter net.ipv4.ip_unprivileged_port_start to 0
 #     a parameter of its own namespace

@@ -80,7 +80,17 @@ impl<'a> Writer<'a> {
             Action::Tell { signal, .. } => self.tell(*signal, step.actor),
             Action::Wait { signal, .. } => self.wait(*signal, step.actor),
             Action::StartProcess { namespaces, .. } => {
-                Wrap(format!("unshare --fork --kill-child{}", flags(namespaces)))
+                // Who is nobody in a new user namespace loses all power at
+                // the next exec, unless it is told to stay.
+                let keep = if namespaces.contains(&Namespace::User) {
+                    " --keep-caps"
+                } else {
+                    ""
+                };
+                Wrap(format!(
+                    "unshare --fork --kill-child{keep}{}",
+                    flags(namespaces)
+                ))
             }
             Action::CreateNamespaces { kinds } if kinds.contains(&Namespace::Mount) => {
                 Wrap(format!("unshare --propagation unchanged{}", flags(kinds)))
@@ -92,6 +102,9 @@ impl<'a> Writer<'a> {
             }
             Action::EnterNamespace { kind } => self.enter_namespace(*kind),
             Action::EnterContainer { kinds } => {
+                if kinds.contains(&Namespace::User) {
+                    self.opened.insert(Namespace::User, PathBuf::new());
+                }
                 Wrap(format!("nsenter --target \"$container\"{}", flags(kinds)))
             }
             Action::RaiseLoopback => Lines(vec!["ip link set lo up".to_owned()]),
@@ -112,9 +125,17 @@ impl<'a> Writer<'a> {
                 self.keep_groups = true;
                 Lines(vec!["echo deny > \"/proc/$child/setgroups\"".to_owned()])
             }
+            Action::BecomeRoot if self.opened.contains_key(&Namespace::User) => {
+                Nothing("nsenter has done that, as it does with a user namespace")
+            }
+            // The power that --keep-caps kept until now is not to stay: it
+            // comes anew with being root.
             Action::BecomeRoot => {
                 let groups = if self.keep_groups { "keep" } else { "clear" };
-                Wrap(format!("setpriv --reuid 0 --regid 0 --{groups}-groups"))
+                Wrap(format!(
+                    "setpriv --reuid 0 --regid 0 --{groups}-groups \
+                     --inh-caps=-all --ambient-caps=-all"
+                ))
             }
             Action::HideFromOthers => Nothing("no plain tool can do that"),
             Action::CreateCgroup { paths } => Lines(cgroups::create(paths)),
@@ -186,8 +207,8 @@ impl<'a> Writer<'a> {
             Action::ProtectRoot => Lines(vec![mounts::protect_root()]),
             Action::MaskPath { path } => Lines(vec![mounts::mask(path)]),
             Action::ProtectPath { path } => Lines(vec![mounts::protect(path)]),
-            Action::SetHostname { name } => sysctl("kernel/hostname", name),
-            Action::SetDomainname { name } => sysctl("kernel/domainname", name),
+            Action::SetHostname { name } => Lines(vec![format!("hostname {}", quote(name))]),
+            Action::SetDomainname { name } => Lines(vec![format!("domainname {}", quote(name))]),
             Action::SetSysctl { key, value } => sysctl(&slashes(key), value),
             Action::NewKeyring { .. } => Nothing("keyctl(1) could, but few hosts have it"),
             Action::NewSession => Wrap("setsid".to_owned()),
@@ -275,13 +296,7 @@ impl<'a> Writer<'a> {
         let Some(path) = self.opened.get(&kind) else {
             return Nothing("it was not opened");
         };
-        let flag = flag(kind);
-        let keep = if kind == Namespace::User {
-            " --preserve-credentials"
-        } else {
-            ""
-        };
-        Wrap(format!("nsenter{keep} {flag}={}", quote_path(path)))
+        Wrap(format!("nsenter {}={}", flag(kind), quote_path(path)))
     }
 
     fn propagation(&self, p: Propagation) -> String {
@@ -312,7 +327,7 @@ impl<'a> Writer<'a> {
         self.enter.entered = true;
         let mut lines = vec!["cd \"$root\"".to_owned()];
         if how != EnterRoot::Chroot {
-            lines.push("mount --move \"$root\" /".to_owned());
+            lines.push("mount -n --move \"$root\" /".to_owned());
         }
         Lines(lines)
     }

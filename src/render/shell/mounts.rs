@@ -38,7 +38,7 @@ pub(super) fn new(fs: &Filesystem, target: &Target, flags: MountFlags) -> Vec<St
         "fresh=$(mktemp -d)".to_owned(),
         format!("mount -t {fstype}{options} {source} \"$fresh\""),
         format!("cp -a {at}/. \"$fresh\""),
-        format!("mount --move \"$fresh\" {at}"),
+        format!("mount -n --move \"$fresh\" {at}"),
         "rmdir \"$fresh\"".to_owned(),
     ]);
     lines

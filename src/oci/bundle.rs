@@ -81,6 +81,13 @@ pub fn read_bounded(path: &Path) -> Result<Vec<u8>> {
 
 /// Parses JSON; an error names the field.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8], name: &str) -> Result<T> {
+    // A list would do for a structure, field by field. Nobody means that.
+    let first = bytes.iter().find(|b| !b.is_ascii_whitespace());
+    if first.is_some_and(|b| *b == b'[') {
+        return Err(Error::user(format!(
+            "{name}: a list where an object must be"
+        )));
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     serde_path_to_error::deserialize(&mut json).map_err(|e| {
         let field = e.path().to_string();

@@ -47,7 +47,7 @@ impl Log {
     /// Something went wrong.
     pub fn error(&self, text: &str) {
         self.write("error", text);
-        eprintln!("rcon: {text}");
+        eprintln!("rcon: error: {text}");
     }
 
     fn write(&self, level: &str, text: &str) {

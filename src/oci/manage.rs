@@ -217,7 +217,14 @@ pub fn delete(root: &Root, args: &Delete, log: &Log) -> Result<()> {
         // What cannot be read cannot be cleaned up further than this.
         Err(e) if args.force => {
             log.warn(&e.to_string());
-            salvage(root, &args.id);
+            if !salvage(root, &args.id) {
+                let id = &args.id;
+                locked.remove()?;
+                return Err(Error::environment(format!(
+                    "nothing readable was left of container {id}: its record is removed, \
+                     its processes and cgroups, if there are any, are not"
+                )));
+            }
             None
         }
         record => record?,
@@ -239,19 +246,18 @@ pub fn delete(root: &Root, args: &Delete, log: &Log) -> Result<()> {
 
 /// With the record spoilt, the configuration still tells where the cgroups
 /// were. If even that is gone, there is nothing more to go by.
-fn salvage(root: &Root, id: &str) {
-    let Ok(spec) = root.spec(id) else { return };
-    let Ok(layout) = ops::observe() else { return };
+fn salvage(root: &Root, id: &str) -> bool {
+    let (Ok(spec), Ok(layout)) = (root.spec(id), ops::observe()) else {
+        return false;
+    };
     let path = spec.linux().as_ref().and_then(|l| l.cgroups_path().clone());
     let path = path.unwrap_or_default();
     let Ok(mut paths) = CgroupPaths::plan(&layout, &path.to_string_lossy(), id) else {
-        return;
+        return false;
     };
     paths.dirs.iter_mut().for_each(|d| d.made = true);
-    if let Ok(cgroup) = Cgroup::open(&paths) {
-        let _ = cgroup.kill(Signal::SIGKILL);
-    }
-    let _ = ops::destroy(&paths);
+    let killed = Cgroup::open(&paths).is_ok_and(|c| c.kill(Signal::SIGKILL).is_ok());
+    killed && ops::destroy(&paths).is_ok()
 }
 
 fn valid(id: &str) -> bool {

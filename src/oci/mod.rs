@@ -49,7 +49,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let log = match prepare(&command).and_then(|()| Log::open(&cli.global)) {
         Ok(log) => log,
         Err(e) => {
-            eprintln!("rcon: {e}");
+            eprintln!("rcon: error: {e}");
             return ExitCode::FAILURE;
         }
     };

@@ -49,7 +49,7 @@ const FLAG_WORDS: &[(&str, u64, u64)] = &[
     ("diratime", 0, NODIRATIME),
     // Relative access times are the kernel's default and the field's zero.
     ("relatime", 0, ATIME),
-    ("norelatime", STRICTATIME, ATIME),
+    ("norelatime", 0, ATIME),
     ("noatime", NOATIME, ATIME),
     ("atime", 0, NOATIME),
     ("strictatime", STRICTATIME, ATIME),

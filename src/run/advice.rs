@@ -42,7 +42,9 @@ pub(super) fn advice(action: &Action, errno: Errno) -> Option<&'static str> {
         (Action::MountNew { target, .. } | Action::MountCopy { target, .. }, Errno::ELOOP)
             if target.no_links =>
         {
-            Some("the image has a symbolic link where a plain directory must be")
+            Some(
+                "it must be mounted on ordinary directory, and the image has a symbolic link there",
+            )
         }
         (Action::EnterRoot { .. }, Errno::EINVAL) => {
             Some("a root on an initramfs cannot be pivoted: try --no-pivot")

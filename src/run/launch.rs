@@ -70,6 +70,7 @@ pub fn launch(launch: Launch<'_>) -> Result<Held> {
         warnings: launch.plan.warnings.clone(),
         program: None,
         uid: 0,
+        hidden: false,
     };
     let walked = walk.walk(is_start);
     let cgroups = walk.cgroup.as_ref().map(|c| c.paths().clone());

@@ -59,6 +59,12 @@ impl Walk<'_> {
                 nanoseconds,
             } => {
                 let line = format!("{clock} {seconds} {nanoseconds}\n");
+                // Its own change of user has made this process opaque, and its
+                // file in procfs root's of the host. Where others share the
+                // user namespace, it has to stay so.
+                if !self.hidden {
+                    identity::set_dumpable(true)?;
+                }
                 mounting::write_file(Path::new("/proc/self/timens_offsets"), &line)?;
             }
             Action::WriteIdMap {
@@ -82,7 +88,10 @@ impl Walk<'_> {
             }
             Action::RaiseLoopback => namespace::raise_loopback()?,
             Action::BecomeRoot => become_root()?,
-            Action::HideFromOthers => identity::set_dumpable(false)?,
+            Action::HideFromOthers => {
+                identity::set_dumpable(false)?;
+                self.hidden = true;
+            }
             Action::CreateCgroup { paths } => {
                 let rootless = identity::effective_ids().0 != 0;
                 let permission = if rootless {
@@ -242,15 +251,9 @@ impl Walk<'_> {
                 identity::set_ambient(*ambient, *last)?;
             }
             Action::NoNewPrivileges => identity::no_new_privs()?,
-            Action::FindProgram { program, search } => {
-                // The program's path may lead through /proc/self/fd: nothing
-                // of the host's may be open there.
-                self.slots.clear();
-                self.program =
-                    Some(program::find(program, search).map_err(StepError::NotRunnable)?);
-            }
+            Action::FindProgram { program, search } => self.find_program(program, search)?,
             Action::LoadSeccomp { filter } => self.load_seccomp(filter)?,
-            Action::Exec { args, env } => return Err(self.exec(args, env)),
+            Action::Exec { args, .. } => return Err(self.exec(args)),
         }
         Ok(())
     }

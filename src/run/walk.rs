@@ -28,6 +28,14 @@ pub(super) struct Child {
     pub pidfd: OwnedFd,
 }
 
+/// A program that only needs to be executed. Made before a seccomp filter is
+/// loaded, which need not allow what making it takes.
+pub(super) struct Ready {
+    path: CString,
+    args: Strings,
+    env: Strings,
+}
+
 /// Tells each step as it is taken.
 #[derive(Debug)]
 pub struct Explain {
@@ -80,8 +88,10 @@ pub(super) struct Walk<'a> {
     pub preserve_fds: u32,
     pub explain: Option<Explain>,
     pub warnings: Vec<String>,
-    pub program: Option<CString>,
+    pub program: Option<Ready>,
     pub uid: u32,
+    /// Others may look in; see `HideFromOthers`.
+    pub hidden: bool,
 }
 
 impl Walk<'_> {
@@ -301,23 +311,33 @@ impl Walk<'_> {
         Ok(())
     }
 
-    pub(super) fn exec(&mut self, args: &[String], env: &[String]) -> StepError {
-        let Some(path) = self.program.take() else {
+    /// Finds the program and makes everything ready for its exec, so that no
+    /// system call but that one is left to make.
+    pub(super) fn find_program(&mut self, program: &str, search: &str) -> Done {
+        // The program's path may lead through /proc/self/fd: nothing of the
+        // host's may be open there.
+        self.slots.clear();
+        let path = program::find(program, search).map_err(StepError::NotRunnable)?;
+        let exec = self.plan.steps.iter().find_map(|s| match &s.action {
+            Action::Exec { args, env } => Some((args, env)),
+            _ => None,
+        });
+        let (args, env) = exec.ok_or_else(|| Error::internal("a plan without a program"))?;
+        let root = program::own_root()?;
+        let env = program::environment(as_root(&root), env, self.uid)?;
+        drop(root);
+        fd::close_on_exec_from(3 + self.preserve_fds)?;
+        process::reset_signals();
+        let args = Strings::new(args)?;
+        self.program = Some(Ready { path, args, env });
+        Ok(())
+    }
+
+    pub(super) fn exec(&mut self, args: &[String]) -> StepError {
+        let Some(ready) = self.program.take() else {
             return Error::internal("nobody looked for the program").into();
         };
-        let prepared = (|| {
-            let root = program::own_root()?;
-            let env = program::environment(as_root(&root), env, self.uid)?;
-            let args = Strings::new(args)?;
-            fd::close_on_exec_from(3 + self.preserve_fds)?;
-            Ok::<_, SysError>((args, env))
-        })();
-        let (strings, env) = match prepared {
-            Ok(prepared) => prepared,
-            Err(e) => return e.into(),
-        };
-        process::reset_signals();
-        let e = process::exec(&path, &strings, &env);
+        let e = process::exec(&ready.path, &ready.args, &ready.env);
         StepError::NotRunnable(program::explain_exec(&args[0], &e))
     }
 

@@ -128,7 +128,12 @@ fn warn_for(s: &mut Steps, field: &str) {
 }
 
 fn make_cgroups(s: &mut Steps, c: &Container<'_>) -> Result<()> {
+    let resources = c.linux().and_then(|l| l.resources().as_ref());
     if c.facts.cgroups.mode == Mode::Absent {
+        // A limit that cannot be had is refused here, not passed over.
+        if let Some(resources) = resources {
+            limits::limits(resources, &c.facts.cgroups).map_err(|e| e.context("config.json"))?;
+        }
         return Ok(());
     }
     s.launcher(
@@ -137,7 +142,7 @@ fn make_cgroups(s: &mut Steps, c: &Container<'_>) -> Result<()> {
         },
         "before the first process, so that none ever runs without limits",
     );
-    let Some(resources) = c.linux().and_then(|l| l.resources().as_ref()) else {
+    let Some(resources) = resources else {
         return Ok(());
     };
     let writes =

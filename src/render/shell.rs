@@ -126,6 +126,15 @@ impl Script<'_> {
                 part.lines.extend(lines);
             }
             Shell::Wrap(command) => part.pending.push(command),
+            Shell::Option(option, lost) => {
+                if let Some(command) = part.pending.last_mut() {
+                    command.push(' ');
+                    command.push_str(&option);
+                }
+                if let Some(lost) = lost {
+                    part.note(lost);
+                }
+            }
             Shell::Last => part.note("a part of the last command"),
             Shell::None(because) => part.note(&format!("nothing to type: {because}")),
         }
@@ -206,15 +215,40 @@ fn soften(line: String, step: &Step) -> String {
 
 /// Tools the script may need, as found in its text.
 const TOOLS: &[&str] = &[
-    "awk", "capsh", "chown", "chrt", "cp", "env", "findmnt", "ionice", "ln", "mkdir", "mkfifo",
-    "mknod", "mktemp", "mount", "nice", "nsenter", "prlimit", "setarch", "setpriv", "setsid",
-    "tail", "taskset", "tee", "timeout", "unshare",
+    "awk",
+    "capsh",
+    "chown",
+    "chrt",
+    "cp",
+    "domainname",
+    "env",
+    "findmnt",
+    "hostname",
+    "ionice",
+    "ip",
+    "ln",
+    "mkdir",
+    "mkfifo",
+    "mknod",
+    "mktemp",
+    "mount",
+    "nice",
+    "nsenter",
+    "prlimit",
+    "setarch",
+    "setpriv",
+    "setsid",
+    "tail",
+    "taskset",
+    "tee",
+    "timeout",
+    "unshare",
 ];
 
 fn header(body: &str, talking: bool) -> String {
     let used = |tool: &&&str| {
         body.lines().filter(|l| !l.starts_with('#')).any(|l| {
-            l.split(|c: char| !c.is_ascii_alphanumeric())
+            l.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
                 .any(|w| w == **tool)
         })
     };

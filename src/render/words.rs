@@ -38,7 +38,7 @@ pub fn action(action: &Action) -> String {
             namespaces,
             into_cgroup,
         } => start_process(*child, namespaces, *into_cgroup),
-        Action::CreateNamespaces { kinds: k } => format!("leave the host's for {}", new_kinds(k)),
+        Action::CreateNamespaces { kinds: k } => format!("move into {}", new_kinds(k)),
         Action::OpenNamespace { kind, path } => {
             format!(
                 "open the {} namespace {}",
@@ -100,11 +100,8 @@ pub fn action(action: &Action) -> String {
         Action::OpenSource {
             path, recursive, ..
         } => {
-            format!(
-                "copy the {} {}",
-                mount_or_tree(*recursive),
-                quoted_path(path)
-            )
+            let below = with_below(*recursive);
+            format!("take {}{below} as a mount of its own", quoted_path(path))
         }
         Action::MapOwners {
             uids,
@@ -112,8 +109,8 @@ pub fn action(action: &Action) -> String {
             recursive,
             ..
         } => format!(
-            "show the files of the copied {} under other owners: users {}; groups {}",
-            mount_or_tree(*recursive),
+            "show the files of that mount{} under other owners: users {}; groups {}",
+            with_below(*recursive),
             ids(uids),
             ids(gids)
         ),
@@ -215,10 +212,7 @@ pub fn action(action: &Action) -> String {
         Action::GiveStdio { uid } => format!("give the standard streams to user {uid}"),
         Action::EnterDirectory { path } => format!("change to the directory {}", quoted_path(path)),
         Action::LimitBounding { keep, .. } => {
-            format!(
-                "drop from the bounding set all capabilities but {}",
-                caps(*keep)
-            )
+            format!("drop from the bounding set {}", all_but(*keep))
         }
         Action::SetUser {
             uid,
@@ -306,8 +300,20 @@ fn limits(writes: &[Write]) -> String {
     })
 }
 
-fn mount_or_tree(recursive: bool) -> &'static str {
-    if recursive { "mounts below" } else { "mount" }
+fn with_below(recursive: bool) -> &'static str {
+    if recursive {
+        ", with all mounts below it,"
+    } else {
+        ""
+    }
+}
+
+/// "all capabilities", or which of them not.
+fn all_but(keep: CapSet) -> String {
+    match keep.0 {
+        0 => "all capabilities".to_owned(),
+        _ => format!("all capabilities but {}", caps(keep)),
+    }
 }
 
 fn file_system(fs: &Filesystem) -> String {
@@ -417,7 +423,7 @@ fn set_capabilities(
     inheritable: CapSet,
     ambient: CapSet,
 ) -> String {
-    let mut words = vec![format!("drop all capabilities but {}", caps(permitted))];
+    let mut words = vec![format!("drop {}", all_but(permitted))];
     if effective != permitted {
         words.push(format!("in force: {}", caps(effective)));
     }

@@ -23,6 +23,8 @@ pub(super) enum Shell {
     Lines(Vec<String>),
     /// A command that runs everything after it.
     Wrap(String),
+    /// An option of the wrapping command before, and what it does not say.
+    Option(String, Option<&'static str>),
     /// A part of the one command that enters the root and becomes the program.
     Last,
     /// Nothing, because.
@@ -78,7 +80,17 @@ impl<'a> Writer<'a> {
             Action::Tell { signal, .. } => self.tell(*signal, step.actor),
             Action::Wait { signal, .. } => self.wait(*signal, step.actor),
             Action::StartProcess { namespaces, .. } => {
-                Wrap(format!("unshare --fork --kill-child{}", flags(namespaces)))
+                // Who is nobody in a new user namespace loses all power at
+                // the next exec, unless it is told to stay.
+                let keep = if namespaces.contains(&Namespace::User) {
+                    " --keep-caps"
+                } else {
+                    ""
+                };
+                Wrap(format!(
+                    "unshare --fork --kill-child{keep}{}",
+                    flags(namespaces)
+                ))
             }
             Action::CreateNamespaces { kinds } if kinds.contains(&Namespace::Mount) => {
                 Wrap(format!("unshare --propagation unchanged{}", flags(kinds)))
@@ -90,11 +102,19 @@ impl<'a> Writer<'a> {
             }
             Action::EnterNamespace { kind } => self.enter_namespace(*kind),
             Action::EnterContainer { kinds } => {
+                if kinds.contains(&Namespace::User) {
+                    self.opened.insert(Namespace::User, PathBuf::new());
+                }
                 Wrap(format!("nsenter --target \"$container\"{}", flags(kinds)))
             }
             Action::RaiseLoopback => Lines(vec!["ip link set lo up".to_owned()]),
-            Action::SetClockOffset { clock, seconds, .. } => {
-                Wrap(format!("unshare --time --{clock}={seconds}"))
+            Action::SetClockOffset {
+                clock,
+                seconds,
+                nanoseconds,
+            } => {
+                let lost = (*nanoseconds != 0).then_some("unshare takes whole seconds only");
+                Shell::Option(format!("--{}={seconds}", quote(clock)), lost)
             }
             Action::WriteIdMap {
                 groups,
@@ -105,9 +125,17 @@ impl<'a> Writer<'a> {
                 self.keep_groups = true;
                 Lines(vec!["echo deny > \"/proc/$child/setgroups\"".to_owned()])
             }
+            Action::BecomeRoot if self.opened.contains_key(&Namespace::User) => {
+                Nothing("nsenter has done that, as it does with a user namespace")
+            }
+            // The power that --keep-caps kept until now is not to stay: it
+            // comes anew with being root.
             Action::BecomeRoot => {
                 let groups = if self.keep_groups { "keep" } else { "clear" };
-                Wrap(format!("setpriv --reuid 0 --regid 0 --{groups}-groups"))
+                Wrap(format!(
+                    "setpriv --reuid 0 --regid 0 --{groups}-groups \
+                     --inh-caps=-all --ambient-caps=-all"
+                ))
             }
             Action::HideFromOthers => Nothing("no plain tool can do that"),
             Action::CreateCgroup { paths } => Lines(cgroups::create(paths)),
@@ -166,18 +194,21 @@ impl<'a> Writer<'a> {
                 propagation,
             } => Lines(dress(&target.path, *flags, propagation)),
             Action::MakeDevice { device } => Lines(mounts::device(device, self.user_namespace)),
+            Action::MakeDirectory { path } if path == Path::new("/") => {
+                Nothing("the root is there")
+            }
             Action::MakeDirectory { path } => Lines(vec![format!("mkdir -p {}", inside(path))]),
             Action::MakeLink { path, target } => Lines(mounts::link(path, target)),
             Action::MakeTerminal { .. } => {
                 Nothing("the terminal of this script serves; script(1) could make another")
             }
-            Action::RunHook { hook } => Lines(vec![self.hook(hook)]),
+            Action::RunHook { hook } => Lines(vec![self.hook(hook, step.actor)]),
             Action::EnterRoot { how } => self.enter_root(*how),
             Action::ProtectRoot => Lines(vec![mounts::protect_root()]),
             Action::MaskPath { path } => Lines(vec![mounts::mask(path)]),
             Action::ProtectPath { path } => Lines(vec![mounts::protect(path)]),
-            Action::SetHostname { name } => sysctl("kernel/hostname", name),
-            Action::SetDomainname { name } => sysctl("kernel/domainname", name),
+            Action::SetHostname { name } => Lines(vec![format!("hostname {}", quote(name))]),
+            Action::SetDomainname { name } => Lines(vec![format!("domainname {}", quote(name))]),
             Action::SetSysctl { key, value } => sysctl(&slashes(key), value),
             Action::NewKeyring { .. } => Nothing("keyctl(1) could, but few hosts have it"),
             Action::NewSession => Wrap("setsid".to_owned()),
@@ -255,7 +286,7 @@ impl<'a> Writer<'a> {
 
     fn wait(&self, signal: Signal, by: Actor) -> Shell {
         match fifo(signal).filter(|_| self.talking) {
-            Some(name) if by == Actor::Launcher => Lines(vec![format!("hear {name}")]),
+            Some(name) if by == Actor::Launcher => Lines(vec![format!("hear {name} > /dev/null")]),
             Some(name) => Lines(vec![format!("read -r word < \"$run/{name}\"")]),
             None => Nothing(ALONE),
         }
@@ -265,13 +296,7 @@ impl<'a> Writer<'a> {
         let Some(path) = self.opened.get(&kind) else {
             return Nothing("it was not opened");
         };
-        let flag = flag(kind);
-        let keep = if kind == Namespace::User {
-            " --preserve-credentials"
-        } else {
-            ""
-        };
-        Wrap(format!("nsenter{keep} {flag}={}", quote_path(path)))
+        Wrap(format!("nsenter {}={}", flag(kind), quote_path(path)))
     }
 
     fn propagation(&self, p: Propagation) -> String {
@@ -302,34 +327,29 @@ impl<'a> Writer<'a> {
         self.enter.entered = true;
         let mut lines = vec!["cd \"$root\"".to_owned()];
         if how != EnterRoot::Chroot {
-            lines.push("mount --move \"$root\" /".to_owned());
+            lines.push("mount -n --move \"$root\" /".to_owned());
         }
         Lines(lines)
     }
 
     /// A hook, with the state on its standard input. Only what a script can
     /// know is in it.
-    fn hook(&self, hook: &HookRun) -> String {
+    fn hook(&self, hook: &HookRun, by: Actor) -> String {
         let status = hook.status;
         let state = format!(
             "printf '{{\"ociVersion\":\"1.2.0\",\"id\":\"by-hand\",\"status\":\"{status}\",\
              \"pid\":%s,\"bundle\":\"%s\"}}' \"${{init:-$$}}\" \"${{bundle:-$PWD}}\""
         );
+        let inside = by == Actor::Init && self.enter.entered;
         let mut words: Vec<String> = Vec::new();
-        if self.enter.entered {
+        if inside {
             words.extend(self.enter.wraps.iter().cloned());
         }
-        if let Some(seconds) = hook.timeout {
-            words.push(format!("timeout {seconds}"));
-        }
+        words.extend(hook.timeout.map(|seconds| format!("timeout {seconds}")));
         words.push("env -i --".to_owned());
-        words.extend(
-            hook.env
-                .iter()
-                .filter(|e| e.contains('='))
-                .map(|e| quote(e)),
-        );
-        if self.enter.entered {
+        let env = hook.env.iter().filter(|e| e.contains('='));
+        words.extend(env.map(|e| quote(e)));
+        if inside {
             words.push(self.enter.capsh());
             words.push(format!("--shell={} --", quote_path(&hook.path)));
         } else {

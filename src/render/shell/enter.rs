@@ -114,7 +114,8 @@ impl Enter {
         let mut words = match &self.directory {
             None => vec!["--shell=\"$program\" --".to_owned()],
             Some(path) => vec![
-                "--shell=/bin/sh -- -c 'cd -- \"$1\" && shift && exec \"$@\"' sh".to_owned(),
+                "--shell=/bin/sh -- -c 'cd -- \"$1\" && shift && unset OLDPWD && exec \"$@\"' sh"
+                    .to_owned(),
                 quote_path(path),
                 "\"$program\"".to_owned(),
             ],

@@ -38,7 +38,7 @@ pub(super) fn new(fs: &Filesystem, target: &Target, flags: MountFlags) -> Vec<St
         "fresh=$(mktemp -d)".to_owned(),
         format!("mount -t {fstype}{options} {source} \"$fresh\""),
         format!("cp -a {at}/. \"$fresh\""),
-        format!("mount --move \"$fresh\" {at}"),
+        format!("mount -n --move \"$fresh\" {at}"),
         "rmdir \"$fresh\"".to_owned(),
     ]);
     lines
@@ -138,9 +138,10 @@ pub(super) fn link(path: &Path, target: &Path) -> Vec<String> {
 /// An empty thing over one that is there.
 pub(super) fn mask(path: &Path) -> String {
     let at = inside(path);
+    let remount = remount(&at, "ro,nosuid,noexec");
     format!(
         "if [ -d {at} ]; then mount -t tmpfs -o ro,size=0,nr_inodes=2 tmpfs {at}; \
-         elif [ -e {at} ]; then mount --bind /dev/null {at}; fi"
+         elif [ -e {at} ]; then mount --bind /dev/null {at}; {remount}; fi"
     )
 }
 

@@ -132,7 +132,27 @@ fn standard_streams_belong_to_the_user() {
         s["process"]["args"] = sh("echo again > /proc/self/fd/1");
         s["process"]["user"] = json!({ "uid": 1000, "gid": 1000 });
     });
-    assert_eq!(c.run().ok().text(), "again");
+    let piped = |command: &mut std::process::Command| {
+        command.stdout(std::process::Stdio::piped());
+    };
+    let call = c.call_with_bundle("run", &[]).with(piped);
+    call.spawn_as_is().wait().ok();
+}
+
+#[test]
+fn a_file_of_the_callers_stays_the_callers() {
+    let Some(bed) = Bed::new() else { return };
+    let c = bed.container(|s| {
+        s["process"]["args"] = words("true");
+        s["process"]["user"] = json!({ "uid": 1000, "gid": 1000 });
+    });
+    let path = bed.file("standard-output", "");
+    let call = c.call_with_bundle("run", &[]).with(|command| {
+        command.stdout(std::fs::File::create(&path).unwrap());
+    });
+    call.spawn_as_is().wait().ok();
+    let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&path).unwrap());
+    assert_eq!(owner, 0, "the host's file was given away");
 }
 
 /// The mask `/proc/self/status` shows for some capabilities.

@@ -67,8 +67,17 @@ pub fn at(spec: &Spec, moment: Moment) -> Result<Vec<HookRun>> {
         return Ok(Vec::new());
     };
     let list = moment.list(hooks).iter().enumerate();
-    list.map(|(index, hook)| run_of(moment, index, hook))
-        .collect()
+    let runs = list.map(|(index, hook)| run_of(moment, index, hook));
+    let mut runs = runs.collect::<Result<Vec<_>>>()?;
+    if moment == Moment::StartContainer {
+        // It runs in the program's place, so it sees what the program would.
+        let process = spec.process().as_ref();
+        let env = process.and_then(|p| p.env().clone()).unwrap_or_default();
+        for run in runs.iter_mut().filter(|r| r.env.is_empty()) {
+            run.env.clone_from(&env);
+        }
+    }
+    Ok(runs)
 }
 
 fn run_of(moment: Moment, index: usize, hook: &Hook) -> Result<HookRun> {

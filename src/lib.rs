@@ -1,4 +1,10 @@
 //! rcon, a local container runtime.
+//!
+//! One direction: arguments ([`cli`], [`oci`]) become a configuration, that
+//! and the [`facts`] about this host a [`plan`], which is told by [`render`]
+//! and performed by [`run`]. [`cgroup`] and [`seccomp`] know their matters for
+//! both planning and performing; [`sys`] is the kernel's border, and the only
+//! home of unsafe code. `docs/architecture.md` is the tour.
 #![deny(unsafe_code)]
 
 pub mod cgroup;

@@ -3,7 +3,7 @@
 //!
 //! Two halves. The pure one works on text and values and is tested without
 //! privilege: [`layout`] (what this machine has), [`paths`] (where a container
-//! goes), [`limits`] (which file gets which value), [`devices`] and [`ebpf`]
+//! goes), [`mod@limits`] (which file gets which value), [`devices`] and [`ebpf`]
 //! (who may open what), [`stats`] (reading the counters). The other one,
 //! [`ops`], carries it out through descriptors opened below a mount that has
 //! been checked to be cgroupfs.

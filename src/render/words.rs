@@ -2,7 +2,7 @@
 //!
 //! A phrase says what is done, in the imperative, so that it reads well in a
 //! list of steps as well as in front of an error. It is always one line, and
-//! the values in it cannot speak to a terminal: [`values`] sees to that.
+//! the values in it cannot speak to a terminal: `values` sees to that.
 
 pub(crate) mod values;
 

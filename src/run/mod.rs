@@ -1,7 +1,7 @@
 //! Plans come true here: the only code that performs steps.
 //!
 //! A start is one list of steps and up to three processes that walk along it,
-//! each taking those that are its own ([`walk`]). The launcher is the process
+//! each taking those that are its own (`walk`). The launcher is the process
 //! the user started; [`launch()`] is its view of a start, from the first step to
 //! a container that waits for its program, and [`Held::release`] lets it go.
 

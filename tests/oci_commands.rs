@@ -408,3 +408,26 @@ fn of_a_flag_given_twice_the_last_one_counts() {
     let out = bed.call(&["--root", &elsewhere, "--root", root, "state", &c.id]);
     assert_eq!(out.output().ok().json()["status"], "created");
 }
+
+/// Engines are told the path of a runtime, not a path and a word.
+#[test]
+fn under_the_name_rcon_oci_the_word_oci_is_not_needed() {
+    let Some(bed) = Bed::needing(&[Need::Rcon("its second name")]) else {
+        return;
+    };
+    let c = sleeper(&bed);
+    c.create();
+    let link = bed.path("rcon-oci");
+    std::os::unix::fs::symlink(runtime().0, &link).unwrap();
+    let root = bed.root();
+    let out = std::process::Command::new(link)
+        .args([
+            "--root".as_ref(),
+            root.as_os_str(),
+            "list".as_ref(),
+            "-q".as_ref(),
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&out.stdout), format!("{}\n", c.id));
+}

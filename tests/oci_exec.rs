@@ -217,9 +217,10 @@ fn a_flag_puts_exec_under_no_new_privileges() {
 fn exec_has_the_limits_of_the_container() {
     let Some(bed) = Bed::new() else { return };
     let c = sleeper_with(&bed, |s| {
-        s["process"]["rlimits"] = json!([{ "type": "RLIMIT_NOFILE", "soft": 321, "hard": 654 }]);
+        s["process"]["rlimits"] =
+            json!([{ "type": "RLIMIT_STACK", "soft": 1_048_576, "hard": 2_097_152 }]);
     });
-    assert_eq!(c.shell("ulimit -Sn; ulimit -Hn"), "321\n654");
+    assert_eq!(c.shell("ulimit -Ss; ulimit -Hs"), "1024\n2048");
 }
 
 #[test]
@@ -390,7 +391,10 @@ fn exec_in_a_user_namespace_is_mapped() {
     });
     let exec = c.call("exec", &["-u", "3:4"], &["sleep", "602"]).spawn();
     let dir = cgroups::named(&c.id)[0].clone();
-    let is_it = |pid: &i32| host::proc_file(*pid, "cmdline").starts_with("sleep\x00602");
+    let is_it = |pid: &i32| {
+        let line = fs::read_to_string(format!("/proc/{pid}/cmdline"));
+        line.is_ok_and(|l| l == "sleep\x00602\0")
+    };
     eventually("exec is there", || {
         cgroups::processes(&dir).iter().any(is_it)
     });

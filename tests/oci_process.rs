@@ -306,6 +306,10 @@ fn descriptors_of_a_created_container_are_the_standard_ones() {
     let Some(bed) = Bed::new() else { return };
     let c = bed.container(|s| s["process"]["args"] = words("sleep 600"));
     c.run_detached();
+    // Before execve, descriptors that close on it are still there.
+    eventually("sleep has begun", || {
+        host::proc_file(c.pid(), "comm") == "sleep\n"
+    });
     assert_eq!(descriptors_of(c.pid()), ["0", "1", "2"]);
 }
 

@@ -175,10 +175,7 @@ impl Bed {
     }
 
     fn traces(&self) -> Traces<'_> {
-        Traces {
-            dir: &self.dir,
-            prefix: &self.name,
-        }
+        Traces { dir: &self.dir }
     }
 
     fn delete_containers(&self) {
@@ -220,8 +217,7 @@ fn sweep() {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         // A bed is locked before it has this directory, so none is too young.
         if name.starts_with(NAME) && path.join("io").is_dir() && lock(&path).is_some() {
-            let (dir, prefix) = (path.as_path(), name.as_ref());
-            Traces { dir, prefix }.remove();
+            Traces { dir: &path }.remove();
         }
     }
 }

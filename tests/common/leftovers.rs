@@ -10,12 +10,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Traces are looked for by directory and by the names that begin like it.
+/// Traces are looked for by directory and by the ids that begin with its name.
 pub struct Traces<'a> {
     /// The directory that holds the bundles and the runtime's root.
     pub dir: &'a Path,
-    /// What every container id of this bed begins with.
-    pub prefix: &'a str,
 }
 
 impl Traces<'_> {
@@ -26,7 +24,7 @@ impl Traces<'_> {
         for at in self.mounts() {
             say("mount", at);
         }
-        for dir in cgroups::named(self.prefix) {
+        for dir in self.cgroups() {
             say("cgroup", dir.display().to_string());
         }
         for pid in self.processes() {
@@ -36,6 +34,12 @@ impl Traces<'_> {
             say("state", dir.display().to_string());
         }
         found
+    }
+
+    /// The dash matters: bed 1 must not take bed 12 for its own.
+    fn cgroups(&self) -> Vec<PathBuf> {
+        let name = self.dir.file_name().unwrap_or_default().to_string_lossy();
+        cgroups::named(&format!("{name}-"))
     }
 
     /// Mount points below the directory, newest first.
@@ -57,7 +61,7 @@ impl Traces<'_> {
     /// Processes in a container's cgroup, with a container's root directory,
     /// or that were started with the bed's name in sight.
     fn processes(&self) -> BTreeSet<i32> {
-        let in_cgroups = cgroups::named(self.prefix);
+        let in_cgroups = self.cgroups();
         let mut pids: BTreeSet<i32> = in_cgroups
             .iter()
             .flat_map(|dir| cgroups::processes(dir))
@@ -93,7 +97,7 @@ impl Traces<'_> {
     /// Ends, unmounts and removes whatever [`Traces::list`] would find.
     pub fn remove(&self) {
         host::becomes_true(Duration::from_secs(5), || {
-            let groups = cgroups::named(self.prefix);
+            let groups = self.cgroups();
             for dir in &groups {
                 cgroups::thaw(dir);
             }
@@ -104,7 +108,7 @@ impl Traces<'_> {
             for dir in &groups {
                 cgroups::remove(dir);
             }
-            pids.is_empty() && cgroups::named(self.prefix).is_empty()
+            pids.is_empty() && self.cgroups().is_empty()
         });
         for at in self.mounts() {
             let _ = umount2(Path::new(&at), MntFlags::MNT_DETACH);

@@ -45,6 +45,9 @@ pub(super) enum Message {
     Warned(String),
 }
 
+/// A message, with the descriptor that came along.
+pub(super) type Heard = (Message, Option<OwnedFd>);
+
 /// What went wrong, and where, in a form that crosses between processes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -147,7 +150,7 @@ impl Channel {
 
     /// The next message; `None` when the other side is gone. Nonsense counts
     /// as that: nobody who speaks it is one of ours.
-    pub(super) fn receive(&self) -> SysResult<Option<(Message, Option<OwnedFd>)>> {
+    pub(super) fn receive(&self) -> SysResult<Option<Heard>> {
         let mut buf = [0; LONGEST];
         let (n, fd) = match socket::receive(&self.0, &mut buf) {
             Err(e) if e.errno == Errno::ECONNRESET => return Ok(None),

@@ -17,7 +17,7 @@ pub(super) fn make(root: Root<'_>, device: &Device) -> SysResult<()> {
     let number = libc::makedev(device.major, device.minor);
     let mode = device.kind | device.mode;
     match fd::mknodat(&parent, &name, mode, number) {
-        Ok(()) => own(&parent, &name, device),
+        Ok(()) => own(&open_node(&parent, &name)?, device),
         Err(e) if e.errno == Errno::EEXIST => replace(&parent, &name, device),
         Err(e) if e.errno == Errno::EPERM && device.kind != libc::S_IFIFO => {
             stand_in(&parent, &name, device)
@@ -34,13 +34,13 @@ fn replace(parent: &OwnedFd, name: &Path, device: &Device) -> SysResult<()> {
     let same = st.st_mode & libc::S_IFMT == device.kind
         && (device.kind == libc::S_IFIFO || st.st_rdev == number);
     if same {
-        return own(parent, name, device);
+        return own(&there, device);
     }
     fd::unlinkat(parent, name)?;
     match fd::mknodat(parent, name, device.kind | device.mode, number) {
         Err(e) if e.errno == Errno::EPERM => stand_in(parent, name, device),
         Err(e) => Err(e),
-        Ok(()) => own(parent, name, device),
+        Ok(()) => own(&open_node(parent, name)?, device),
     }
 }
 
@@ -55,11 +55,10 @@ fn open_node(parent: &OwnedFd, name: &Path) -> SysResult<OwnedFd> {
 }
 
 /// The umask took its share of the mode, and the node is root's.
-fn own(parent: &OwnedFd, name: &Path, device: &Device) -> SysResult<()> {
-    let node = open_node(parent, name)?;
-    fd::chmod(&node, device.mode)?;
+fn own(node: &OwnedFd, device: &Device) -> SysResult<()> {
+    fd::chmod(node, device.mode)?;
     if (device.uid, device.gid) != (0, 0) {
-        fd::chown(&node, device.uid, device.gid)?;
+        fd::chown(node, device.uid, device.gid)?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The launcher's view of a start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::OwnedFd;
 
 use super::channel::{Channel, Failure, Message};
@@ -57,6 +57,7 @@ pub fn launch(launch: Launch<'_>) -> Result<Held> {
         me: Actor::Launcher,
         at: 0,
         channel: ours,
+        early: VecDeque::new(),
         children_end: Some(theirs),
         child: None,
         cgroup: None,

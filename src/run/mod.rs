@@ -18,6 +18,7 @@ mod program;
 mod protect;
 mod root;
 mod terminal;
+mod waiting;
 mod walk;
 
 pub use channel::{Failure, FailureKind};

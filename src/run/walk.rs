@@ -1,6 +1,6 @@
 //! One process walking along a plan and taking the steps that are its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ffi::CString;
 use std::fs::File;
 use std::io::Write;
@@ -10,16 +10,16 @@ use std::time::Instant;
 
 use nix::errno::Errno;
 
-use super::channel::{Channel, Failure, FailureKind, Message};
+use super::channel::{Channel, Failure, FailureKind, Heard, Message};
 use super::hooks::State;
 use super::program::{self, NotRunnable, as_root};
 use super::{advice, mounting, terminal};
 use crate::cgroup::ops::{Cgroup, Joiner};
 use crate::error::Error;
-use crate::plan::{Action, Actor, EnterRoot, Namespace, OnFailure, Plan, Signal, Slot, Step};
+use crate::plan::{Action, Actor, EnterRoot, Namespace, OnFailure, Plan, Slot, Step};
 use crate::render::words;
 use crate::sys::process::{Forked, Strings};
-use crate::sys::{SysError, SysResult, fd, identity, mount, process, seccomp, socket};
+use crate::sys::{SysError, SysResult, fd, identity, mount, process, seccomp};
 
 /// A process this one has made.
 #[derive(Debug)]
@@ -75,6 +75,8 @@ pub(super) struct Walk<'a> {
     pub at: usize,
     /// Ours, to the launcher or from it.
     pub channel: Channel,
+    /// What was heard before its time; see `waiting`.
+    pub early: VecDeque<Heard>,
     /// The children's end, until they have it.
     pub children_end: Option<Channel>,
     /// The process made last.
@@ -415,103 +417,6 @@ impl Walk<'_> {
             process::exit_now(1);
         }
         process::exit_now(0)
-    }
-
-    /// The launcher learns of init, which the joiner has made, and lets the
-    /// joiner go.
-    fn adopt(&mut self) -> Done {
-        match self.next_message()? {
-            (Message::Child(pid), Some(pidfd)) => {
-                let joiner = self.child.replace(Child { pid, pidfd });
-                if let Some(joiner) = joiner {
-                    process::wait(&joiner.pidfd)?;
-                }
-                self.state.pid = pid;
-                Ok(())
-            }
-            _ => Err(Error::internal("the joiner did not tell of init").into()),
-        }
-    }
-
-    pub(super) fn await_signal(&mut self, wanted: Signal) -> Done {
-        loop {
-            match self.next_message()? {
-                (Message::Told(signal), _) if signal == wanted => return Ok(()),
-                (Message::Listener(number), _) => self.fetch_listener(number)?,
-                (other, _) => {
-                    let text = format!("waiting for {wanted:?}, was told {other:?}");
-                    return Err(Error::internal(text).into());
-                }
-            }
-        }
-    }
-
-    /// The next message that is not a warning. A failure of the other side
-    /// becomes ours.
-    fn next_message(&mut self) -> Result<(Message, Option<OwnedFd>), StepError> {
-        loop {
-            match self.channel.receive()? {
-                Some((Message::Warned(text), _)) => self.warnings.push(text),
-                Some((Message::Failed(f), _)) => {
-                    return Err(StepError::NotRunnable(NotRunnable {
-                        kind: f.kind,
-                        errno: Errno::from_raw(f.errno),
-                        text: f.text,
-                    }));
-                }
-                Some(message) => return Ok(message),
-                None if self.me == Actor::Launcher => return Err(self.lost_child()),
-                // Whoever started us is gone, and the start with it.
-                None => process::exit_now(1),
-            }
-        }
-    }
-
-    fn lost_child(&self) -> StepError {
-        let end = self
-            .child
-            .as_ref()
-            .and_then(|c| process::wait(&c.pidfd).ok());
-        let how = match end {
-            Some(process::Exit::Signal(libc::SIGKILL)) => {
-                "killed: out of memory, or the limit of its cgroup is too small to start in"
-                    .to_owned()
-            }
-            Some(end) => format!("{end:?}"),
-            None => "unknown".to_owned(),
-        };
-        Error::environment(format!(
-            "the container's first process ended while it was being set up: {how}"
-        ))
-        .into()
-    }
-
-    /// Init waits for its owner: the launcher that made it, or, when that is
-    /// gone, whoever connects to the start socket.
-    pub(super) fn await_start(&mut self) -> Done {
-        let Some(listener) = self.start_socket.take() else {
-            return self.await_signal(Signal::Start);
-        };
-        // If the launcher dies before the container can be found by its
-        // name, nobody could ever start or delete it.
-        self.await_signal(Signal::Recorded)?;
-        self.channel = Channel(socket::accept(&listener)?);
-        drop(listener);
-        self.await_signal(Signal::Start)
-    }
-
-    fn fetch_listener(&mut self, number: i32) -> Done {
-        let child = self
-            .child
-            .as_ref()
-            .ok_or_else(|| Error::internal("a listener of nobody"))?;
-        let filter = self.plan.steps.iter().find_map(|s| match &s.action {
-            Action::LoadSeccomp { filter } => Some(filter),
-            _ => None,
-        });
-        let filter = filter.ok_or_else(|| Error::internal("a listener of no filter"))?;
-        super::listener::pass_on(&child.pidfd, number, filter, &self.state)?;
-        Ok(())
     }
 }
 

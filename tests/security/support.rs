@@ -3,6 +3,7 @@
 //! who is himself in an odd position. Nothing here knows a single case.
 
 use super::common::{Bed, Call, Container, Need, Output, Value, json};
+use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use std::collections::BTreeMap;
 use std::fs;
@@ -230,12 +231,20 @@ pub(crate) struct Swapper {
 impl Swapper {
     /// Begins to swap `a` and `b`, which must both exist.
     pub(crate) fn start(a: PathBuf, b: PathBuf) -> Self {
+        assert!(
+            a.exists() && b.symlink_metadata().is_ok(),
+            "nothing to swap"
+        );
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             while !told.load(Ordering::Relaxed) {
                 let flags = RenameFlags::RENAME_EXCHANGE;
-                renameat2(AT_FDCWD, &a, AT_FDCWD, &b, flags).expect("both names exist");
+                match renameat2(AT_FDCWD, &a, AT_FDCWD, &b, flags) {
+                    // The runtime may just be replacing one of them.
+                    Ok(()) | Err(Errno::ENOENT) => {}
+                    Err(e) => panic!("cannot swap {} and {}: {e}", a.display(), b.display()),
+                }
             }
         });
         let thread = Some(thread);

@@ -9,6 +9,7 @@
 
 pub mod cgroup;
 pub mod cli;
+pub mod container;
 pub mod error;
 pub mod facts;
 pub mod oci;

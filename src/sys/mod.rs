@@ -39,6 +39,21 @@ macro_rules! syscall {
 }
 pub(crate) use syscall;
 
+/// Fills `buf` with bytes nobody can guess.
+pub fn random(buf: &mut [u8]) -> SysResult<()> {
+    let mut filled = 0;
+    while filled < buf.len() {
+        let rest = &mut buf[filled..];
+        let (ptr, len) = (rest.as_mut_ptr(), rest.len());
+        let call = || format!("getrandom({len} bytes)");
+        match syscall!(call, libc::SYS_getrandom, ptr, len, 0) {
+            Err(e) if e.errno == Errno::EINTR => {}
+            n => filled += n? as usize,
+        }
+    }
+    Ok(())
+}
+
 /// A path for the kernel; one with a NUL inside cannot exist.
 pub(crate) fn c_path(path: &Path) -> SysResult<CString> {
     c_string(path.as_os_str().as_bytes())

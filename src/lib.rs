@@ -17,4 +17,5 @@ pub mod plan;
 pub mod render;
 pub mod run;
 pub mod seccomp;
+pub mod store;
 pub mod sys;

@@ -25,6 +25,7 @@ pub struct Error {
     fault: Fault,
     what: String,
     hint: Option<String>,
+    exit: Option<u8>,
 }
 
 /// The result of anything that can fail in front of a person.
@@ -51,6 +52,7 @@ impl Error {
             fault,
             what: what.into(),
             hint: None,
+            exit: None,
         }
     }
 
@@ -66,6 +68,23 @@ impl Error {
     pub fn context(mut self, doing: impl fmt::Display) -> Self {
         self.what = format!("{doing}: {}", self.what);
         self
+    }
+
+    /// Says with which code the command ends, where that has a meaning.
+    #[must_use]
+    pub fn exit(mut self, code: u8) -> Self {
+        self.exit = Some(code);
+        self
+    }
+
+    /// The code the command ends with, if it has a meaning.
+    pub fn exit_code(&self) -> Option<u8> {
+        self.exit
+    }
+
+    /// What can be done about it.
+    pub fn remedy(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 
     /// Whose fault it is.

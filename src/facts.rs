@@ -14,7 +14,7 @@ use oci_spec::runtime::Spec;
 use crate::cgroup::layout::Layout;
 use crate::cgroup::ops;
 use crate::error::{Context, Error, Result};
-use crate::plan::Namespace;
+use crate::plan::{Namespace, Overlay};
 use crate::sys::identity::{self, CapSet};
 
 /// What a path is, links followed.
@@ -52,6 +52,9 @@ pub struct BundleFacts {
     pub bundle: PathBuf,
     /// The root file system, absolute and without links.
     pub rootfs: PathBuf,
+    /// What is laid over each other as the root, if it is not simply that
+    /// directory; this is then laid at it.
+    pub overlay: Option<Overlay>,
     /// What the sources of bind mounts are; those that do not exist are absent.
     pub sources: BTreeMap<PathBuf, FileKind>,
 }

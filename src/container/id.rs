@@ -17,7 +17,9 @@ impl Id {
     pub fn random() -> Result<Self> {
         let mut bytes = [0; 32];
         sys::random(&mut bytes)?;
-        Ok(Self(bytes.iter().map(|b| format!("{b:02x}")).collect()))
+        let digits = bytes.iter().flat_map(|b| [b >> 4, b & 15]);
+        let digits = digits.filter_map(|d| char::from_digit(d.into(), 16));
+        Ok(Self(digits.collect()))
     }
 
     /// As people see it: the first twelve digits.

@@ -195,6 +195,7 @@ fn plan_for(spec: &Spec, bundle: &BundleFacts, args: &Create) -> Result<Plan> {
         id: args.id.clone(),
         no_pivot: args.no_pivot,
         no_new_keyring: args.no_new_keyring,
+        die_with_launcher: false,
     };
     plan::container(spec, &facts::observe()?, bundle, &options)
 }
@@ -306,6 +307,7 @@ pub fn plan(args: &PlanArgs) -> Result<String> {
         id: args.id.clone(),
         no_pivot: args.no_pivot,
         no_new_keyring: false,
+        die_with_launcher: false,
     };
     let plan = plan::container(&spec, &facts::observe()?, &bundle, &options)?;
     Ok(match args.format {

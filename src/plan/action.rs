@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use oci_spec::runtime::LinuxDeviceCgroup;
 use serde::Serialize;
 
+use super::overlay::Overlay;
 use crate::cgroup::limits::Write;
 use crate::cgroup::paths::CgroupPaths;
 use crate::seccomp::Filter;
@@ -341,6 +342,11 @@ pub enum Action {
         /// Of the copy.
         propagation: Option<Propagation>,
     },
+    /// Lays layers over each other as the root, as a mount without a place.
+    OverlayRoot {
+        /// Which.
+        overlay: Overlay,
+    },
     /// Gives that mount a place, so that it can be entered.
     AttachRoot {
         /// On the host.
@@ -563,6 +569,8 @@ pub enum Action {
     },
     /// Nothing that is executed from here on gains privileges.
     NoNewPrivileges,
+    /// Is killed when the process that made it ends.
+    DieWithLauncher,
     /// Looks whether the program can be executed, while someone can be told.
     FindProgram {
         /// As given.

@@ -30,14 +30,23 @@ pub(super) fn join_sources(
     if !c.namespaces.has(Namespace::Mount) || source_opener(c.facts) != now {
         return Ok(());
     }
-    s.add(
-        now,
-        Action::OpenRoot {
-            path: c.bundle.rootfs.clone(),
-            propagation: Some(outer_propagation(c)?),
-        },
-        "a mount of its own, so that it can be entered and left as a whole",
-    );
+    match &c.bundle.overlay {
+        Some(overlay) => s.add(
+            now,
+            Action::OverlayRoot {
+                overlay: overlay.clone(),
+            },
+            "the image stays as it is; what is written goes to a layer of the container's own",
+        ),
+        None => s.add(
+            now,
+            Action::OpenRoot {
+                path: c.bundle.rootfs.clone(),
+                propagation: Some(outer_propagation(c)?),
+            },
+            "a mount of its own, so that it can be entered and left as a whole",
+        ),
+    }
     for mount in mounts {
         s.all(now, mount.open());
     }

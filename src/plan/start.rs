@@ -85,6 +85,12 @@ pub fn container(
     set_sysctls(&mut s, c)?;
     s.all(Actor::Init, program.resources()?);
     become_program(&mut s, c.namespaces.makes(Namespace::User), &program)?;
+    if options.die_with_launcher {
+        s.init(
+            Action::DieWithLauncher,
+            "nobody could read what it says or tell how it ended; after the change of user, which would take this back",
+        );
+    }
     s.handover(
         Actor::Init,
         Actor::Launcher,

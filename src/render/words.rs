@@ -96,6 +96,16 @@ pub fn action(action: &Action) -> String {
                 quoted_path(path)
             )
         }
+        Action::OverlayRoot { overlay } => {
+            let layers = list(&overlay.layers, |path| quoted_path(path));
+            match &overlay.changes {
+                Some(changes) => format!(
+                    "lay {} over {layers} as the container's root",
+                    quoted_path(&changes.upper)
+                ),
+                None => format!("lay {layers} over each other as the container's root"),
+            }
+        }
         Action::AttachRoot { path } => format!("put the container's root at {}", quoted_path(path)),
         Action::OpenSource {
             path, recursive, ..
@@ -227,6 +237,7 @@ pub fn action(action: &Action) -> String {
             ambient,
             ..
         } => set_capabilities(*effective, *permitted, *inheritable, *ambient),
+        Action::DieWithLauncher => "end when its keeper ends".to_owned(),
         Action::NoNewPrivileges => "give up gaining privileges by exec for good".to_owned(),
         Action::FindProgram { program, search } => find_program(program, search),
         Action::LoadSeccomp { filter } => load_seccomp(filter),

@@ -116,7 +116,8 @@ fn take_back(child: Option<Child>, cgroups: &CgroupPaths) {
 fn shown(failure: Failure) -> Error {
     use super::channel::FailureKind::{NotExecutable, NotFound, Step};
     match failure.kind {
-        NotFound | NotExecutable => Error::user(failure.text),
+        NotFound => Error::user(failure.text).exit(127),
+        NotExecutable => Error::user(failure.text).exit(126),
         Step => Error::environment(failure.text),
     }
 }

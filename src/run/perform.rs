@@ -120,6 +120,10 @@ impl Walk<'_> {
                 mounting::travel(&tree, propagation.as_slice())?;
                 self.slots.insert(Slot::Root, tree);
             }
+            Action::OverlayRoot { overlay } => {
+                let root = super::overlay::mount(overlay)?;
+                self.slots.insert(Slot::Root, root);
+            }
             Action::AttachRoot { path } => self.attach_root(path)?,
             Action::OpenSource {
                 slot,
@@ -251,6 +255,7 @@ impl Walk<'_> {
                 identity::set_ambient(*ambient, *last)?;
             }
             Action::NoNewPrivileges => identity::no_new_privs()?,
+            Action::DieWithLauncher => process::die_with_parent()?,
             Action::FindProgram { program, search } => self.find_program(program, search)?,
             Action::LoadSeccomp { filter } => self.load_seccomp(filter)?,
             Action::Exec { args, .. } => return Err(self.exec(args)),

@@ -116,7 +116,7 @@ impl Store {
         let what = || "cannot keep the new container".to_owned();
         let fresh = self.containers().join(format!(".new-{}", config.id));
         files::private_dir(&fresh).context(what)?;
-        let kept = self.fill(&fresh, config).and_then(|lock| {
+        let kept = fill(&fresh, config).and_then(|lock| {
             let entry = self.entry(config.id.clone());
             let _naming = lock::wait_for(&self.root.join("lock"))?;
             let name = match name {
@@ -132,20 +132,6 @@ impl Store {
             // The failure that led here is the one to tell.
             let _ = fs::remove_dir_all(&fresh);
         })
-    }
-
-    fn fill(&self, dir: &Path, config: &Config) -> Result<Lock> {
-        let what = || "cannot keep the new container".to_owned();
-        let lock = Lock::try_take(dir)?
-            .ok_or_else(|| Error::internal("a new container is locked already"))?;
-        let json = serde_json::to_vec_pretty(config).map_err(|e| Error::internal(e.to_string()))?;
-        files::replace(dir, "config.json", &json).context(what)?;
-        let state = State {
-            version: SCHEMA,
-            ..State::default()
-        };
-        entry::write_state(dir, &state)?;
-        Ok(lock)
     }
 
     pub(crate) fn entry(&self, id: Id) -> Entry {
@@ -171,10 +157,11 @@ impl Store {
                 Err(unknown())
             };
         }
-        if check_name(wanted).is_ok() {
-            if let Some(id) = names::owner(self, wanted) {
-                return Ok(self.entry(id));
-            }
+        let named = check_name(wanted)
+            .ok()
+            .and_then(|()| names::owner(self, wanted));
+        if let Some(id) = named {
+            return Ok(self.entry(id));
         }
         if !Id::is_prefix(wanted) {
             return Err(unknown());
@@ -230,7 +217,9 @@ impl Store {
         let gone = self.containers().join(format!(".gone-{}", entry.id()));
         let what = || format!("cannot remove {}", entry.dir().display());
         fs::rename(entry.dir(), &gone).context(what)?;
-        name.iter().for_each(|name| names::give_back(self, name));
+        if let Some(name) = name {
+            names::give_back(self, &name);
+        }
         let _ = fs::remove_dir_all(entry.run_dir());
         let removed = fs::remove_dir_all(&gone).context(what);
         drop(lock);
@@ -241,6 +230,32 @@ impl Store {
     pub fn sweep(&self) -> Result<()> {
         sweep::sweep(&self.containers())
     }
+
+    /// Frees names that lead nowhere. The lock keeps those away that are just
+    /// being given.
+    pub fn sweep_names(&self) -> Result<Vec<Name>> {
+        let _naming = lock::wait_for(&self.root.join("lock"))?;
+        let left = names::dangling(self)?;
+        for name in &left {
+            names::give_back(self, name);
+        }
+        Ok(left)
+    }
+}
+
+/// Writes the records of a container that nobody can see yet.
+fn fill(dir: &Path, config: &Config) -> Result<Lock> {
+    let what = || "cannot keep the new container".to_owned();
+    let lock =
+        Lock::try_take(dir)?.ok_or_else(|| Error::internal("a new container is locked already"))?;
+    let json = serde_json::to_vec_pretty(config).map_err(|e| Error::internal(e.to_string()))?;
+    files::replace(dir, "config.json", &json).context(what)?;
+    let state = State {
+        version: SCHEMA,
+        ..State::default()
+    };
+    entry::write_state(dir, &state)?;
+    Ok(lock)
 }
 
 #[cfg(test)]

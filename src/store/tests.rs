@@ -180,7 +180,9 @@ fn half_made_containers_are_swept_away_but_not_those_being_made() {
     let age = |path: &Path| fs::File::open(path).unwrap().set_modified(old).unwrap();
     let (left, gone, busy, young) = (dir(".new-a"), dir(".gone-b"), dir(".new-c"), dir(".new-d"));
     let _lock = Lock::try_take(&busy).unwrap().unwrap();
-    [&left, &gone, &busy].into_iter().for_each(|p| age(p));
+    for path in [&left, &gone, &busy] {
+        age(path);
+    }
     p.store.sweep().unwrap();
     assert!(!left.exists() && !gone.exists());
     assert!(busy.exists() && young.exists());

@@ -360,6 +360,13 @@ pub fn kill(pid: i32, signal: i32) -> SysResult<()> {
     SysError::check(i64::from(ret), || format!("kill({pid}, {signal})")).map(drop)
 }
 
+/// Has the kernel kill this process when the one that made it ends.
+pub fn die_with_parent() -> SysResult<()> {
+    // SAFETY: prctl with this option reads only integers.
+    let ret = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) };
+    SysError::check(i64::from(ret), || "prctl(PR_SET_PDEATHSIG, SIGKILL)".into()).map(drop)
+}
+
 /// Becomes the one that orphaned descendants are handed to.
 pub fn become_subreaper() -> SysResult<()> {
     // SAFETY: prctl with this option reads only integers.

@@ -72,6 +72,7 @@ fn bundle(spec: &Spec) -> BundleFacts {
         (bundle.join(s), kind)
     });
     BundleFacts {
+        overlay: None,
         rootfs: bundle.join("rootfs"),
         sources: sources.collect::<BTreeMap<_, _>>(),
         bundle,

@@ -73,7 +73,9 @@ fn inherits(plan: &Plan, actor: Actor, by: Actor, i: usize) -> bool {
 
 fn makes(action: &Action) -> Option<Slot> {
     match action {
-        Action::OpenRoot { .. } | Action::AttachRoot { .. } => Some(Slot::Root),
+        Action::OpenRoot { .. } | Action::OverlayRoot { .. } | Action::AttachRoot { .. } => {
+            Some(Slot::Root)
+        }
         Action::OpenHostProc => Some(Slot::HostProc),
         Action::OpenSource { slot, .. } => Some(*slot),
         Action::OpenNamespace { kind, .. } => Some(Slot::Namespace(*kind)),

@@ -10,8 +10,8 @@ use super::mounts;
 use super::quote::{inside, quote, quote_path};
 use crate::cgroup::paths::CgroupPaths;
 use crate::plan::{
-    Action, Actor, EnterRoot, HookRun, IdRange, MountFlags, Namespace, Plan, Propagation, Signal,
-    Slot, Step,
+    Action, Actor, EnterRoot, HookRun, IdRange, MountFlags, Namespace, Overlay, Plan, Propagation,
+    Signal, Slot, Step,
 };
 use crate::render::words::values::travel;
 use crate::sys::process::SchedAttr;
@@ -48,6 +48,7 @@ pub(super) struct Writer<'a> {
     opened: BTreeMap<Namespace, PathBuf>,
     /// How the copy that becomes the root travels, if there is a copy.
     root_travels: Option<Vec<Propagation>>,
+    overlay: Option<Overlay>,
     /// How the root is entered and the program becomes what it is.
     enter: Enter,
 }
@@ -67,6 +68,7 @@ impl<'a> Writer<'a> {
             recursive: BTreeMap::new(),
             opened: BTreeMap::new(),
             root_travels: None,
+            overlay: None,
             enter: Enter::default(),
         }
     }
@@ -154,6 +156,10 @@ impl<'a> Writer<'a> {
             Action::OpenHostProc => Nothing("until the root is entered, /proc is the host's"),
             Action::OpenRoot { propagation, .. } => {
                 self.root_travels = Some(propagation.iter().copied().collect());
+                Nothing("a shell cannot hold a mount that has no place; it is made where it goes")
+            }
+            Action::OverlayRoot { overlay } => {
+                self.overlay = Some(overlay.clone());
                 Nothing("a shell cannot hold a mount that has no place; it is made where it goes")
             }
             Action::AttachRoot { path } => Lines(self.attach_root(path)),
@@ -246,6 +252,7 @@ impl<'a> Writer<'a> {
                 ..
             } => self.enter.set_capabilities(*inheritable, *ambient),
             Action::NoNewPrivileges => self.enter.no_new_privileges(),
+            Action::DieWithLauncher => Wrap("setpriv --pdeathsig KILL".to_owned()),
             Action::FindProgram { program, search } => {
                 Lines(vec![super::enter::find(program, search)])
             }
@@ -316,7 +323,9 @@ impl<'a> Writer<'a> {
             format!("root={}", quote_path(path)),
             "export root".to_owned(),
         ];
-        if let Some(travels) = &self.root_travels {
+        if let Some(overlay) = &self.overlay {
+            lines.push(mounts::overlay(overlay));
+        } else if let Some(travels) = &self.root_travels {
             lines.push("mount --rbind \"$root\" \"$root\"".to_owned());
             lines.extend(mounts::propagation("\"$root\"", travels));
         }

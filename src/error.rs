@@ -47,6 +47,11 @@ impl Error {
         Self::new(Fault::Internal, what)
     }
 
+    /// What another process of rcon's has said, complete with its remedy.
+    pub fn told(line: impl Into<String>) -> Self {
+        Self::new(Fault::User, line)
+    }
+
     fn new(fault: Fault, what: impl Into<String>) -> Self {
         Self {
             fault,

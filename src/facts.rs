@@ -110,9 +110,16 @@ pub fn observe_bundle(bundle: &Path, spec: &Spec) -> Result<BundleFacts> {
         return Err(Error::user("config.json: root: missing")
             .hint("a bundle needs a root file system: \"root\": {\"path\": \"rootfs\"}"));
     };
+    let rootfs = observe_rootfs(&bundle.join(root.path()))?;
+    Ok(observe_sources(&bundle, &rootfs, spec))
+}
+
+/// Looks at what is mounted into the container. `bundle` is absolute, and
+/// `rootfs` is known to be a directory.
+pub fn observe_sources(bundle: &Path, rootfs: &Path, spec: &Spec) -> BundleFacts {
     let mut facts = BundleFacts {
-        rootfs: observe_rootfs(&bundle.join(root.path()))?,
-        bundle,
+        bundle: bundle.to_owned(),
+        rootfs: rootfs.to_owned(),
         ..BundleFacts::default()
     };
     for mount in spec.mounts().iter().flatten() {
@@ -129,7 +136,7 @@ pub fn observe_bundle(bundle: &Path, spec: &Spec) -> Result<BundleFacts> {
             facts.sources.insert(path, kind);
         }
     }
-    Ok(facts)
+    facts
 }
 
 fn observe_rootfs(path: &Path) -> Result<PathBuf> {

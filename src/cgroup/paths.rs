@@ -42,6 +42,17 @@ pub struct CgroupPaths {
 }
 
 impl CgroupPaths {
+    /// The cgroups as they will be made, for whoever has to clean up when
+    /// their maker is killed.
+    #[must_use]
+    pub fn expected(&self) -> Self {
+        let mut paths = self.clone();
+        for dir in &mut paths.dirs {
+            dir.made = !dir.full().exists();
+        }
+        paths
+    }
+
     /// Works out the directories for `linux.cgroupsPath` (empty when absent).
     pub fn plan(layout: &Layout, cgroups_path: &str, container_id: &str) -> Result<Self> {
         let place = Place::parse(cgroups_path, container_id)?;

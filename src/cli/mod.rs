@@ -1,5 +1,9 @@
 //! The `rcon` command line: what was typed, and how results are shown.
 
+mod detach;
+mod run;
+mod session;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -23,6 +27,13 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Temporary
+    #[command(disable_help_flag = true)]
+    Run {
+        /// all
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
 }
 
 /// Runs one command.
@@ -30,6 +41,18 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match Cli::parse_from(args).command {
         Some(Command::Oci { args }) => {
             crate::oci::main(std::iter::once("rcon oci".into()).chain(args))
+        }
+        Some(Command::Run { args }) => {
+            let done = crate::run::protect_own_binary()
+                .and_then(|()| crate::store::Store::open(None, None))
+                .and_then(|store| run::run(&store, &args));
+            match done {
+                Ok(code) => ExitCode::from(code as u8),
+                Err(e) => {
+                    eprintln!("rcon: error: {e}");
+                    ExitCode::from(e.exit_code().unwrap_or(125))
+                }
+            }
         }
         None => {
             // Help on a closed output has no reader to miss it.

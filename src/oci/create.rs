@@ -10,12 +10,13 @@ use oci_spec::runtime::Spec;
 
 use super::args::{Create, PlanArgs, PlanFormat, Run};
 use super::log::Log;
-use super::record::{Locked, Record, Root, Status, start_time};
+use super::record::{Locked, Record, Root, Status};
 use super::{bundle, manage, relay};
 use crate::error::{Context, Error, Result};
 use crate::facts::{self, BundleFacts};
 use crate::plan::hooks::{self, Moment};
 use crate::plan::{self, Options, Plan};
+use crate::process::start_time;
 use crate::render;
 use crate::run::{self, Explain, Held, Launch, State};
 use crate::sys::process;
@@ -131,7 +132,7 @@ fn make(
     hooks::at(&spec, Moment::Poststop)?;
     let console = console_for(&spec, args, starter, console)?;
     let locked = root.claim(&args.id)?;
-    let mut record = Record::new(&args.id, &spec, &bundle, expected(&plan));
+    let mut record = Record::new(&args.id, &spec, &bundle, plan.cgroups.expected());
     let made = (|| {
         locked.write_config(&bytes)?;
         locked.write(&record)?;
@@ -171,15 +172,6 @@ fn make(
             Err(e)
         }
     }
-}
-
-/// The cgroups as they will be made, for whoever has to clean up after us.
-fn expected(plan: &Plan) -> crate::cgroup::paths::CgroupPaths {
-    let mut paths = plan.cgroups.clone();
-    for dir in &mut paths.dirs {
-        dir.made = !dir.full().exists();
-    }
-    paths
 }
 
 fn keep(locked: &Locked, record: &mut Record, held: &Held, starter: Starter) -> Result<()> {

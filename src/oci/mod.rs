@@ -19,6 +19,10 @@ mod relay;
 mod spec;
 mod update;
 
+pub(crate) fn default_spec() -> serde_json::Value {
+    serde_json::from_str(&spec::default_text()).unwrap()
+}
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 

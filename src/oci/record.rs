@@ -25,6 +25,7 @@ use super::bundle;
 use crate::cgroup::ops::Cgroup;
 use crate::cgroup::paths::CgroupPaths;
 use crate::error::{Context, Error, Result};
+use crate::process;
 use crate::run::State;
 use crate::sys::{SysResult, fd};
 
@@ -349,12 +350,7 @@ impl Record {
         if self.pid <= 0 {
             return None;
         }
-        // The handle first: then the process it stands for cannot change
-        // between looking and acting.
-        let pidfd = fd::pidfd_open(self.pid).ok()?;
-        let same =
-            start_time(self.pid).is_some_and(|(ticks, alive)| alive && ticks == self.pid_start);
-        same.then_some(pidfd)
+        process::handle(self.pid, self.pid_start)
     }
 
     /// Where the container is in its life, seen now.
@@ -397,21 +393,6 @@ impl Record {
     }
 }
 
-/// When process `pid` started, and whether it is more than a zombie.
-pub fn start_time(pid: i32) -> Option<(u64, bool)> {
-    parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
-}
-
-/// The name in `/proc/<pid>/stat` may hold anything, even `) R 1`; what
-/// follows its last parenthesis is the kernel's.
-fn parse_stat(stat: &str) -> Option<(u64, bool)> {
-    let (_, rest) = stat.rsplit_once(") ")?;
-    let mut fields = rest.split(' ');
-    let state = fields.next()?;
-    let ticks = fields.nth(18)?.parse().ok()?;
-    Some((ticks, !matches!(state, "Z" | "X")))
-}
-
 /// Signals a process, which may have ended meanwhile.
 pub fn signal(process: &OwnedFd, number: i32) -> SysResult<bool> {
     match fd::pidfd_send_signal(process, number) {
@@ -435,16 +416,5 @@ mod tests {
         for good in ["a", "A-b_c.d+e", ".hidden", "1"] {
             assert!(check_id(good).is_ok(), "{good:?}");
         }
-    }
-
-    #[test]
-    fn a_hostile_process_name_does_not_move_the_fields() {
-        let rest = "S 1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 1 1";
-        let stat = format!("7 (evil) R 1) {rest}");
-        assert_eq!(parse_stat(&stat), Some((4242, true)));
-        assert_eq!(
-            parse_stat(&stat.replace(" S 1", " Z 1")),
-            None.or(Some((4242, false)))
-        );
     }
 }

@@ -255,7 +255,7 @@ impl Walk<'_> {
                 identity::set_ambient(*ambient, *last)?;
             }
             Action::NoNewPrivileges => identity::no_new_privs()?,
-            Action::DieWithLauncher => process::die_with_parent()?,
+            Action::DieWithLauncher => identity::set_parent_death_signal(libc::SIGKILL)?,
             Action::FindProgram { program, search } => self.find_program(program, search)?,
             Action::LoadSeccomp { filter } => self.load_seccomp(filter)?,
             Action::Exec { args, .. } => return Err(self.exec(args)),

@@ -51,11 +51,26 @@ impl Entry {
         self.dir.join("files")
     }
 
-    /// What it changed in its root: the overlay's upper directory, and the
-    /// one the overlay works in.
-    pub fn overlay_dirs(&self) -> (PathBuf, PathBuf) {
+    /// What it changed in its root: the overlay's upper directory.
+    pub fn upper_dir(&self) -> PathBuf {
+        self.dir.join("fs/upper")
+    }
+
+    /// Makes the directories of an overlay: the place where it is laid out in
+    /// the container's own mount namespace, the upper one, and the one in
+    /// which the kernel prepares a change.
+    pub fn make_overlay_dirs(&self) -> Result<(PathBuf, PathBuf, PathBuf)> {
         let fs = self.dir.join("fs");
-        (fs.join("upper"), fs.join("work"))
+        let all = (fs.join("root"), fs.join("upper"), fs.join("work"));
+        if !all.2.exists() {
+            for dir in [&all.0, &all.1, &all.2] {
+                // The upper directory is what the root looks like from inside.
+                files::public_dir_all(dir).context(|| format!("cannot make {}", dir.display()))?;
+            }
+        }
+        // Left by an overlay that promised nothing; see `Changes::volatile`.
+        let _ = std::fs::remove_dir_all(all.2.join("work/incompat"));
+        Ok(all)
     }
 
     /// Whether it has not been removed.

@@ -3,7 +3,7 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use crate::error::{Context, Error, Result};
@@ -19,6 +19,13 @@ pub(super) fn private_dir(path: &Path) -> io::Result<()> {
 /// The same, with those above it.
 pub(super) fn private_dir_all(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).recursive(true).create(path)
+}
+
+/// One that everybody could enter who can get there.
+pub(super) fn public_dir_all(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)?;
+    // Whatever the umask takes away.
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
 }
 
 /// Whoever reads it sees the old content or the new one, never a part. The

@@ -5,7 +5,7 @@
 //! taken, so that looking never gets in the way.
 
 use std::fs::File;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use crate::error::{Context, Error, Result};
 /// A container's lock: while it is held, the container is up, or somebody is
 /// changing it.
 #[derive(Debug)]
-pub struct Lock(#[allow(dead_code, reason = "held, never read")] File);
+pub struct Lock(File);
 
 const WHOLE: libc::flock = libc::flock {
     l_type: libc::F_WRLCK as i16,
@@ -53,6 +53,12 @@ impl Lock {
         let mut seen = WHOLE;
         let asked = fcntl(file.as_fd(), FcntlArg::F_OFD_GETLK(&mut seen));
         asked.is_ok() && i32::from(seen.l_type) != libc::F_UNLCK
+    }
+}
+
+impl AsFd for Lock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

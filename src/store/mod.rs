@@ -79,6 +79,11 @@ impl Store {
         self.root.join("containers")
     }
 
+    /// Where an unpacked layer is.
+    pub fn layer(&self, name: &str) -> PathBuf {
+        self.root.join("layers").join(name)
+    }
+
     fn names(&self) -> PathBuf {
         self.root.join("names")
     }

@@ -360,13 +360,6 @@ pub fn kill(pid: i32, signal: i32) -> SysResult<()> {
     SysError::check(i64::from(ret), || format!("kill({pid}, {signal})")).map(drop)
 }
 
-/// Has the kernel kill this process when the one that made it ends.
-pub fn die_with_parent() -> SysResult<()> {
-    // SAFETY: prctl with this option reads only integers.
-    let ret = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) };
-    SysError::check(i64::from(ret), || "prctl(PR_SET_PDEATHSIG, SIGKILL)".into()).map(drop)
-}
-
 /// Becomes the one that orphaned descendants are handed to.
 pub fn become_subreaper() -> SysResult<()> {
     // SAFETY: prctl with this option reads only integers.
@@ -377,11 +370,19 @@ pub fn become_subreaper() -> SysResult<()> {
 /// Blocks every signal that can be blocked and gives a descriptor to read
 /// them from.
 pub fn signals_as_fd() -> SysResult<OwnedFd> {
+    signals_as_fd_but(&[])
+}
+
+/// The same, but `others` keep doing what they do.
+pub fn signals_as_fd_but(others: &[i32]) -> SysResult<OwnedFd> {
     // SAFETY: `sigset_t` is plain data; sigfillset makes it valid, and the
     // other calls only read it.
     unsafe {
         let mut set: libc::sigset_t = std::mem::zeroed();
         libc::sigfillset(&raw mut set);
+        for other in others {
+            libc::sigdelset(&raw mut set, *other);
+        }
         libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut());
         let ret = libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
         SysError::check(i64::from(ret), || "signalfd(all)".into()).map(fd::own)

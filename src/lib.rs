@@ -19,5 +19,6 @@ pub mod process;
 pub mod render;
 pub mod run;
 pub mod seccomp;
+pub mod signal;
 pub mod store;
 pub mod sys;

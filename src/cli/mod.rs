@@ -1,24 +1,58 @@
 //! The `rcon` command line: what was typed, and how results are shown.
+//!
+//! One file per command, or per few that are of a kind. Nothing here knows
+//! how a container is made or kept; what is typed more than once is in
+//! [`common`].
 
+mod attach;
+mod common;
 mod detach;
+mod kill;
+mod rm;
 mod run;
 mod session;
+mod start;
+mod wait;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::error::{Error, Result};
+use crate::store::Store;
 
 /// A local container runtime: daemonless, fast, and open about every step.
 #[derive(Debug, Parser)]
 #[command(name = "rcon", version)]
 struct Cli {
+    #[command(flatten)]
+    places: Places,
     #[command(subcommand)]
     command: Option<Command>,
 }
 
+/// Where everything is kept.
+#[derive(Debug, clap::Args)]
+struct Places {
+    /// Where containers and images are kept [default: $`RCON_ROOT` or /var/lib/rcon]
+    #[arg(long, value_name = "DIR", global = true)]
+    root: Option<PathBuf>,
+    /// Where sockets are kept [default: $`RCON_ROOT/run` or /run/rcon]
+    #[arg(long, value_name = "DIR", global = true)]
+    run_root: Option<PathBuf>,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(flatten)]
+    OfContainers(Container),
+    /// Everything one does to containers
+    Container {
+        #[command(subcommand)]
+        command: Container,
+    },
     /// Run OCI bundles: the low-level runtime that podman, containerd and
     /// Docker can use in place of runc
     #[command(disable_help_flag = true)]
@@ -27,6 +61,10 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum Container {
     /// Temporary
     #[command(disable_help_flag = true)]
     Run {
@@ -34,30 +72,73 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    Attach(attach::Attach),
+    Kill(kill::Kill),
+    Pause(kill::Pause),
+    Rename(rm::Rename),
+    Restart(start::Restart),
+    Rm(rm::Rm),
+    Start(start::Start),
+    Stop(kill::Stop),
+    Unpause(kill::Unpause),
+    Wait(wait::Wait),
 }
 
 /// Runs one command.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    match Cli::parse_from(args).command {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(e) => return refused(&e),
+    };
+    let done = match cli.command {
         Some(Command::Oci { args }) => {
-            crate::oci::main(std::iter::once("rcon oci".into()).chain(args))
+            return crate::oci::main(std::iter::once("rcon oci".into()).chain(args));
         }
-        Some(Command::Run { args }) => {
-            let done = crate::run::protect_own_binary()
-                .and_then(|()| crate::store::Store::open(None, None))
-                .and_then(|store| run::run(&store, &args));
-            match done {
-                Ok(code) => ExitCode::from(code as u8),
-                Err(e) => {
-                    eprintln!("rcon: error: {e}");
-                    ExitCode::from(e.exit_code().unwrap_or(125))
-                }
-            }
+        Some(Command::OfContainers(command) | Command::Container { command }) => {
+            of_containers(cli.places, command)
         }
         None => {
             // Help on a closed output has no reader to miss it.
             let _ = Cli::command().print_help();
-            ExitCode::FAILURE
+            return ExitCode::FAILURE;
         }
+    };
+    done.unwrap_or_else(|e| failed(&e))
+}
+
+/// Help and version are no failures; a wrong flag is.
+fn refused(e: &clap::Error) -> ExitCode {
+    let _ = e.print();
+    ExitCode::from(if e.use_stderr() { 125 } else { 0 })
+}
+
+fn failed(e: &Error) -> ExitCode {
+    eprintln!("rcon: error: {e}");
+    ExitCode::from(e.exit_code().unwrap_or(1))
+}
+
+fn of_containers(places: Places, command: Container) -> Result<ExitCode> {
+    // Whoever starts a container becomes its keeper, whose binary the
+    // program could reach.
+    if matches!(
+        command,
+        Container::Run { .. } | Container::Start(_) | Container::Restart(_)
+    ) {
+        crate::run::protect_own_binary()?;
+    }
+    let store = &Store::open(places.root, places.run_root)?;
+    store.sweep()?;
+    match command {
+        Container::Run { args } => run::run(store, &args),
+        Container::Attach(args) => attach::attach(store, &args),
+        Container::Kill(args) => kill::kill(store, &args),
+        Container::Pause(args) => kill::pause(store, &args),
+        Container::Rename(args) => rm::rename(store, &args),
+        Container::Restart(args) => start::restart(store, &args),
+        Container::Rm(args) => rm::rm(store, &args),
+        Container::Start(args) => start::start(store, &args),
+        Container::Stop(args) => kill::stop(store, &args),
+        Container::Unpause(args) => kill::unpause(store, &args),
+        Container::Wait(args) => Ok(wait::wait(store, &args)),
     }
 }

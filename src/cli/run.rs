@@ -1,15 +1,17 @@
 //! `run`, `create` and `start`: a container comes to life.
 
-use super::session::{self, Outcome};
+use std::process::ExitCode;
+
+use super::{session, start};
 use crate::container::{
     Config, Id, Isolation, LogConfig, Network, Program, Resources, Restart, Root, SCHEMA, Timestamp,
 };
 use crate::error::{Error, Result};
-use crate::keeper::{self, Attached, Start};
+use crate::keeper::Attached;
 use crate::store::Store;
 
 /// Temporary.
-pub fn run(store: &Store, args: &[String]) -> Result<i32> {
+pub fn run(store: &Store, args: &[String]) -> Result<ExitCode> {
     let mut args = args.to_vec();
     let mut flag = |name: &str| {
         let at = args.iter().position(|a| a == name);
@@ -55,36 +57,17 @@ pub fn run(store: &Store, args: &[String]) -> Result<i32> {
         labels: std::collections::BTreeMap::default(),
         annotations: std::collections::BTreeMap::default(),
     };
-    store.sweep()?;
     let (entry, lock) = store.add(&config, None)?;
     let attached = Attached {
         input: input && !detach,
         output: !detach,
         errors: !detach,
     };
-    let connection = keeper::start(
-        store,
-        Start {
-            entry,
-            lock,
-            attached,
-            size: session::own_size(),
-            explain,
-        },
-    )?;
-    session::started(&connection)?;
     if detach {
+        start::background(store, entry, lock, explain)?;
         println!("{}", config.id);
-        return Ok(0);
+        return Ok(ExitCode::SUCCESS);
     }
-    let options = session::Options {
-        attached,
-        terminal: tty,
-        proxy: true,
-        detach_keys: vec![16, 17],
-    };
-    match session::attend(&connection, &options)? {
-        Outcome::Exit(code) => Ok(code),
-        Outcome::Detached => Ok(0),
-    }
+    let options = session::options(&config, attached, true, None);
+    start::foreground(store, entry, lock, &config, &options, explain)
 }

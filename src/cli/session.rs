@@ -7,6 +7,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::detach::Detach;
+use crate::container::Config;
 use crate::error::{Error, Result};
 use crate::keeper::{Attached, Reply, Request, Size, Stream};
 use crate::sys::tty::{self, RawMode};
@@ -22,6 +23,24 @@ pub struct Options {
     pub proxy: bool,
     /// What to type to leave.
     pub detach_keys: Vec<u8>,
+}
+
+/// What to type to leave, unless somebody has said otherwise.
+const DETACH_KEYS: &[u8] = &[16, 17];
+
+/// How one takes part in a container made as `config` says.
+pub fn options(
+    config: &Config,
+    attached: Attached,
+    proxy: bool,
+    detach_keys: Option<&[u8]>,
+) -> Options {
+    Options {
+        attached,
+        terminal: config.program.tty,
+        proxy,
+        detach_keys: detach_keys.unwrap_or(DETACH_KEYS).to_vec(),
+    }
 }
 
 /// How it came to an end.
@@ -168,7 +187,7 @@ impl Session<'_> {
                 libc::SIGCHLD | libc::SIGPIPE | libc::SIGURG | libc::SIGCONT => {}
                 _ if !self.options.proxy => return Ok(true),
                 signal => {
-                    self.say(Request::Pass(signal))?;
+                    self.say(&Request::Pass(signal))?;
                     self.urges += u32::from(matches!(signal, libc::SIGINT | libc::SIGTERM));
                     // A program that is deaf must not hold the person.
                     if self.urges >= 3 {
@@ -182,7 +201,7 @@ impl Session<'_> {
 
     fn pass_size(&self) -> Result<()> {
         if self.options.terminal {
-            self.say(Request::Resize(own_size()))?;
+            self.say(&Request::Resize(own_size()))?;
         }
         Ok(())
     }
@@ -223,7 +242,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn say(&self, request: Request) -> Result<()> {
+    fn say(&self, request: &Request) -> Result<()> {
         request
             .send(self.connection)
             .or_else(|e| self.gone(e.into()))

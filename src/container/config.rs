@@ -109,6 +109,12 @@ pub struct Program {
 }
 
 impl Program {
+    /// The number of what `stop` sends first.
+    pub fn stop_signal_number(&self) -> i32 {
+        // It was checked when it was typed, and an image's is only a wish.
+        crate::signal::parse(&self.stop_signal).unwrap_or(libc::SIGTERM)
+    }
+
     /// What is executed: entrypoint and command in one list.
     pub fn argv(&self) -> Vec<String> {
         self.entrypoint

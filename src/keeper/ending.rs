@@ -129,6 +129,18 @@ fn settle(store: &Store, entry: &Entry, lock: Lock) -> Result<State> {
     Ok(state)
 }
 
+/// Takes away what may be left of a container's processes, whatever its record
+/// says. Its lock is ours.
+pub fn clear_away(entry: &Entry) {
+    let recorded = entry.recorded().ok().and_then(|state| state.cgroups);
+    let Some(paths) = recorded else { return };
+    let mut state = State {
+        cgroups: Some(paths),
+        ..State::default()
+    };
+    take_away(&mut state);
+}
+
 /// A different one after each start of the machine.
 pub(super) fn boot_id() -> String {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();

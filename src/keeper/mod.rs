@@ -19,7 +19,7 @@ mod protocol;
 mod serve;
 mod streams;
 
-pub use ending::truth;
+pub use ending::{clear_away, truth};
 pub use protocol::{Failure, Reply, Request, Size, Stream, Streams as Attached};
 
 use std::fs;
@@ -231,9 +231,7 @@ impl Keeper {
     }
 
     fn stop_signal(&self) -> i32 {
-        let name = &self.config.program.stop_signal;
-        let known = name.parse::<nix::sys::signal::Signal>();
-        known.map_or(libc::SIGTERM, |s| s as i32)
+        self.config.program.stop_signal_number()
     }
 
     fn stop_timeout(&self) -> Option<Duration> {

@@ -1,0 +1,143 @@
+//! `start` and `restart`.
+
+use std::process::ExitCode;
+
+use super::session::{self, Outcome};
+use super::{common, kill};
+use crate::container::Config;
+use crate::error::{Error, Result};
+use crate::keeper::{self, Attached};
+use crate::signal;
+use crate::store::{Entry, Lock, Store};
+
+/// Start containers that have ended or were never started
+#[derive(Debug, clap::Args)]
+pub struct Start {
+    /// Show what it says, and end as it ends
+    #[arg(short, long)]
+    attach: bool,
+    /// Pass on what is typed
+    #[arg(short, long)]
+    interactive: bool,
+    /// What to type to leave [default: ctrl-p,ctrl-q]
+    #[arg(long, value_name = "KEYS")]
+    detach_keys: Option<String>,
+    /// Names or ids
+    #[arg(required = true, value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+/// Stop containers and start them again
+#[derive(Debug, clap::Args)]
+pub struct Restart {
+    /// Name or number of the signal to ask with [default: the container's own, or TERM]
+    #[arg(short, long)]
+    signal: Option<String>,
+    /// Seconds to wait before killing; -1 is for ever [default: the container's own, or 10]
+    #[arg(short, long, visible_alias = "timeout", allow_negative_numbers = true)]
+    time: Option<i64>,
+    /// Names or ids
+    #[arg(required = true, value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+/// `start`.
+pub fn start(store: &Store, args: &Start) -> Result<ExitCode> {
+    if !args.attach && !args.interactive {
+        return Ok(common::each(&args.containers, |name| {
+            let found = common::find(store, name)?;
+            if found.state.status.is_up() {
+                return Ok(());
+            }
+            quietly(store, &found.entry)
+        }));
+    }
+    let [name] = args.containers.as_slice() else {
+        return Err(Error::user("only one container can be attached to"));
+    };
+    let found = common::find(store, name)?;
+    if found.state.status.is_up() {
+        return Err(Error::user(format!("container {name} is running already"))
+            .hint(format!("`rcon attach {name}` shows what it says")));
+    }
+    let config = found.entry.config()?;
+    let attached = Attached {
+        input: args.interactive && config.program.open_stdin,
+        output: true,
+        errors: true,
+    };
+    let lock = lock(&found.entry)?;
+    let options = session::options(&config, attached, true, None);
+    foreground(store, found.entry, lock, &config, &options, false)
+}
+
+/// `restart`.
+pub fn restart(store: &Store, args: &Restart) -> Result<ExitCode> {
+    let number = args.signal.as_deref().map(signal::parse).transpose()?;
+    Ok(common::each(&args.containers, |name| {
+        let found = common::find(store, name)?;
+        kill::end(store, &found, number, args.time)?;
+        quietly(store, &found.entry)
+    }))
+}
+
+/// Starts one that nobody looks at.
+fn quietly(store: &Store, entry: &Entry) -> Result<()> {
+    let lock = lock(entry)?;
+    background(store, entry.clone(), lock, false)
+}
+
+/// The lock of a container that is to be started.
+fn lock(entry: &Entry) -> Result<Lock> {
+    entry.try_lock()?.ok_or_else(|| {
+        Error::user(format!(
+            "container {} is just being started or removed",
+            entry.id().short()
+        ))
+    })
+}
+
+/// Starts a container and leaves it to its keeper.
+pub fn background(store: &Store, entry: Entry, lock: Lock, explain: bool) -> Result<()> {
+    let start = keeper::Start {
+        entry,
+        lock,
+        attached: Attached::default(),
+        size: (0, 0),
+        explain,
+    };
+    session::started(&keeper::start(store, start)?).map(drop)
+}
+
+/// Starts a container and stays with it.
+pub fn foreground(
+    store: &Store,
+    entry: Entry,
+    lock: Lock,
+    config: &Config,
+    options: &session::Options,
+    explain: bool,
+) -> Result<ExitCode> {
+    let start = keeper::Start {
+        entry,
+        lock,
+        attached: options.attached,
+        size: if config.program.tty {
+            session::own_size()
+        } else {
+            (0, 0)
+        },
+        explain,
+    };
+    let connection = keeper::start(store, start)?;
+    session::started(&connection)?;
+    Ok(shown(session::attend(&connection, options)?))
+}
+
+/// How a session ended, as this command's end.
+pub fn shown(outcome: Outcome) -> ExitCode {
+    match outcome {
+        Outcome::Exit(code) => common::exit_code(code),
+        Outcome::Detached => ExitCode::SUCCESS,
+    }
+}

@@ -4,6 +4,7 @@
 //! cannot do; the walk adds where. `and` and `or` are the walk's own, since
 //! they do not look at all their arguments.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -217,7 +218,13 @@ impl<'d> Call<'_, 'd> {
             let found = value::text(self.args[0].json());
             return Err(format!("expected string; found {found}"));
         };
-        bounded(|out| printf::printf(out, format, &self.args[1..], self.options))
+        // A format from the data is data, too.
+        let format = if self.escapes(&self.args[0]) {
+            safe::escaped(format)
+        } else {
+            Cow::Borrowed(format.as_str())
+        };
+        bounded(|out| printf::printf(out, &format, &self.args[1..], self.options))
     }
 
     fn slice(&self) -> Outcome<'d> {

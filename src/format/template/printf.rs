@@ -105,6 +105,8 @@ fn spec<'a, 'd: 'a>(
     }
     spec.zero &= !spec.minus;
     spec.verb = chars.next().unwrap_or('\0');
+    // With `v` a plus asks for the names of fields, which JSON always has.
+    spec.plus &= spec.verb != 'v';
     (spec, complaint)
 }
 
@@ -163,7 +165,9 @@ fn one(out: &mut impl Write, spec: Spec, arg: &Val<'_>, options: Options) -> fmt
     if spec.verb == 'T' {
         return padded(out, spec, type_name(arg.json()));
     }
-    show(out, spec, arg.json(), options.escape && arg.is_data())
+    // A character is a number by now, and nobody knows where that came from.
+    let escape = options.escape && (arg.is_data() || spec.verb == 'c');
+    show(out, spec, arg.json(), escape)
 }
 
 /// A value, and the values in it each on its own.
@@ -189,7 +193,7 @@ fn show(out: &mut impl Write, spec: Spec, value: &Value, escape: bool) -> fmt::R
         }
         Value::Null => (spec.verb == 'v').then(|| "<nil>".to_owned()),
         Value::Bool(value) => matches!(spec.verb, 't' | 'v').then(|| value.to_string()),
-        Value::Number(number) => return self::number(out, spec, number, value),
+        Value::Number(number) => return self::number(out, spec, number, escape),
         Value::String(text) => string(spec, text, escape),
     };
     match text {
@@ -253,14 +257,20 @@ fn escape(out: &mut String, c: char) {
     };
 }
 
-fn number(out: &mut impl Write, spec: Spec, number: &Number, value: &Value) -> fmt::Result {
-    let text = match (integer(value), number.as_f64()) {
+fn number(out: &mut impl Write, spec: Spec, number: &Number, escape: bool) -> fmt::Result {
+    let value = Value::Number(number.clone());
+    let text = match (integer(&value), number.as_f64()) {
         (Some(int), _) => whole(spec, int),
         (None, Some(float)) => floating(spec, float),
         (None, None) => None,
     };
     let Some(text) = text else {
-        return unfit(out, spec, value);
+        return unfit(out, spec, &value);
+    };
+    let text = if escape {
+        safe::escaped(&text).into_owned()
+    } else {
+        text
     };
     let signed = match text.strip_prefix('-') {
         Some(digits) => ("-", digits),

@@ -1,4 +1,4 @@
-//! Sizes: decimal ones for images, binary ones for memory.
+//! Sizes: decimal ones for storage, binary ones for memory.
 
 use crate::error::{Error, Result};
 use crate::format::number;
@@ -6,7 +6,7 @@ use crate::format::number;
 const DECIMAL: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
 const BINARY: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
-/// `12.3MB`: steps of 1000 and four digits, as `docker images` shows.
+/// `12.3MB`: steps of 1000 and four digits, as `docker system df` shows.
 pub fn decimal(bytes: u64) -> String {
     scaled(bytes, 1000.0, DECIMAL, 4)
 }
@@ -16,8 +16,8 @@ pub fn binary(bytes: u64) -> String {
     scaled(bytes, 1024.0, BINARY, 4)
 }
 
-/// As [`decimal`] with three digits, as the sizes in `docker ps` and the
-/// traffic in `docker stats` are shown.
+/// As [`decimal`] with three digits: the sizes in `docker images` and
+/// `docker ps`, and the traffic in `docker stats`.
 pub fn decimal_short(bytes: u64) -> String {
     scaled(bytes, 1000.0, DECIMAL, 3)
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::format::escaped;
 use crate::format::template::Options;
 use crate::format::template::value::{Val, integer, sorted, text};
 
@@ -11,6 +12,8 @@ pub(super) struct Turns {
     len: usize,
     /// A map's keys, in order.
     keys: Vec<String>,
+    /// The keys are the data's and go to a terminal.
+    escape: bool,
 }
 
 impl Turns {
@@ -31,7 +34,21 @@ impl Turns {
             (_, Some(number)) => usize::try_from(number).unwrap_or(0),
             (other, None) => return Err(format!("range can't iterate over {}", text(other))),
         };
-        Ok(Self { at: 0, len, keys })
+        let escape = options.escape && value.is_data();
+        Ok(Self {
+            at: 0,
+            len,
+            keys,
+            escape,
+        })
+    }
+
+    fn shown(&self, key: &str) -> String {
+        if self.escape {
+            escaped(key).into_owned()
+        } else {
+            key.to_owned()
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -50,7 +67,7 @@ impl Turns {
             Value::Array(_) => (index, value.member(|list| list.get(at))),
             Value::Object(_) => {
                 let key = self.keys[at].as_str();
-                (Val::made(key), value.member(|map| map.get(key)))
+                (Val::made(self.shown(key)), value.member(|map| map.get(key)))
             }
             Value::String(_) => (value.clone(), value.clone()),
             _ => (index.clone(), index),

@@ -6,7 +6,7 @@ use super::*;
 const AS_GO: &[(&str, &str)] = &[
     (r#"{{printf "%v %v" 1000000.0 1e21}}"#, "1e+06 1e+21"),
     (
-        r#"{{1000000}} {{1e6}} {{123456789.0}} {{0.00001}} {{3.0}}"#,
+        r"{{1000000}} {{1e6}} {{123456789.0}} {{0.00001}} {{3.0}}",
         "1000000 1e+06 1.23456789e+08 1e-05 3",
     ),
     (
@@ -71,7 +71,7 @@ const AS_GO: &[(&str, &str)] = &[
     ),
     (
         r#"{{printf "%05.1f|%+.2e|%+v|%#v" 3.14159 12345.0 5 "a"}}"#,
-        r#"003.1|+1.23e+04|+5|"a""#,
+        r#"003.1|+1.23e+04|5|"a""#,
     ),
     (
         r#"{{printf "%05d|%-05d|%+05d|%x|%d" -42 42 42 -255 9223372036854775807}}"#,
@@ -84,7 +84,7 @@ const AS_GO: &[(&str, &str)] = &[
     (r#"{{printf "%3s|" (split "a,b" ",")}}"#, "[  a   b]|"),
     (
         r#"{{print nil}} {{print 1 2 "a" "b" 3}} {{print true false 1.5}} {{print}}"#,
-        "<nil> 1 2a b3 true false 1.5 ",
+        "<nil> 1 2ab3 true false 1.5 ",
     ),
     (r#"{{println "a" 1 "b"}}{{println}}"#, "a 1 b\n\n"),
     (
@@ -133,7 +133,7 @@ const AS_GO: &[(&str, &str)] = &[
         r#"{{"x" | printf "%s-%s" "y"}} {{"a" | print | upper | printf "%q"}}"#,
         r#"y-x "A""#,
     ),
-    (r#"{{1 | and 0}} {{1 | and 2}} {{0 | or 0}}"#, "0 1 0"),
+    (r"{{1 | and 0}} {{1 | and 2}} {{0 | or 0}}", "0 1 0"),
     (
         r#"{{json "a<b>&\u2028"}} {{json 1}} {{json 1.5}} {{json true}} {{json nil}}"#,
         r#""a<b>&\u2028" 1 1.5 true null"#,
@@ -161,7 +161,7 @@ fn functions_of_data() {
         (r#"{{index .Labels "none"}}"#, "<no value>"),
         (r#"{{if index .Labels "none"}}x{{else}}y{{end}}"#, "y"),
         (r#"{{index .Mounts 1 "To"}}"#, "/y"),
-        (r#"{{(index .Mounts 0).To}}"#, "/x"),
+        (r"{{(index .Mounts 0).To}}", "/x"),
         (
             r#"{{printf "%d %v %x" .Size .Share .State.Pid}}"#,
             "1000000 1.5 2a",
@@ -203,7 +203,7 @@ fn a_call_that_cannot_work_says_where_and_why() {
             "template: :1:4: executing \"\" at <index \"abc\" 9>: error calling index: index out of range: 9",
         ),
         (
-            r#"{{index .Tags -1}}"#,
+            r"{{index .Tags -1}}",
             "template: :1:2: executing \"\" at <index .Tags -1>: error calling index: index out of range: -1",
         ),
         (
@@ -296,6 +296,8 @@ fn data_cannot_speak_to_a_terminal_where_that_is_asked() {
         "{{pad .Evil 0 0}}",
         "{{with $x := .Evil}}{{$x}}{{end}}",
         "{{truncate .Evil 99}}",
+        "{{or .Null .Evil}}",
+        "{{printf .Evil}}",
     ] {
         assert_eq!(safe(template), shown, "{template}");
     }
@@ -309,6 +311,16 @@ fn data_cannot_speak_to_a_terminal_where_that_is_asked() {
         let text = render(template, &list, Options::TERMINAL).unwrap();
         assert_eq!(text, "[\\u{1b}]", "{template}");
     }
+    let keys = json!({"\x1b": 1});
+    for (template, expected) in [
+        ("{{range $k, $v := .}}{{$k}}{{$v}}{{end}}", "\\u{1b}1"),
+        ("{{.}}", "map[\\u{1b}:1]"),
+        (r#"{{printf "%s" .}}"#, "map[\\u{1b}:%!s(int=1)]"),
+    ] {
+        let text = render(template, &keys, Options::TERMINAL).unwrap();
+        assert_eq!(text, expected, "{template}");
+    }
+    assert_eq!(safe(r#"{{printf "%c" (index .Evil 3)}}"#), "\\u{1b}");
     // The template's own text is the user's, and JSON escapes in its own way.
     assert_eq!(safe(r#"{{"a\tb"}}{{json .Evil}}"#), r#"a	b"a\tb\u001b[2J""#);
     assert_eq!(ok("{{.Evil}}"), "a\tb\x1b[2J");

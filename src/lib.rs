@@ -3,8 +3,9 @@
 //! One direction: arguments ([`cli`], [`oci`]) become a configuration, that
 //! and the [`facts`] about this host a [`plan`], which is told by [`render`]
 //! and performed by [`run`]. [`cgroup`] and [`seccomp`] know their matters for
-//! both planning and performing; [`sys`] is the kernel's border, and the only
-//! home of unsafe code. `docs/architecture.md` is the tour.
+//! both planning and performing; [`format`](mod@format) is how a listing looks;
+//! [`sys`] is the kernel's border, and the only home of unsafe code.
+//! `docs/architecture.md` is the tour.
 #![deny(unsafe_code)]
 
 pub mod cgroup;
@@ -12,6 +13,7 @@ pub mod cli;
 pub mod container;
 pub mod error;
 pub mod facts;
+pub mod format;
 pub mod keeper;
 pub mod oci;
 pub mod plan;

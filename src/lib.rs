@@ -13,6 +13,7 @@ pub mod cli;
 pub mod container;
 pub mod error;
 pub mod facts;
+pub mod foreground;
 pub mod format;
 pub mod keeper;
 pub mod oci;

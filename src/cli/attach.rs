@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
-use super::{common, session, start};
+use super::{common, start};
 use crate::container::Status;
 use crate::error::{Error, Result};
+use crate::foreground::session;
 use crate::keeper::{Attached, Request};
 use crate::store::Store;
 

@@ -58,17 +58,17 @@ pub fn kill(store: &Store, args: &Kill) -> Result<ExitCode> {
 }
 
 /// `pause`.
-pub fn pause(store: &Store, args: &Pause) -> Result<ExitCode> {
-    Ok(common::each(&args.containers, |name| {
+pub fn pause(store: &Store, args: &Pause) -> ExitCode {
+    common::each(&args.containers, |name| {
         common::ask(&common::find(store, name)?, &Request::Pause)
-    }))
+    })
 }
 
 /// `unpause`.
-pub fn unpause(store: &Store, args: &Unpause) -> Result<ExitCode> {
-    Ok(common::each(&args.containers, |name| {
+pub fn unpause(store: &Store, args: &Unpause) -> ExitCode {
+    common::each(&args.containers, |name| {
         common::ask(&common::find(store, name)?, &Request::Unpause)
-    }))
+    })
 }
 
 /// `stop`.

@@ -6,11 +6,10 @@
 
 mod attach;
 mod common;
-mod detach;
+mod exec;
 mod kill;
 mod rm;
 mod run;
-mod session;
 mod start;
 mod wait;
 
@@ -132,13 +131,13 @@ fn of_containers(places: Places, command: Container) -> Result<ExitCode> {
         Container::Run { args } => run::run(store, &args),
         Container::Attach(args) => attach::attach(store, &args),
         Container::Kill(args) => kill::kill(store, &args),
-        Container::Pause(args) => kill::pause(store, &args),
+        Container::Pause(args) => Ok(kill::pause(store, &args)),
         Container::Rename(args) => rm::rename(store, &args),
         Container::Restart(args) => start::restart(store, &args),
-        Container::Rm(args) => rm::rm(store, &args),
+        Container::Rm(args) => Ok(rm::rm(store, &args)),
         Container::Start(args) => start::start(store, &args),
         Container::Stop(args) => kill::stop(store, &args),
-        Container::Unpause(args) => kill::unpause(store, &args),
+        Container::Unpause(args) => Ok(kill::unpause(store, &args)),
         Container::Wait(args) => Ok(wait::wait(store, &args)),
     }
 }

@@ -39,14 +39,14 @@ pub fn rename(store: &Store, args: &Rename) -> Result<ExitCode> {
 }
 
 /// `rm`.
-pub fn rm(store: &Store, args: &Rm) -> Result<ExitCode> {
-    Ok(common::each(&args.containers, |name| {
+pub fn rm(store: &Store, args: &Rm) -> ExitCode {
+    common::each(&args.containers, |name| {
         let entry = match store.find(name) {
             Err(_) if args.force => return Ok(()),
             entry => entry?,
         };
         remove(store, &entry, args.force)
-    }))
+    })
 }
 
 /// Removes one container; with `force` whatever state it is in.

@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
-use super::{session, start};
+use super::start;
 use crate::container::{
     Config, Id, Isolation, LogConfig, Network, Program, Resources, Restart, Root, SCHEMA, Timestamp,
 };
 use crate::error::{Error, Result};
+use crate::foreground::session;
 use crate::keeper::Attached;
 use crate::store::Store;
 

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use super::session::{self, Outcome};
 use super::{common, kill};
 use crate::container::Config;
 use crate::error::{Error, Result};
+use crate::foreground::session::{self, Outcome};
 use crate::keeper::{self, Attached};
 use crate::signal;
 use crate::store::{Entry, Lock, Store};

@@ -15,7 +15,6 @@ mod features;
 mod log;
 mod manage;
 mod record;
-mod relay;
 mod spec;
 mod update;
 

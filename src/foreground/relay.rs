@@ -1,23 +1,24 @@
 //! Staying with a container in the foreground: signals are passed on, a
 //! terminal's bytes go back and forth, and the exit comes back.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::detach::Detach;
 use crate::error::{Error, Result};
 use crate::sys::process::{self, Exit};
 use crate::sys::tty::{self, RawMode};
 use crate::sys::{fd, socket};
 
 /// The terminal of a container in the foreground, before it exists.
-pub(super) struct Terminal(Option<(OwnedFd, OwnedFd)>);
+pub struct Terminal(Option<(OwnedFd, OwnedFd)>);
 
 impl Terminal {
     /// Whether we play the terminal ourselves: only in the foreground, and if
     /// no one else asked for it.
-    pub(super) fn for_process(wanted: bool, socket_given: bool, detached: bool) -> Result<Self> {
+    pub fn for_process(wanted: bool, socket_given: bool, detached: bool) -> Result<Self> {
         match (wanted, socket_given, detached) {
             (true, false, true) => Err(Error::user(
                 "cannot allocate tty if runc will detach without setting console socket",
@@ -33,15 +34,37 @@ impl Terminal {
     }
 
     /// Our end, and the one for the container.
-    pub(super) fn split(self) -> (Option<OwnedFd>, Option<OwnedFd>) {
+    pub fn split(self) -> (Option<OwnedFd>, Option<OwnedFd>) {
         self.0.unzip()
     }
 }
 
+/// How it came to an end.
+#[derive(Debug)]
+pub enum Ending {
+    /// The process has.
+    Exit(Exit),
+    /// The person has left, and the process goes on.
+    Left,
+}
+
 /// Waits for the process behind `pidfd`, passing signals on to it. `console`
 /// is the socket from which its terminal can be received.
-pub(super) fn attend(pidfd: &OwnedFd, signals: &OwnedFd, console: Option<OwnedFd>) -> Result<Exit> {
-    let mut session = Session::open(console)?;
+pub fn attend(pidfd: &OwnedFd, signals: &OwnedFd, console: Option<OwnedFd>) -> Result<Exit> {
+    match attend_until(pidfd, signals, console, &[])? {
+        Ending::Exit(exit) => Ok(exit),
+        Ending::Left => Err(Error::internal("somebody left without a way to")),
+    }
+}
+
+/// The same; `keys`, typed in a row, let the person leave.
+pub fn attend_until(
+    pidfd: &OwnedFd,
+    signals: &OwnedFd,
+    console: Option<OwnedFd>,
+    keys: &[u8],
+) -> Result<Ending> {
+    let mut session = Session::open(console, keys)?;
     loop {
         let mut fds = vec![
             PollFd::new(pidfd.as_fd(), PollFlags::POLLIN),
@@ -75,7 +98,13 @@ pub(super) fn attend(pidfd: &OwnedFd, signals: &OwnedFd, console: Option<OwnedFd
             if let Some(s) = &mut session {
                 s.drain();
             }
-            return Ok(process::wait(pidfd)?);
+            return Ok(Ending::Exit(process::wait(pidfd)?));
+        }
+        if session.as_ref().is_some_and(|s| s.leaves) {
+            if let Some(session) = session.take() {
+                session.leave()?;
+            }
+            return Ok(Ending::Left);
         }
     }
 }
@@ -104,11 +133,13 @@ struct Session {
     master: OwnedFd,
     pending: Vec<u8>,
     input_open: bool,
+    detach: Detach,
+    leaves: bool,
     _raw: Option<RawMode>,
 }
 
 impl Session {
-    fn open(console: Option<OwnedFd>) -> Result<Option<Self>> {
+    fn open(console: Option<OwnedFd>, keys: &[u8]) -> Result<Option<Self>> {
         let Some(console) = console else {
             return Ok(None);
         };
@@ -119,6 +150,8 @@ impl Session {
             master,
             pending: Vec::new(),
             input_open: true,
+            detach: Detach::new(keys),
+            leaves: false,
             _raw: RawMode::enter(fd::standard(0)),
         };
         session.follow_size();
@@ -172,7 +205,11 @@ impl Session {
     fn read_input(&mut self) {
         let mut buf = [0; 4096];
         match nix::unistd::read(fd::standard(0), &mut buf) {
-            Ok(n) if n > 0 => self.pending.extend_from_slice(&buf[..n]),
+            Ok(n) if n > 0 => {
+                let (typed, leaves) = self.detach.filter(&buf[..n]);
+                self.pending.extend_from_slice(&typed);
+                self.leaves |= leaves;
+            }
             // The end of a pipe is to a terminal what Ctrl-D is.
             Ok(_) => {
                 self.input_open = false;
@@ -186,6 +223,25 @@ impl Session {
     fn send_pending(&mut self) {
         if let Ok(n) = nix::unistd::write(&self.master, &self.pending) {
             self.pending.drain(..n);
+        }
+    }
+
+    /// A terminal without anybody at its outer side hangs up. So a process of
+    /// ours stays there, and lets what is said go by.
+    fn leave(self) -> Result<()> {
+        let Self { master, .. } = self;
+        if let process::Forked::Parent { .. } = process::fork(0, None)? {
+            return Ok(());
+        }
+        let _ = process::new_session();
+        let _ = fd::close_all_but(0, &[master.as_raw_fd()]);
+        let mut buf = [0; 4096];
+        loop {
+            match nix::unistd::read(&master, &mut buf) {
+                Ok(n) if n > 0 => {}
+                Err(Errno::EINTR) => {}
+                _ => process::exit_now(0),
+            }
         }
     }
 

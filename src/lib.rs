@@ -17,4 +17,5 @@ pub mod plan;
 pub mod render;
 pub mod run;
 pub mod seccomp;
+pub mod spec;
 pub mod sys;

@@ -12,6 +12,7 @@ pub mod cli;
 pub mod container;
 pub mod error;
 pub mod facts;
+pub mod init;
 pub mod oci;
 pub mod plan;
 pub mod render;

@@ -522,7 +522,7 @@ fn security_options_are_passed_on() {
 
 /// Words that some runtime or other has once obeyed, and any others.
 fn word() -> impl Strategy<Value = String> {
-    let known = [
+    const KNOWN: &[&str] = &[
         "io.kubernetes.cri-o.userns-mode",
         "io.podman.annotations.privileged",
         "run.oci.keep_original_groups",
@@ -536,7 +536,7 @@ fn word() -> impl Strategy<Value = String> {
         "privileged",
     ];
     prop_oneof![
-        proptest::sample::select(&known[..]).prop_map(str::to_owned),
+        proptest::sample::select(KNOWN).prop_map(str::to_owned),
         "[a-zA-Z_./-]{1,20}"
     ]
 }

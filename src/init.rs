@@ -38,15 +38,15 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         args.remove(0);
     }
     // The kernel gave these strings, so none has a NUL inside.
-    let argv: Vec<CString> = args
+    let program: Vec<CString> = args
         .into_iter()
         .filter_map(|a| CString::new(a.into_vec()).ok())
         .collect();
-    if argv.is_empty() {
+    if program.is_empty() {
         eprintln!("rcon-init: no program to run");
         return ExitCode::from(NOT_RUNNABLE as u8);
     }
-    match run(&argv) {
+    match run(&program) {
         Ok(exit) => ExitCode::from(exit.shell_code() as u8),
         Err(e) => {
             eprintln!("rcon-init: {e}");

@@ -154,19 +154,19 @@ fn parse_rule(text: &str) -> Option<LinuxDeviceCgroup> {
     Some(rule(
         true,
         Some(typ),
-        (number(major)?, number(minor)?),
+        (number(major).ok()?, number(minor).ok()?),
         access,
     ))
 }
 
 /// A number, or `*` for all.
-fn number(text: &str) -> Option<Option<i64>> {
+fn number(text: &str) -> std::result::Result<Option<i64>, ()> {
     if text == "*" {
-        return Some(None);
+        return Ok(None);
     }
     let digits = text.bytes().all(|b| b.is_ascii_digit());
-    let number: u32 = text.parse().ok().filter(|_| digits)?;
-    Some(Some(i64::from(number)))
+    let number: Option<u32> = text.parse().ok().filter(|_| digits);
+    number.map(|n| Some(i64::from(n))).ok_or(())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! away what is dangerous to write and what tells about others. Where an entry
 //! came from a particular hole, its name stands beside it.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::HostFacts;
 use crate::container::Isolation;
@@ -57,12 +57,12 @@ pub(super) fn masked(isolation: &Isolation, host: &HostFacts) -> Option<Vec<Stri
     }
     // How often each processor was too hot: the same leak as interrupts. The
     // list holds those that exist, since there is one for each processor.
-    let hot = host.thermal_throttle.iter().map(path_text);
-    Some(words(MASKED).into_iter().chain(hot).collect())
+    let throttle = host.thermal_throttle.iter().map(path_text);
+    Some(words(MASKED).into_iter().chain(throttle).collect())
 }
 
-fn path_text(path: &PathBuf) -> String {
-    path.display().to_string()
+fn path_text(path: impl AsRef<Path>) -> String {
+    path.as_ref().display().to_string()
 }
 
 /// What cannot be written.

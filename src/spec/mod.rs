@@ -7,8 +7,9 @@
 //! says what Docker's default is and why, because "as Docker does" is what
 //! people expect of `rcon run`, and the reasons are worth knowing.
 //!
-//! The one part that reads files is [`users`]: who `--user web` is, only the
-//! image knows. It is called before, and its answer is an input.
+//! Two parts look at the world, are called before, and their answers are
+//! inputs: [`users`] reads who `--user web` is, which only the image knows, and
+//! [`HostFacts::observe`] looks at the host.
 //!
 //! Labels, annotations and environment come from images, which anybody can
 //! make. None of them is ever read here to decide something; a property test
@@ -20,6 +21,7 @@ mod facts;
 mod masks;
 mod mounts;
 mod namespaces;
+mod observe;
 mod process;
 mod resources;
 pub mod seccomp;

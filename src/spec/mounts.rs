@@ -37,7 +37,7 @@ pub(super) fn mounts(i: &Inputs<'_>) -> Result<Vec<OciMount>> {
     let dev = Path::new("/dev");
     all.retain(|m| {
         let at = m.destination();
-        !is_asked(at) && !(is_asked(dev) && at.starts_with(dev))
+        !(is_asked(at) || is_asked(dev) && at.starts_with(dev))
     });
     if process::has_init(i.config) && is_asked(dev) {
         return Err(
@@ -306,7 +306,7 @@ impl<'a> BindOptions<'a> {
             // Whether the image's files are copied into an empty volume, and
             // how Docker Desktop caches: nothing that a mount could say.
             "copy" | "nocopy" if volume => {}
-            "" | "rw" | "cached" | "delegated" | "consistent" => {}
+            "" | "rw" | "cached" | "delegated" | "consistent" | "bind-recursive=enabled" => {}
             "z" | "Z" if !host.selinux => {}
             "z" | "Z" => {
                 return Err(
@@ -316,7 +316,6 @@ impl<'a> BindOptions<'a> {
             }
             "bind-recursive=readonly" => self.deep = Some(true),
             "bind-recursive=writable" => self.deep = Some(false),
-            "bind-recursive=enabled" => {}
             _ if FLAGS.contains(&word) => self.flags.push(word),
             _ if PROPAGATION.contains(&word) => {
                 if self.propagation.replace(word).is_some() {

@@ -181,7 +181,7 @@ fn new_processes(c: &Conditions) -> Vec<LinuxSyscall> {
         | libc::CLONE_NEWCGROUP;
     let none = arg(
         LinuxSeccompOperator::ScmpCmpMaskedEq,
-        namespaces as u32 as u64,
+        u64::from(namespaces as u32),
         Some(0),
     );
     let mut clone3 = allow(["clone3"], None);

@@ -58,7 +58,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(argv: &[CString]) -> SysResult<Exit> {
     // Before the fork, so that no signal falls between two masks.
     let signals = process::signals_as_fd()?;
-    match process::fork(0, None)? {
+    match process::fork_plainly()? {
         Forked::Child => become_program(argv),
         Forked::Parent { pid, pidfd } => serve(pid, &pidfd, &signals),
     }

@@ -1,16 +1,22 @@
 //! From what was asked for to a plan: the last of what must be looked up.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{BoxBuilder, Spec};
 
 use super::protocol::Size;
-use crate::container::{Config, Root};
+use crate::container::{Config, Id, MountKind, NetworkMode, Root, Sharing};
 use crate::error::{Context, Error, Result};
-use crate::facts::{self, BundleFacts};
+use crate::facts::{self, BundleFacts, Facts};
+use crate::network::names;
 use crate::plan::{self, Changes, Options, Overlay, Plan};
-use crate::run::State;
+use crate::run::{self, State};
+use crate::spec::{self, Files, HostFacts, Inputs, Joined, users};
 use crate::store::{Entry, Store};
+use crate::sys::fd;
 
 /// Everything a start needs.
 pub(super) struct Prepared {
@@ -25,8 +31,11 @@ pub(super) fn prepare(
     config: &Config,
     size: Size,
 ) -> Result<Prepared> {
+    let facts = facts::observe()?;
     let (rootfs, overlay) = root(store, entry, config)?;
-    let spec = spec(entry, config, &rootfs, size)?;
+    let mut spec = spec(store, entry, config, &facts, &rootfs, overlay.as_ref())?;
+    show_size(&mut spec, size);
+    entry.write_spec(&spec)?;
     let bundle = BundleFacts {
         overlay,
         ..facts::observe_sources(entry.dir(), &rootfs, &spec)
@@ -36,7 +45,7 @@ pub(super) fn prepare(
         die_with_launcher: true,
         ..Options::default()
     };
-    let plan = plan::container(&spec, &facts::observe()?, &bundle, &options)?;
+    let plan = plan::container(&spec, &facts, &bundle, &options)?;
     let state = State {
         oci_version: spec.version().clone(),
         id: entry.id().to_string(),
@@ -71,7 +80,7 @@ fn root(store: &Store, entry: &Entry, config: &Config) -> Result<(PathBuf, Optio
 
 fn existing(path: &Path) -> Result<PathBuf> {
     let named = || format!("the root file system {}", path.display());
-    let real = std::fs::canonicalize(path).context(named)?;
+    let real = fs::canonicalize(path).context(named)?;
     if !real.is_dir() {
         return Err(Error::user("not a directory").context(named()));
     }
@@ -81,12 +90,158 @@ fn existing(path: &Path) -> Result<PathBuf> {
     Ok(real)
 }
 
-fn spec(_entry: &Entry, config: &Config, rootfs: &Path, _size: Size) -> Result<Spec> {
-    let mut json: serde_json::Value = crate::oci::default_spec();
-    json["root"]["path"] = rootfs.to_str().into();
-    json["root"]["readonly"] = false.into();
-    json["process"]["args"] = config.program.argv().into();
-    json["process"]["terminal"] = config.program.tty.into();
-    json["linux"]["cgroupsPath"] = format!("/rcon/{}", config.id).into();
-    serde_json::from_value(json).map_err(|e| Error::internal(e.to_string()))
+/// The root as it will be, to look things up in: read-only, and gone with the
+/// descriptor.
+fn view(rootfs: &Path, overlay: Option<&Overlay>) -> Result<OwnedFd> {
+    let Some(overlay) = overlay else {
+        return Ok(fd::open(rootfs, libc::O_PATH | libc::O_DIRECTORY)?);
+    };
+    let mut layers = overlay.layers.clone();
+    layers.splice(0..0, overlay.changes.iter().map(|c| c.upper.clone()));
+    let view = if let [only] = layers.as_slice() {
+        fd::open(only, libc::O_PATH | libc::O_DIRECTORY)?
+    } else {
+        run::mount_overlay(&Overlay {
+            layers,
+            changes: None,
+        })?
+    };
+    Ok(view)
+}
+
+fn spec(
+    store: &Store,
+    entry: &Entry,
+    config: &Config,
+    facts: &Facts,
+    rootfs: &Path,
+    overlay: Option<&Overlay>,
+) -> Result<Spec> {
+    let view = view(rootfs, overlay)?;
+    let user = users::resolve(view.as_fd(), &config.program.user, &config.program.groups)?;
+    let host = HostFacts::observe(config, facts, own_binary()?)?;
+    let name = entry.name()?;
+    let namespaces = joined(store, config)?;
+    spec::runtime_spec(&Inputs {
+        config,
+        name: &name,
+        rootfs,
+        files: &write_files(entry, config, &host.hostname)?,
+        user: &user,
+        namespaces: &namespaces,
+        volumes: &volumes(config)?,
+        images: &BTreeMap::new(),
+        host: &host,
+    })
+}
+
+/// This very binary, where it can be mounted from.
+fn own_binary() -> Result<PathBuf> {
+    fs::read_link("/proc/self/exe").context(|| "cannot find rcon's own binary")
+}
+
+/// The size is known before the program could ask for it.
+fn show_size(spec: &mut Spec, (rows, columns): Size) {
+    let terminal = spec
+        .process()
+        .as_ref()
+        .is_some_and(|p| p.terminal() == Some(true));
+    if !terminal || rows == 0 || columns == 0 {
+        return;
+    }
+    let size = BoxBuilder::default()
+        .height(u64::from(rows))
+        .width(u64::from(columns))
+        .build();
+    if let (Some(process), Ok(size)) = (spec.process_mut(), size) {
+        process.set_console_size(Some(size));
+    }
+}
+
+/// The files by which programs find names, unless the container shares the
+/// host's network and with it the host's files.
+fn write_files(entry: &Entry, config: &Config, host: &str) -> Result<Files> {
+    let network = &config.network;
+    let shares = matches!(network.mode, NetworkMode::Host);
+    let name = match config.program.hostname.as_str() {
+        "" if config.isolation.uts == Sharing::Host || shares => host.to_owned(),
+        "" => config.id.short().to_owned(),
+        name => name.to_owned(),
+    };
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let resolv_conf = names::resolv_conf(&read("/etc/resolv.conf"), network, !shares);
+    let hosts = if shares {
+        let extra = names::hosts(network, &[], None);
+        let extra = extra.lines().skip(6);
+        let all: Vec<String> = read("/etc/hosts")
+            .lines()
+            .map(str::to_owned)
+            .chain(extra.map(str::to_owned))
+            .collect();
+        all.join("\n") + "\n"
+    } else {
+        let own = ("127.0.0.1".parse().ok()).map(|a| (a, vec![name.clone()]));
+        names::hosts(network, own.as_slice(), None)
+    };
+    let file = |name: &str, text: &str| entry.write_file(name, text);
+    Ok(Files {
+        hostname: Some(file("hostname", &format!("{name}\n"))?),
+        hosts: Some(file("hosts", &hosts)?),
+        resolv_conf: Some(file("resolv.conf", &resolv_conf)?),
+    })
+}
+
+/// The namespaces of other containers that this one shares.
+fn joined(store: &Store, config: &Config) -> Result<Joined> {
+    let of = |id: &Id, kind: &str| -> Result<PathBuf> {
+        let entry = store.find(id.as_str())?;
+        let state = super::truth(store, &entry)?;
+        if state.pid == 0 {
+            let name = entry.name()?;
+            return Err(Error::user(format!(
+                "container {name}, whose {kind} is to be shared, is not running"
+            ))
+            .hint(format!("`rcon start {name}` starts it")));
+        }
+        Ok(format!("/proc/{}/ns/{kind}", state.pid).into())
+    };
+    let shared = |sharing: &Sharing, kind: &str| match sharing {
+        Sharing::Container(id) => of(id, kind).map(Some),
+        _ => Ok(None),
+    };
+    let isolation = &config.isolation;
+    let network = match &config.network.mode {
+        NetworkMode::Container(id) => Some(of(id, "net")?),
+        _ => None,
+    };
+    let shm = match &isolation.ipc {
+        Sharing::Container(id) => {
+            let ns = of(id, "ipc")?;
+            ns.parent()
+                .and_then(Path::parent)
+                .map(|p| p.join("root/dev/shm"))
+        }
+        _ => None,
+    };
+    Ok(Joined {
+        network,
+        pid: shared(&isolation.pid, "pid")?,
+        ipc: shared(&isolation.ipc, "ipc")?,
+        uts: shared(&isolation.uts, "uts")?,
+        cgroup: shared(&isolation.cgroup, "cgroup")?,
+        user: None,
+        shm,
+    })
+}
+
+/// Where the volumes of this container are.
+fn volumes(config: &Config) -> Result<BTreeMap<String, PathBuf>> {
+    let named = config.mounts.iter().find_map(|m| match &m.kind {
+        MountKind::Volume { name, .. } => Some(name),
+        _ => None,
+    });
+    match named {
+        None => Ok(BTreeMap::new()),
+        Some(name) => Err(Error::environment(format!("volume {name}: not there yet"))),
+    }
 }

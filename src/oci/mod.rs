@@ -18,10 +18,6 @@ mod record;
 mod spec;
 mod update;
 
-pub(crate) fn default_spec() -> serde_json::Value {
-    serde_json::from_str(&spec::default_text()).unwrap()
-}
-
 use std::ffi::OsString;
 use std::process::ExitCode;
 

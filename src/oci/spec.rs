@@ -21,10 +21,6 @@ pub struct SpecArgs {
 }
 
 /// `spec`. A file that is already there is somebody's work.
-pub fn default_text() -> String {
-    config::text(None).unwrap()
-}
-
 pub fn spec(args: &SpecArgs) -> Result<()> {
     let path = args.bundle.join("config.json");
     let what = || format!("cannot write {}", path.display());

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use oci_spec::runtime::Spec;
 use serde::de::DeserializeOwned;
 
 use super::{Lock, files, names};
@@ -71,6 +72,31 @@ impl Entry {
         // Left by an overlay that promised nothing; see `Changes::volatile`.
         let _ = std::fs::remove_dir_all(all.2.join("work/incompat"));
         Ok(all)
+    }
+
+    /// Writes one of its own files, to be shown in its `/etc`. A container that
+    /// runs sees the new text, for the file stays the same one.
+    pub fn write_file(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let dir = self.files_dir();
+        let path = dir.join(name);
+        let what = || format!("cannot write {}", path.display());
+        if !dir.exists() {
+            files::public_dir_all(&dir).context(what)?;
+        }
+        files::write_public(&path, text.as_bytes()).context(what)?;
+        Ok(path)
+    }
+
+    /// Keeps what it was last started with.
+    pub fn write_spec(&self, spec: &Spec) -> Result<()> {
+        let json = serde_json::to_vec_pretty(spec).map_err(|e| Error::internal(e.to_string()))?;
+        files::replace(&self.dir, "spec.json", &json)
+            .context(|| format!("cannot write {}", self.dir.join("spec.json").display()))
+    }
+
+    /// What it was last started with.
+    pub fn spec(&self) -> Result<Spec> {
+        self.record("spec.json")
     }
 
     /// Whether it has not been removed.

@@ -28,6 +28,16 @@ pub(super) fn public_dir_all(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755))
 }
 
+/// A file that everybody may read who can get there, written in place: what
+/// is mounted over another file is this one and no other.
+pub(super) fn write_public(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true).mode(0o644);
+    let mut file = options.custom_flags(libc::O_NOFOLLOW).open(path)?;
+    file.set_permissions(fs::Permissions::from_mode(0o644))?;
+    file.write_all(bytes)
+}
+
 /// Whoever reads it sees the old content or the new one, never a part. The
 /// fresh file has a name of its own: two that replace the same one at once do
 /// not write into each other's.

@@ -1,5 +1,8 @@
 //! The `rcon` command line: what was typed, and how results are shown.
 
+pub mod flags;
+pub mod signal;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 

@@ -13,6 +13,9 @@ mod run;
 mod start;
 mod wait;
 
+pub mod flags;
+pub mod signal;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -82,7 +82,8 @@ pub struct Program {
     pub entrypoint: Vec<String>,
     /// The arguments, from the command line or the image.
     pub command: Vec<String>,
-    /// `NAME=value`, without a name twice.
+    /// `NAME=value`, without a name twice. A name alone takes away what the
+    /// variable would be by itself (`HOME`, `HOSTNAME`, `TERM`, `PATH`).
     pub env: Vec<String>,
     /// Absolute; empty means `/`.
     pub workdir: String,
@@ -168,6 +169,9 @@ pub struct Isolation {
     pub ulimits: Vec<Ulimit>,
     /// Devices beside the usual ones.
     pub devices: Vec<Device>,
+    /// Devices by the names their vendors gave them in CDI files, as in
+    /// `nvidia.com/gpu=0`; what they are made of is looked up at the start.
+    pub cdi: Vec<String>,
     /// `--device-cgroup-rule`: type, numbers, access, as in `c 1:3 rwm`.
     pub device_rules: Vec<String>,
     /// How readily it is killed when memory runs out.

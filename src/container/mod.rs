@@ -7,6 +7,8 @@
 
 mod config;
 mod id;
+pub mod image;
+mod merge;
 mod mounts;
 mod network;
 mod policy;
@@ -18,8 +20,10 @@ pub use config::{
     Config, Image, Isolation, Program, Root, SCHEMA, Seccomp, Security, Sharing, Ulimit,
 };
 pub use id::{Id, Name, check_name};
+pub use image::{ImageDefaults, ImageHealthcheck};
+pub use merge::{HealthOverride, Overrides, merge};
 pub use mounts::{Device, Mount, MountKind, TmpfsOptions};
-pub use network::{Network, NetworkMode, Port, Protocol};
+pub use network::{Endpoint, Network, NetworkMode, Port, Protocol};
 pub use policy::{Healthcheck, LogConfig, Restart};
 pub use resources::{DeviceRate, DeviceWeight, Resources};
 pub use state::{Health, HealthStatus, Probe, State, Status};

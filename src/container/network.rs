@@ -1,5 +1,6 @@
 //! How a container is reached and what it reaches.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,22 @@ pub struct Network {
     /// A fixed hardware address.
     pub mac: Option<String>,
     /// Further names in its networks.
+    pub aliases: Vec<String>,
+    /// The same four for networks behind the first, by the network's name.
+    pub further: BTreeMap<String, Endpoint>,
+}
+
+/// How a container is known in one of its networks.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Endpoint {
+    /// A fixed address.
+    pub ip: Option<IpAddr>,
+    /// A fixed address of the newer kind.
+    pub ip6: Option<IpAddr>,
+    /// A fixed hardware address.
+    pub mac: Option<String>,
+    /// Further names.
     pub aliases: Vec<String>,
 }
 

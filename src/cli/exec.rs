@@ -1,42 +1,96 @@
 //! `exec`: a further process in a running container.
 
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use oci_spec::runtime::{Process, Spec};
 
 use super::common::{self, Found};
+use super::flags::Exec;
+use super::run::{Others, here};
 use crate::container::Status;
 use crate::error::{Context, Error, Result};
 use crate::facts;
 use crate::foreground::relay::{self, Ending};
 use crate::plan::{self, ExecRequest};
 use crate::run::{self, Explain, Launch, State};
+use crate::spec::{self, Further, users};
 use crate::store::Store;
 use crate::sys::{fd, process};
 
+/// `exec`.
+pub fn exec(store: &Store, args: &Exec) -> Result<ExitCode> {
+    let request = here(|here| args.request(here, &Others(store)))?;
+    let found = common::find(store, request.container.as_str())?;
+    let container = first_process(&found)?;
+    if request.tty && request.interactive && !request.detach {
+        check_terminal()?;
+    }
+    let mut spec = found.entry.spec()?;
+    let facts = facts::observe()?;
+    let user = match &request.user {
+        Some(user) => {
+            let root = format!("/proc/{}/root", found.state.pid);
+            let root = fd::open(Path::new(&root), libc::O_PATH | libc::O_DIRECTORY)?;
+            Some(users::resolve(root.as_fd(), user, &[])?)
+        }
+        None => None,
+    };
+    if request.privileged {
+        withhold_nothing(&mut spec);
+    }
+    let process = spec::further(
+        &spec,
+        &Further {
+            args: &request.argv,
+            env: &request.env,
+            workdir: request.workdir.as_deref(),
+            user: user.as_ref(),
+            terminal: request.tty,
+            privileged: request.privileged.then_some(facts.caps),
+        },
+    )?;
+    let wanted = Wanted {
+        terminal: request.tty && !request.detach,
+        input: request.interactive,
+        detach: request.detach,
+        detach_keys: request.detach_keys,
+        explain: args.explain,
+        process,
+    };
+    run(&found, container, &spec, &wanted)
+}
+
+/// `--privileged` lifts the filter of system calls, too.
+fn withhold_nothing(spec: &mut Spec) {
+    if let Some(linux) = spec.linux_mut() {
+        linux.set_seccomp(None);
+    }
+}
+
+fn check_terminal() -> Result<()> {
+    if crate::sys::tty::size(fd::standard(0)).is_some() {
+        return Ok(());
+    }
+    Err(Error::user("the input device is not a TTY")
+        .hint("leave out -t when input comes from a pipe or a file"))
+}
+
 /// What is to run.
-pub struct Wanted {
-    /// With a terminal.
-    pub terminal: bool,
-    /// What is typed is passed on.
-    pub input: bool,
-    /// Nobody waits for it.
-    pub detach: bool,
-    /// What to type to leave.
-    pub detach_keys: Vec<u8>,
-    /// Each step is told.
-    pub explain: bool,
-    /// The process itself.
-    pub process: Process,
+struct Wanted {
+    terminal: bool,
+    input: bool,
+    detach: bool,
+    detach_keys: Vec<u8>,
+    explain: bool,
+    process: Process,
 }
 
 /// Runs it, and stays with it unless it is detached.
-pub fn run(store: &Store, found: &Found, spec: &Spec, wanted: &Wanted) -> Result<ExitCode> {
-    let _ = store;
-    let container = first_process(found)?;
+fn run(found: &Found, container: OwnedFd, spec: &Spec, wanted: &Wanted) -> Result<ExitCode> {
     let cgroups = found.state.cgroups.clone();
     let plan = plan::exec(
         &ExecRequest {
@@ -55,6 +109,7 @@ pub fn run(store: &Store, found: &Found, spec: &Spec, wanted: &Wanted) -> Result
     } else {
         (None, None)
     };
+    let explain = explain(wanted)?;
     quieten(wanted)?;
     let held = run::launch(Launch {
         plan: &plan,
@@ -63,7 +118,7 @@ pub fn run(store: &Store, found: &Found, spec: &Spec, wanted: &Wanted) -> Result
         start_socket: None,
         container: Some(container),
         preserve_fds: 0,
-        explain: explain(wanted)?,
+        explain,
     })?;
     for warning in &held.warnings {
         eprintln!("rcon: warning: {warning}");

@@ -14,8 +14,6 @@ mod start;
 mod wait;
 
 pub mod flags;
-pub mod signal;
-
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,13 +65,12 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum Container {
-    /// Temporary
-    #[command(disable_help_flag = true)]
-    Run {
-        /// all
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        args: Vec<String>,
-    },
+    /// Make a container from an image and start its program
+    Run(flags::Run),
+    /// Make a container from an image, to be started later
+    Create(flags::Create),
+    /// Run a further program in a running container
+    Exec(flags::Exec),
     Attach(attach::Attach),
     Kill(kill::Kill),
     Pause(kill::Pause),
@@ -124,14 +121,16 @@ fn of_containers(places: Places, command: Container) -> Result<ExitCode> {
     // program could reach.
     if matches!(
         command,
-        Container::Run { .. } | Container::Start(_) | Container::Restart(_)
+        Container::Run(_) | Container::Start(_) | Container::Restart(_) | Container::Exec(_)
     ) {
         crate::run::protect_own_binary()?;
     }
     let store = &Store::open(places.root, places.run_root)?;
     store.sweep()?;
     match command {
-        Container::Run { args } => run::run(store, &args),
+        Container::Run(args) => run::run(store, &args),
+        Container::Create(args) => run::create(store, &args),
+        Container::Exec(args) => exec::exec(store, &args),
         Container::Attach(args) => attach::attach(store, &args),
         Container::Kill(args) => kill::kill(store, &args),
         Container::Pause(args) => Ok(kill::pause(store, &args)),

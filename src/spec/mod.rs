@@ -18,6 +18,7 @@
 mod capabilities;
 mod devices;
 mod facts;
+mod further;
 mod masks;
 mod mounts;
 mod namespaces;
@@ -38,6 +39,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::runtime::{Linux, LinuxResources, Root, Spec};
 
 pub use self::facts::{Files, HostFacts, Joined, Node, NodeKind, volume_key};
+pub use self::further::{Further, further};
 pub use self::process::{DEFAULT_PATH, INIT_PATH};
 pub use self::users::User;
 

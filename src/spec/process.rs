@@ -50,7 +50,7 @@ fn apparmor(isolation: &Isolation, host: &HostFacts) -> Option<String> {
     asked.or_else(|| unconfined.then(|| "unconfined".to_owned()))
 }
 
-fn user(user: &User) -> OciUser {
+pub(super) fn user(user: &User) -> OciUser {
     let mut oci = OciUser::default();
     oci.set_uid(user.uid)
         .set_gid(user.gid)
@@ -77,7 +77,7 @@ fn args(config: &Config) -> Result<Vec<String>> {
     Ok(init.into_iter().chain(argv).collect())
 }
 
-fn cwd(workdir: &str) -> Result<PathBuf> {
+pub(super) fn cwd(workdir: &str) -> Result<PathBuf> {
     if workdir.is_empty() {
         return Ok(PathBuf::from("/"));
     }
@@ -100,6 +100,11 @@ fn env(i: &Inputs<'_>) -> Result<Vec<String>> {
     }
     all.push(format!("HOME={}", i.user.home));
     all.extend(program.env.iter().cloned());
+    override_env(all)
+}
+
+/// Of each variable the last word counts, at the place where it stands.
+pub(super) fn override_env(all: Vec<String>) -> Result<Vec<String>> {
     let name = |e: &str| e.split_once('=').map_or(e, |(n, _)| n).to_owned();
     if let Some(odd) = all.iter().find(|e| name(e).is_empty() || e.contains('\0')) {
         return Err(Error::user(format!(

@@ -7,9 +7,9 @@ use clap::{Args, ValueEnum};
 
 use super::super::parse::pair::{self, Pair};
 use super::super::parse::{duration, platform, restart, units};
-use crate::cli::signal;
 use crate::container::{Restart, check_name};
 use crate::error::{Error, Result};
+use crate::signal;
 
 /// When the image is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

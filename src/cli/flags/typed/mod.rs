@@ -127,6 +127,9 @@ pub struct Exec {
     /// Keys that leave it running and return: letters or ctrl-LETTER, divided by commas
     #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q")]
     pub detach_keys: String,
+    /// Tell every step as it is taken
+    #[arg(long)]
+    pub explain: bool,
     /// Withhold nothing from the program [default: what the container has]
     #[arg(long)]
     pub privileged: bool,

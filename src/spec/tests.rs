@@ -22,6 +22,7 @@ pub(super) fn host() -> HostFacts {
         grantable: CapSet((1 << 41) - 1),
         hostname: "thehost".to_owned(),
         cpus: 4,
+        swap_accounting: true,
         apparmor: false,
         selinux: false,
         devices: Vec::new(),

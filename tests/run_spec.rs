@@ -187,3 +187,23 @@ fn the_first_process_hands_signals_on() {
     }
     bed.assert_nothing_left();
 }
+
+/// A terminal sends its signals to a whole group of processes. If the first
+/// one were in it and handed them on, the program would have each twice.
+#[test]
+fn the_program_has_the_terminal_and_each_interrupt_once() {
+    let Some(bed) = Bed::new() else { return };
+    let script = "n=0; trap 'n=$((n+1))' INT; read line; \
+        set -- $(cat /proc/$$/stat); echo line=$line group=$5 foreground=$8; \
+        i=0; while test $n = 0 || test $i -lt 5; do sleep 0.05; i=$((i+1)); done; echo n=$n";
+    let c = container(&bed, &json!(sh(script)), |config| {
+        config["program"]["init"] = json!(true);
+        config["program"]["tty"] = json!(true);
+    });
+    let mut running = pty::under_pty(c.call_with_bundle("run", &[]), 24, 80);
+    running.terminal.type_in("hello\n");
+    running.terminal.wait_for("line=hello group=2 foreground=2");
+    running.terminal.type_in("\u{3}");
+    running.terminal.wait_for("n=1");
+    running.running.wait().ok();
+}

@@ -191,8 +191,8 @@ mod tests {
     #[test]
     fn nothing_is_inheritable_or_ambient() {
         let sets = sets(host().grantable);
-        let count = host().grantable.names().len();
-        assert_eq!(sets.bounding().as_ref().map(|s| s.len()), Some(count));
+        let bounding = sets.bounding().as_ref().unwrap();
+        assert_eq!(bounding.len(), host().grantable.names().len());
         assert_eq!((sets.inheritable(), sets.ambient()), (&None, &None));
     }
 }

@@ -22,6 +22,8 @@ pub struct HostFacts {
     pub hostname: String,
     /// How many processors there are.
     pub cpus: u32,
+    /// Whether a limit can be set on swap.
+    pub swap_accounting: bool,
     /// Whether `AppArmor` is on.
     pub apparmor: bool,
     /// Whether `SELinux` is on.

@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::{HostFacts, Node, NodeKind};
+use crate::cgroup::layout::{Layout, Version};
 use crate::container::{Config, Isolation};
 use crate::error::{Context, Error, Result};
 use crate::facts::Facts;
@@ -34,6 +35,7 @@ impl HostFacts {
             grantable: grantable(isolation, facts),
             hostname: hostname.trim().to_owned(),
             cpus: std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
+            swap_accounting: swap_accounting(&facts.cgroups),
             apparmor: facts.apparmor,
             selinux: facts.selinux,
             devices,
@@ -42,6 +44,24 @@ impl HostFacts {
             init,
         })
     }
+}
+
+/// Version 2 shows limits in the groups below its root only; where there are
+/// none yet, the kernel is taken to be an ordinary one.
+fn swap_accounting(layout: &Layout) -> bool {
+    let Some(memory) = layout.find("memory") else {
+        return false;
+    };
+    if memory.version == Version::V1 {
+        return memory.mount.join("memory.memsw.limit_in_bytes").exists();
+    }
+    let groups = fs::read_dir(&memory.mount).into_iter().flatten();
+    let mut limited = groups
+        .filter_map(|e| Some(e.ok()?.path()))
+        .filter(|group| group.join("memory.max").exists());
+    limited
+        .next()
+        .is_none_or(|group| group.join("memory.swap.max").exists())
 }
 
 /// Root of a new user namespace has every capability in it.

@@ -27,7 +27,7 @@ pub(super) fn resources(r: &Resources, host: &HostFacts) -> Result<LinuxResource
     check_memory(r)?;
     check_cpu(r, host)?;
     let mut all = LinuxResources::default();
-    all.set_memory(memory(r))
+    all.set_memory(memory(r, host))
         .set_cpu(cpu(r))
         .set_pids(pids(r))
         .set_block_io(block_io(r, host)?);
@@ -115,10 +115,12 @@ fn check_cpu(r: &Resources, host: &HostFacts) -> Result<()> {
 }
 
 /// With a limit on memory and none on swap, a container gets as much swap
-/// again: enough to survive a peak, not enough to drag the machine down.
-fn memory(r: &Resources) -> Option<LinuxMemory> {
+/// again: enough to survive a peak, not enough to drag the machine down. That
+/// nobody asked for, so a host that cannot do it is no error.
+fn memory(r: &Resources, host: &HostFacts) -> Option<LinuxMemory> {
     let limit = given(r.memory);
-    let swap = given(r.memory_swap).or(limit.map(|m| m.saturating_mul(2)));
+    let implied = limit.filter(|_| host.swap_accounting);
+    let swap = given(r.memory_swap).or(implied.map(|m| m.saturating_mul(2)));
     let mut memory = LinuxMemory::default();
     memory
         .set_limit(limit)
@@ -250,6 +252,15 @@ mod tests {
             let got = all.memory().as_ref().and_then(LinuxMemory::swap);
             assert_eq!(got, want, "{memory} {swap:?}");
         }
+        let mut host = host();
+        host.swap_accounting = false;
+        let mut r = Resources {
+            memory: Some(64 * MB),
+            ..Resources::default()
+        };
+        assert_eq!(memory(&r, &host).unwrap().swap(), None);
+        r.memory_swap = Some(99 * MB);
+        assert_eq!(memory(&r, &host).unwrap().swap(), Some(99 * MB));
     }
 
     #[test]

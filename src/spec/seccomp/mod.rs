@@ -2,8 +2,8 @@
 //!
 //! A filter that lets the ordinary through and refuses the rest is the lock
 //! that holds when another has failed: most escapes of the past needed a call
-//! that no ordinary program makes. [`groups`] is the list, by what the calls
-//! are for; this file turns it, or a [`profile`] that somebody wrote, into the
+//! that no ordinary program makes. `groups` is the list, by what the calls
+//! are for; this file turns it, or a `profile` that somebody wrote, into the
 //! specification's form for one container. Compiling that into a program is
 //! [`crate::seccomp`]'s matter.
 //!

@@ -66,6 +66,7 @@ impl Keeper {
         match held.release() {
             Ok((_, pidfd)) => {
                 self.running = Some(Running { pidfd });
+                self.begin_checks();
                 Ok(())
             }
             Err(e) => {

@@ -11,6 +11,7 @@
 
 mod clients;
 mod ending;
+mod health;
 mod life;
 mod log;
 mod outbox;
@@ -47,6 +48,7 @@ struct Keeper {
     running: Option<serve::Running>,
     ended: Option<Exit>,
     stopping: Option<serve::Stopping>,
+    checks: health::Checks,
     size: Size,
     pause: Duration,
     explain: bool,
@@ -149,6 +151,7 @@ impl Keeper {
             running: None,
             ended: None,
             stopping: None,
+            checks: health::Checks::default(),
             size: start.size,
             pause: Self::first_pause(),
             explain: start.explain,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{BoxBuilder, Spec};
@@ -119,7 +120,8 @@ fn spec(
 ) -> Result<Spec> {
     let view = view(rootfs, overlay)?;
     let user = users::resolve(view.as_fd(), &config.program.user, &config.program.groups)?;
-    let host = HostFacts::observe(config, facts, own_binary()?)?;
+    entry.make_files_dir()?;
+    let host = HostFacts::observe(config, facts, own_binary(entry, config)?)?;
     let name = entry.name()?;
     let namespaces = joined(store, config)?;
     spec::runtime_spec(&Inputs {
@@ -135,9 +137,16 @@ fn spec(
     })
 }
 
-/// This very binary, where it can be mounted from.
-fn own_binary() -> Result<PathBuf> {
-    fs::read_link("/proc/self/exe").context(|| "cannot find rcon's own binary")
+/// A copy of this very binary, to be the tiny first process. The container has
+/// one of its own: with enough power it could write to what it is given.
+fn own_binary(entry: &Entry, config: &Config) -> Result<PathBuf> {
+    let path = entry.files_dir().join("rcon-init");
+    if config.program.init && !path.exists() {
+        let what = || format!("cannot copy rcon's own binary to {}", path.display());
+        fs::copy("/proc/self/exe", &path).context(what)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o555)).context(what)?;
+    }
+    Ok(path)
 }
 
 /// The size is known before the program could ask for it.

@@ -20,6 +20,8 @@ enum Source {
     Signals,
     Listener,
     Program,
+    Check,
+    CheckOutput,
     Output(Stream),
     Input,
     Client(u64),
@@ -63,6 +65,7 @@ impl Keeper {
         for (source, flags) in ready {
             self.attend_to(source, flags);
         }
+        self.attend_checks();
         let overdue = self.stopping.and_then(|s| s.kill_at);
         if overdue.is_some_and(|at| at <= Instant::now()) {
             self.stopping = Some(Stopping { kill_at: None });
@@ -71,7 +74,11 @@ impl Keeper {
     }
 
     fn wait(&mut self, until: Option<Instant>) -> Vec<(Source, PollFlags)> {
-        let deadline = [until, self.stopping.and_then(|s| s.kill_at)];
+        let deadline = [
+            until,
+            self.stopping.and_then(|s| s.kill_at),
+            self.checks.deadline(),
+        ];
         let deadline = deadline.into_iter().flatten().min();
         let timeout = deadline.map_or(PollTimeout::NONE, |at| {
             let left = at.saturating_duration_since(Instant::now());
@@ -104,6 +111,11 @@ impl Keeper {
         if self.running.is_some() {
             all.push((Source::Program, PollFlags::POLLIN));
         }
+        for source in [Source::Check, Source::CheckOutput] {
+            if self.descriptor(source).is_some() {
+                all.push((source, PollFlags::POLLIN));
+            }
+        }
         for stream in [Stream::Out, Stream::Err] {
             if self.streams.source(stream).is_some() {
                 all.push((Source::Output(stream), PollFlags::POLLIN));
@@ -130,6 +142,8 @@ impl Keeper {
             Source::Signals => Some(self.signals.as_fd()),
             Source::Listener => Some(self.listener.as_fd()),
             Source::Program => self.running.as_ref().map(|r| r.pidfd.as_fd()),
+            Source::Check => self.checks.process(),
+            Source::CheckOutput => self.checks.output(),
             Source::Output(stream) => self.streams.source(stream),
             Source::Input => self.streams.sink(),
             Source::Client(number) => self.clients.socket(number),
@@ -141,6 +155,9 @@ impl Keeper {
             Source::Signals => self.heed_signals(),
             Source::Listener => self.let_in(),
             Source::Program => self.see_the_end(),
+            // Each round looks after the checks.
+            Source::Check => {}
+            Source::CheckOutput => self.checks.read(),
             Source::Output(stream) => {
                 self.relay(stream);
             }
@@ -179,6 +196,7 @@ impl Keeper {
             return;
         };
         self.running = None;
+        self.checks.cease();
         // Who shares the host's processes may have left some behind.
         if let Some(cgroup) = self.cgroup() {
             let _ = cgroup.kill(nix::sys::signal::Signal::SIGKILL);

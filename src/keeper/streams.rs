@@ -96,12 +96,12 @@ pub(super) fn make(wanted: Wanted) -> Result<(Theirs, Ours)> {
     Ok((theirs, ours))
 }
 
-fn pipe() -> Result<(OwnedFd, OwnedFd)> {
+pub(super) fn pipe() -> Result<(OwnedFd, OwnedFd)> {
     nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)
         .map_err(|e| Error::environment(e.desc()).context("cannot make a pipe"))
 }
 
-fn not_waiting(fd: &OwnedFd) -> Result<()> {
+pub(super) fn not_waiting(fd: &OwnedFd) -> Result<()> {
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
     fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
         .map(drop)

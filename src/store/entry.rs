@@ -74,15 +74,20 @@ impl Entry {
         Ok(all)
     }
 
+    /// Makes the directory of its own files.
+    pub fn make_files_dir(&self) -> Result<()> {
+        let dir = self.files_dir();
+        if dir.exists() {
+            return Ok(());
+        }
+        files::public_dir_all(&dir).context(|| format!("cannot make {}", dir.display()))
+    }
+
     /// Writes one of its own files, to be shown in its `/etc`. A container that
     /// runs sees the new text, for the file stays the same one.
     pub fn write_file(&self, name: &str, text: &str) -> Result<PathBuf> {
-        let dir = self.files_dir();
-        let path = dir.join(name);
+        let path = self.files_dir().join(name);
         let what = || format!("cannot write {}", path.display());
-        if !dir.exists() {
-            files::public_dir_all(&dir).context(what)?;
-        }
         files::write_public(&path, text.as_bytes()).context(what)?;
         Ok(path)
     }

@@ -17,6 +17,7 @@ pub mod foreground;
 pub mod format;
 pub mod init;
 pub mod keeper;
+pub mod logs;
 pub mod network;
 pub mod oci;
 pub mod plan;

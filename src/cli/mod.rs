@@ -8,6 +8,7 @@ mod attach;
 mod common;
 mod exec;
 mod kill;
+mod logs;
 mod rm;
 mod run;
 mod start;
@@ -73,6 +74,7 @@ enum Container {
     Exec(flags::Exec),
     Attach(attach::Attach),
     Kill(kill::Kill),
+    Logs(logs::Logs),
     Pause(kill::Pause),
     Rename(rm::Rename),
     Restart(start::Restart),
@@ -133,6 +135,7 @@ fn of_containers(places: Places, command: Container) -> Result<ExitCode> {
         Container::Exec(args) => exec::exec(store, &args),
         Container::Attach(args) => attach::attach(store, &args),
         Container::Kill(args) => kill::kill(store, &args),
+        Container::Logs(args) => logs::logs(store, &args),
         Container::Pause(args) => Ok(kill::pause(store, &args)),
         Container::Rename(args) => rm::rename(store, &args),
         Container::Restart(args) => start::restart(store, &args),

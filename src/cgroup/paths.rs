@@ -86,8 +86,19 @@ impl CgroupDir {
 
 /// A parsed `linux.cgroupsPath`.
 struct Place {
-    absolute: bool,
+    from: From,
     parts: Vec<String>,
+}
+
+/// Where a path counts from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum From {
+    /// The mount of each tree.
+    Mount,
+    /// Our own cgroup.
+    Ourselves,
+    /// The same, but any other place will do: none was asked for.
+    Anywhere,
 }
 
 impl Place {
@@ -103,10 +114,12 @@ impl Place {
                 "names the root of the tree, not a cgroup in it",
             ));
         }
-        Ok(Self {
-            absolute: cgroups_path.starts_with('/'),
-            parts,
-        })
+        let from = match cgroups_path {
+            "" => From::Anywhere,
+            path if path.starts_with('/') => From::Mount,
+            _ => From::Ourselves,
+        };
+        Ok(Self { from, parts })
     }
 }
 
@@ -145,10 +158,11 @@ fn field_error(path: &str, why: &str) -> Error {
 }
 
 fn dir_in(h: &Hierarchy, mode: Mode, place: &Place) -> Result<CgroupDir> {
-    let mut path = if place.absolute {
-        String::new()
-    } else {
-        start_of_relative(h, mode)?
+    let mut path = match (place.from, start_of_relative(h, mode)) {
+        // Where a mount shows a part of the tree that we are not in, no path
+        // counts from us; one that need not counts from what can be seen.
+        (From::Mount, _) | (From::Anywhere, Err(_)) => String::new(),
+        (_, start) => start?,
     };
     for part in &place.parts {
         if !path.is_empty() {

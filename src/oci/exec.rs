@@ -23,7 +23,7 @@ pub fn exec(root: &Root, args: &Exec, log: &Log) -> Result<i32> {
     check_status(&record, record.status(root), args)?;
     let container = manage::running(&record)?;
     let spec = root.spec(&args.id)?;
-    let process = process_for(&spec, args)?;
+    let process = process_for(&spec, args, log)?;
     let plan = plan::exec(
         &ExecRequest {
             process: &process,
@@ -134,9 +134,10 @@ fn cgroups_for(record: &Record, args: &Exec) -> Result<crate::cgroup::paths::Cgr
 }
 
 /// The process object: from a file, or the container's own with changes.
-fn process_for(spec: &Spec, args: &Exec) -> Result<Process> {
+fn process_for(spec: &Spec, args: &Exec, log: &Log) -> Result<Process> {
     if let Some(path) = &args.process {
-        let mut process = bundle::load_process(path)?;
+        let (mut process, warnings) = bundle::load_process(path)?;
+        warnings.iter().for_each(|w| log.warn(w));
         if args.tty {
             process.set_terminal(Some(true));
         }

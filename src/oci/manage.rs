@@ -312,7 +312,7 @@ pub(super) fn remove_quietly(locked: &Locked, record: &Record) {
 }
 
 /// Ends all of a container's processes.
-fn end(record: &Record) -> Result<()> {
+pub(super) fn end(record: &Record) -> Result<()> {
     let process = record.process();
     if let Some(process) = &process {
         signal(process, libc::SIGKILL)?;

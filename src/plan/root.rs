@@ -1,6 +1,6 @@
 //! Planning the container's root: from sources on the host to the pivot.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use oci_spec::runtime::Process;
 
@@ -139,7 +139,7 @@ pub(super) fn enter_root(s: &mut Steps, c: &Container<'_>, process: &Process) ->
         );
     }
     if mounted {
-        protect(s, c, process)?;
+        protect(s, c, process);
     }
     s.init(
         Action::EnterRoot { how },
@@ -156,7 +156,10 @@ pub(super) fn enter_root(s: &mut Steps, c: &Container<'_>, process: &Process) ->
 
 /// The last changes to the mounts, while the host's `/dev/null` is in reach:
 /// an image could pass off something else as its own.
-pub(super) fn protect(s: &mut Steps, c: &Container<'_>, process: &Process) -> Result<()> {
+///
+/// Paths to be protected and masked count from the root, with or without a
+/// `/` in front: as in runc, which stands there when it takes them.
+pub(super) fn protect(s: &mut Steps, c: &Container<'_>, process: &Process) {
     s.init(
         Action::MakeDirectory {
             path: process.cwd().clone(),
@@ -170,7 +173,7 @@ pub(super) fn protect(s: &mut Steps, c: &Container<'_>, process: &Process) -> Re
     {
         s.init(
             Action::ProtectPath {
-                path: absolute("linux.readonlyPaths", path)?,
+                path: mounts::inside(Path::new(path)),
             },
             "switches of the kernel that are not the container's to turn",
         );
@@ -181,7 +184,7 @@ pub(super) fn protect(s: &mut Steps, c: &Container<'_>, process: &Process) -> Re
     {
         s.init(
             Action::MaskPath {
-                path: absolute("linux.maskedPaths", path)?,
+                path: mounts::inside(Path::new(path)),
             },
             "tells too much about the host",
         );
@@ -197,16 +200,6 @@ pub(super) fn protect(s: &mut Steps, c: &Container<'_>, process: &Process) -> Re
             "last of the mounts, since mount points and nodes had to be made in it",
         );
     }
-    Ok(())
-}
-
-pub(super) fn absolute(field: &str, path: &str) -> Result<PathBuf> {
-    if Path::new(path).is_absolute() {
-        return Ok(mounts::inside(Path::new(path)));
-    }
-    Err(Error::user(format!(
-        "config.json: {field}: {path:?} is not an absolute path"
-    )))
 }
 
 pub(super) fn terminal(process: &Process) -> Action {

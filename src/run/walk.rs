@@ -412,9 +412,10 @@ impl Walk<'_> {
         let _ = identity::set_name(name);
         self.at += 1;
         if let Err(failure) = self.walk(|_| false) {
-            // If the launcher is gone there is nobody to be told.
-            let _ = self.channel.send(&Message::Failed(failure));
-            process::exit_now(1);
+            // If the launcher is gone there is nobody to be told. If we may
+            // not speak, it notices that we are gone before our time.
+            let told = self.channel.last_word(&Message::Failed(failure));
+            process::exit_now(if told.is_ok() { 1 } else { 255 });
         }
         process::exit_now(0)
     }

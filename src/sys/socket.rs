@@ -100,6 +100,22 @@ pub fn send(sock: impl AsFd, bytes: &[u8], fds: &[i32]) -> SysResult<()> {
     }
 }
 
+/// Writes one message, for whoever may write but not send. Where the other
+/// side is gone, that ends this process, unless it ignores `SIGPIPE`.
+pub fn write(sock: impl AsFd, bytes: &[u8]) -> SysResult<()> {
+    let raw = sock.as_fd().as_raw_fd();
+    loop {
+        match nix::unistd::write(sock.as_fd(), bytes) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(e) => {
+                let call = format!("write({}, {} bytes)", fd::show(raw), bytes.len());
+                return Err(SysError::new(e, call));
+            }
+        }
+    }
+}
+
 /// Receives one message, at most `buf` long, and at most one descriptor.
 ///
 /// No bytes and no descriptor means that the other side is gone.

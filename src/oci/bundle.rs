@@ -100,7 +100,13 @@ struct RequiredRoot {
 /// Reads a process object, as `exec --process` takes it.
 pub fn load_process(path: &Path) -> Result<(Process, Vec<String>)> {
     let bytes = read_stream(path)?;
-    parse_lenient(&bytes, &path.display().to_string(), |process| Some(process))
+    parse_lenient(&bytes, &path.display().to_string(), |process| {
+        // As runc reads it: nobody named is root.
+        if process.is_object() && process.get("user").is_none() {
+            process["user"] = serde_json::json!({"uid": 0, "gid": 0});
+        }
+        Some(process)
+    })
 }
 
 /// Reads a file that the caller names on the command line and that may well

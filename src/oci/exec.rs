@@ -233,6 +233,12 @@ fn add_caps(process: &mut Process, names: &[String]) -> Result<()> {
         with(caps.permitted()),
         with(caps.bounding()),
     );
+    // What the container's programs may inherit, this one passes on.
+    if let Some(inheritable) = caps.inheritable().clone() {
+        let mut ambient = caps.ambient().clone().unwrap_or_default();
+        ambient.extend(wanted.iter().filter(|c| inheritable.contains(c)));
+        caps.set_ambient(Some(ambient));
+    }
     caps.set_effective(effective);
     caps.set_permitted(permitted);
     caps.set_bounding(bounding);

@@ -115,6 +115,9 @@ impl Session {
         let mut name = [0; 64];
         let (_, master) = socket::receive(&console, &mut name)?;
         let master = master.ok_or_else(|| Error::internal("the terminal was not handed over"))?;
+        // The one before us, if there is one, turns line ends into what a
+        // terminal needs; a file or pipe wants them as the program wrote them.
+        tty::plain_output(&master)?;
         let session = Self {
             master,
             pending: Vec::new(),

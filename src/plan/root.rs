@@ -1,5 +1,6 @@
 //! Planning the container's root: from sources on the host to the pivot.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use oci_spec::runtime::Process;
@@ -178,16 +179,15 @@ pub(super) fn protect(s: &mut Steps, c: &Container<'_>, process: &Process) {
             "switches of the kernel that are not the container's to turn",
         );
     }
-    for path in linux
-        .and_then(|l| l.masked_paths().as_deref())
-        .unwrap_or_default()
-    {
-        s.init(
-            Action::MaskPath {
-                path: mounts::inside(Path::new(path)),
-            },
-            "tells too much about the host",
-        );
+    let masked = linux.and_then(|l| l.masked_paths().as_deref());
+    let masked = masked.unwrap_or_default().iter();
+    let mut seen = BTreeSet::new();
+    for path in masked.map(|p| mounts::inside(Path::new(p))) {
+        // A second cover on the first would hide nothing more.
+        if !seen.insert(path.clone()) {
+            continue;
+        }
+        s.init(Action::MaskPath { path }, "tells too much about the host");
     }
     if c.spec
         .root()

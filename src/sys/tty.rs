@@ -82,6 +82,8 @@ impl RawMode {
         let before = termios::tcgetattr(&terminal).ok()?;
         let mut raw = before.clone();
         termios::cfmakeraw(&mut raw);
+        // Lines still have to begin on the left: output is not what is raw.
+        raw.output_flags = before.output_flags;
         termios::tcsetattr(&terminal, SetArg::TCSANOW, &raw).ok()?;
         Some(Self { terminal, before })
     }

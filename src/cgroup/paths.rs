@@ -270,6 +270,20 @@ mod tests {
         assert!(refusal("a/../../x").contains("climbs out"));
     }
 
+    /// As where a container's own cgroup mount covers the host's.
+    #[test]
+    fn only_a_relative_path_needs_our_own_place() {
+        let mounts = "\
+23 1 254:0 / / rw,relatime - ext4 /dev/vda rw
+35 23 0:32 /elsewhere /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
+";
+        let layout = Layout::parse(mounts, "4:memory:/a/b\n");
+        assert_eq!(full(&layout, "/x"), ["/sys/fs/cgroup/memory/x"]);
+        assert_eq!(full(&layout, ""), ["/sys/fs/cgroup/memory/id1"]);
+        let e = CgroupPaths::plan(&layout, "x", "id1").unwrap_err();
+        assert!(e.to_string().contains("/elsewhere"), "{e}");
+    }
+
     #[test]
     fn root_of_the_tree_is_refused() {
         assert!(refusal("/").contains("root of the tree"));

@@ -100,6 +100,9 @@ struct RequiredRoot {
 /// Reads a process object, as `exec --process` takes it.
 pub fn load_process(path: &Path) -> Result<(Process, Vec<String>)> {
     let bytes = read_stream(path)?;
+    if let Some(number) = descriptor(path).filter(|n| *n > 2) {
+        drop(fd::own(i64::from(number)));
+    }
     parse_lenient(&bytes, &path.display().to_string(), |process| {
         // As runc reads it: nobody named is root.
         if process.is_object() && process.get("user").is_none() {
@@ -107,6 +110,13 @@ pub fn load_process(path: &Path) -> Result<(Process, Vec<String>)> {
         }
         Some(process)
     })
+}
+
+/// The number in the path of one of our own descriptors.
+pub fn descriptor(path: &Path) -> Option<i32> {
+    let dirs = ["/dev/fd", "/proc/self/fd"];
+    let name = dirs.iter().find_map(|dir| path.strip_prefix(dir).ok())?;
+    name.to_str()?.parse().ok()
 }
 
 /// Reads a file that the caller names on the command line and that may well

@@ -140,7 +140,7 @@ fn make(
         bytes,
         warnings,
     } = bundle::load(&args.bundle)?;
-    warnings.iter().for_each(|w| log.warn(w));
+    warnings.iter().for_each(|w| log.warn_aloud(w));
     let sockets = pass_sockets(&mut spec);
     let bundle = facts::observe_bundle(&args.bundle, &spec)?;
     // Checked before anything is made, so that most errors have nothing to

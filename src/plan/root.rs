@@ -39,10 +39,19 @@ pub(super) fn join_sources(
         },
         "a mount of its own, so that it can be entered and left as a whole",
     );
+    let propagation = source_propagation(c)?;
     for mount in mounts {
-        s.all(now, mount.open());
+        s.all(now, mount.open(propagation));
     }
     Ok(())
+}
+
+/// A copy of a shared mount is one of its peers: what the container mounts
+/// below would appear on the host. So it becomes a slave, unless the bundle
+/// asks for a root that shares.
+fn source_propagation(c: &Container<'_>) -> Result<Option<Propagation>> {
+    let shared = root_propagation(c)?.is_some_and(|p| p.kind == PropagationKind::Shared);
+    Ok((!shared).then_some(outer_propagation(c)?))
 }
 
 /// Mount events of the host come in, none go out.
@@ -118,7 +127,12 @@ pub(super) fn fill_dev(s: &mut Steps, c: &Container<'_>) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn enter_root(s: &mut Steps, c: &Container<'_>, process: &Process) -> Result<()> {
+pub(super) fn enter_root(
+    s: &mut Steps,
+    c: &Container<'_>,
+    process: &Process,
+    mounts: &[MountEntry],
+) -> Result<()> {
     if process.terminal() == Some(true) {
         s.init(
             terminal(process),
@@ -140,7 +154,7 @@ pub(super) fn enter_root(s: &mut Steps, c: &Container<'_>, process: &Process) ->
         );
     }
     if mounted {
-        protect(s, c, process);
+        protect(s, c, process, mounts);
     }
     s.init(
         Action::EnterRoot { how },
@@ -160,13 +174,16 @@ pub(super) fn enter_root(s: &mut Steps, c: &Container<'_>, process: &Process) ->
 ///
 /// Paths to be protected and masked count from the root, with or without a
 /// `/` in front: as in runc, which stands there when it takes them.
-pub(super) fn protect(s: &mut Steps, c: &Container<'_>, process: &Process) {
+fn protect(s: &mut Steps, c: &Container<'_>, process: &Process, mounts: &[MountEntry]) {
     s.init(
         Action::MakeDirectory {
             path: process.cwd().clone(),
         },
         "the working directory, while the root can still be written to",
     );
+    for action in mounts.iter().filter_map(MountEntry::close) {
+        s.init(action, "whatever needed a place in it has one");
+    }
     let linux = c.linux();
     for path in linux
         .and_then(|l| l.readonly_paths().as_deref())

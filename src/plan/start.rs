@@ -22,6 +22,10 @@ use crate::cgroup::limits;
 use crate::error::{Error, Result};
 use crate::facts::{BundleFacts, Facts};
 
+/// Why a process begins with every processor.
+pub(super) const ANY_PROCESSOR: &str =
+    "what the caller was confined to is not the container's limit; that is its cgroup's";
+
 /// The start of a container.
 ///
 /// This is the whole order of things between the bundle and its program.
@@ -62,6 +66,8 @@ pub fn container(
         },
         "from here on its use is counted and limited; first of all, so that nothing escapes",
     );
+    s.init(Action::SetAffinity { cpus: Vec::new() }, ANY_PROCESSOR);
+    s.or_warn();
     s.init(Action::NewSession, "apart from the caller's terminal, so that nothing typed there or pushed into it crosses over");
     enter_namespaces(&mut s, c);
     s.init(
@@ -80,7 +86,7 @@ pub fn container(
     name_the_host(&mut s, spec);
     assemble_root(&mut s, c, &mounts)?;
     run_hooks_before_entry(&mut s, spec)?;
-    enter_root(&mut s, c, process)?;
+    enter_root(&mut s, c, process, &mounts)?;
 
     // Init, inside the root. From here on power is only given up.
     set_sysctls(&mut s, c)?;

@@ -11,12 +11,14 @@ use std::time::Instant;
 use nix::errno::Errno;
 
 use super::channel::{Channel, Failure, FailureKind, Heard, Message};
-use super::hooks::State;
+use super::hooks::{self, State};
 use super::program::{self, NotRunnable, as_root};
 use super::{advice, mounting, terminal};
 use crate::cgroup::ops::{Cgroup, Joiner};
 use crate::error::Error;
-use crate::plan::{Action, Actor, EnterRoot, Namespace, OnFailure, Plan, Slot, Step};
+use crate::plan::{
+    Action, Actor, EnterRoot, HookEnv, HookRun, Namespace, OnFailure, Plan, Slot, Step,
+};
 use crate::render::words;
 use crate::sys::process::{Forked, Strings};
 use crate::sys::{SysError, SysResult, fd, identity, mount, process, seccomp};
@@ -216,6 +218,22 @@ impl Walk<'_> {
         };
         joiner.join().map_err(|failure| joiner.explain(failure))?;
         Ok(())
+    }
+
+    /// Before the root is entered, a hook of the container stands in it, as
+    /// runc's and crun's do; the program's environment has a home.
+    pub(super) fn run_hook(&mut self, hook: &HookRun) -> Done {
+        if self.me == Actor::Init
+            && let Some(root) = self.slots.get(&Slot::Root)
+        {
+            fd::fchdir(root)?;
+        }
+        let mut hook = hook.clone();
+        if let HookEnv::Program(env) = &mut hook.env {
+            let root = program::own_root()?;
+            *env = program::with_home(as_root(&root), env, self.uid);
+        }
+        Ok(hooks::run(&hook, &self.state)?)
     }
 
     pub(super) fn attach_root(&mut self, path: &Path) -> Done {

@@ -27,9 +27,14 @@ pub(super) fn translate(process: &mut Value) -> Vec<String> {
             take_unknown(set, &mut unknown);
         }
     }
-    let told = unknown.into_iter();
-    told.map(|name| format!("process.capabilities: {name} is not known, and left out"))
-        .collect()
+    if unknown.is_empty() {
+        return Vec::new();
+    }
+    // In runc's words, which others look for.
+    let list = unknown.join(" ");
+    vec![format!(
+        "process: ignoring unknown or unavailable capabilities: [{list}]"
+    )]
 }
 
 fn translate_flag(flag: &mut Value) {

@@ -34,10 +34,10 @@ fn flags_of_the_scheduler_are_spelled_as_in_the_specification() {
     let out = bed.run(|s| {
         s["process"]["args"] = sh("cat /proc/self/stat; true");
         s["process"]["scheduler"] = json!({
-            "policy": "SCHED_BATCH", "nice": 5, "flags": ["SCHED_FLAG_RESET_ON_FORK"],
+            "policy": "SCHED_BATCH", "nice": -5, "flags": ["SCHED_FLAG_RESET_ON_FORK"],
         });
     });
-    // A fork begins at nice 0 again; without the flag it would be 5.
+    // A fork begins at nice 0 again; without the flag it would be -5.
     assert_eq!(out.ok().text().split(' ').nth(18), Some("0"));
 }
 

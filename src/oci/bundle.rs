@@ -101,7 +101,7 @@ struct RequiredRoot {
 pub fn load_process(path: &Path) -> Result<(Process, Vec<String>)> {
     let bytes = read_stream(path)?;
     if let Some(number) = descriptor(path).filter(|n| *n > 2) {
-        drop(fd::own(i64::from(number)));
+        nix::unistd::close(number).map_err(|e| Error::internal(e.desc()))?;
     }
     parse_lenient(&bytes, &path.display().to_string(), |process| {
         // As runc reads it: nobody named is root.

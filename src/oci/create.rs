@@ -74,19 +74,26 @@ pub fn run(root: &Root, args: &Run, log: &Log) -> Result<i32> {
     } else {
         Some(process::signals_as_fd()?)
     };
-    let (pid, pidfd) = held.release().inspect_err(|_| {
+    let session = if detached {
+        Ok(None)
+    } else {
+        relay::Session::open(terminal)
+    };
+    let started = session.and_then(|session| Ok((held.release()?, session)));
+    let ((pid, pidfd), session) = started.inspect_err(|_| {
         end_and_remove(&locked, &record);
     })?;
     if let Err(e) = poststart(&spec, &record, pid) {
         end_process(&record);
-        return Err(match args.keep {
-            true => e,
-            false => and_remove(root, locked, record, log, e),
+        return Err(if args.keep {
+            e
+        } else {
+            and_remove(root, locked, record, log, e)
         });
     }
     drop(locked);
     let Some(signals) = signals else { return Ok(0) };
-    let exit = relay::attend(&pidfd, &signals, terminal)?;
+    let exit = relay::attend(&pidfd, &signals, session)?;
     if !args.keep {
         let locked = root.lock(&record.id)?;
         manage::remove(root, locked, Some(record), log)?;
@@ -140,7 +147,9 @@ fn make(
         bytes,
         warnings,
     } = bundle::load(&args.bundle)?;
-    warnings.iter().for_each(|w| log.warn_aloud(w));
+    for warning in &warnings {
+        log.warn_aloud(warning);
+    }
     let sockets = pass_sockets(&mut spec);
     let bundle = facts::observe_bundle(&args.bundle, &spec)?;
     // Checked before anything is made, so that most errors have nothing to

@@ -78,11 +78,13 @@ fn start(
     } else {
         Some(process::signals_as_fd()?)
     };
+    let Some(signals) = signals else {
+        held.release()?;
+        return Ok(0);
+    };
+    let session = relay::Session::open(terminal)?;
     let (_, pidfd) = held.release()?;
-    match signals {
-        None => Ok(0),
-        Some(signals) => Ok(relay::attend(&pidfd, &signals, terminal)?.shell_code()),
-    }
+    Ok(relay::attend(&pidfd, &signals, session)?.shell_code())
 }
 
 fn check_status(record: &Record, status: Status, args: &Exec) -> Result<()> {
@@ -137,7 +139,9 @@ fn cgroups_for(record: &Record, args: &Exec) -> Result<crate::cgroup::paths::Cgr
 fn process_for(spec: &Spec, args: &Exec, log: &Log) -> Result<Process> {
     if let Some(path) = &args.process {
         let (mut process, warnings) = bundle::load_process(path)?;
-        warnings.iter().for_each(|w| log.warn(w));
+        for warning in &warnings {
+            log.warn(warning);
+        }
         if args.tty {
             process.set_terminal(Some(true));
         }

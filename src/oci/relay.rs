@@ -38,10 +38,12 @@ impl Terminal {
     }
 }
 
-/// Waits for the process behind `pidfd`, passing signals on to it. `console`
-/// is the socket from which its terminal can be received.
-pub(super) fn attend(pidfd: &OwnedFd, signals: &OwnedFd, console: Option<OwnedFd>) -> Result<Exit> {
-    let mut session = Session::open(console)?;
+/// Waits for the process behind `pidfd`, passing signals on to it.
+pub(super) fn attend(
+    pidfd: &OwnedFd,
+    signals: &OwnedFd,
+    mut session: Option<Session>,
+) -> Result<Exit> {
     loop {
         let mut fds = vec![
             PollFd::new(pidfd.as_fd(), PollFlags::POLLIN),
@@ -100,7 +102,7 @@ fn pass_signals(pidfd: &OwnedFd, signals: &OwnedFd, session: Option<&Session>) {
 }
 
 /// A terminal being played.
-struct Session {
+pub(super) struct Session {
     master: OwnedFd,
     pending: Vec<u8>,
     input_open: bool,
@@ -108,7 +110,9 @@ struct Session {
 }
 
 impl Session {
-    fn open(console: Option<OwnedFd>) -> Result<Option<Self>> {
+    /// Takes the terminal over from the socket `console`. That has to be done
+    /// before the program starts, which may write at once.
+    pub(super) fn open(console: Option<OwnedFd>) -> Result<Option<Self>> {
         let Some(console) = console else {
             return Ok(None);
         };

@@ -221,7 +221,7 @@ impl Walk<'_> {
     }
 
     /// Before the root is entered, a hook of the container stands in it, as
-    /// runc's and crun's do; the program's environment has a home.
+    /// runc's do; the program's environment has a home.
     pub(super) fn run_hook(&mut self, hook: &HookRun) -> Done {
         if self.me == Actor::Init
             && let Some(root) = self.slots.get(&Slot::Root)

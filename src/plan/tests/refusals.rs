@@ -320,7 +320,11 @@ fn device_rules_without_a_cgroup() {
             spec["linux"]["uidMappings"] = own.clone();
             spec["linux"]["gidMappings"] = own;
         }
-        let warnings = plan(&spec, facts, &Options::default())?.warnings;
+        let options = Options {
+            id: "example".to_owned(),
+            ..Options::default()
+        };
+        let warnings = plan(&spec, facts, &options)?.warnings;
         let about = warnings.into_iter();
         Ok::<_, Error>(about.filter(|w| w.contains("resources.devices")).count())
     };

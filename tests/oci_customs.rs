@@ -108,6 +108,21 @@ fn a_process_file_may_be_a_pipe_and_name_no_user() {
     out.fails_naming(&["/dev/null", "neither a regular file nor a pipe"]);
 }
 
+/// It once tried for ten seconds to remove the cgroups of the running
+/// container, and did remove those that the container had made below.
+#[test]
+fn a_failed_exec_leaves_the_containers_cgroups_alone() {
+    let Some(bed) = Bed::new() else { return };
+    let c = bed.container(|s| s["process"]["args"] = words("sleep 600"));
+    c.run_detached();
+    let own = cgroups::dir_of("pids", &c.id).join("own");
+    fs::create_dir(&own).unwrap();
+    let start = std::time::Instant::now();
+    c.exec(&["/no/such/program"]).fails_naming(&["/no/such"]);
+    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+    assert!(own.is_dir());
+}
+
 #[test]
 fn an_added_capability_that_may_be_inherited_is_passed_on() {
     let Some(bed) = Bed::new() else { return };

@@ -109,6 +109,10 @@ fn check_status(record: &Record, status: Status, args: &Exec) -> Result<()> {
 
 fn cgroups_for(record: &Record, args: &Exec) -> Result<crate::cgroup::paths::CgroupPaths> {
     let mut paths = record.cgroups.clone();
+    // They are the container's: an exec that fails has none to take back.
+    for dir in &mut paths.dirs {
+        dir.made = false;
+    }
     for wanted in &args.cgroup {
         let (controllers, path) = wanted
             .split_once(':')
@@ -122,7 +126,6 @@ fn cgroups_for(record: &Record, args: &Exec) -> Result<crate::cgroup::paths::Cgr
             let meant = controllers.is_none_or(|list| list.split(',').any(|c| dir.has(c)));
             if meant {
                 dir.path = format!("{}/{}", dir.path, path.trim_matches('/'));
-                dir.made = false;
             }
             if meant && !dir.full().is_dir() {
                 return Err(Error::user(format!(

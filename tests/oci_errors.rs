@@ -197,17 +197,6 @@ fn an_unknown_namespace_is_named() {
 }
 
 #[test]
-fn an_unknown_capability_is_named() {
-    let Some(bed) = Bed::needing(&[CHECKS]) else {
-        return;
-    };
-    let out = create_with(&bed, |s| {
-        s["process"]["capabilities"]["bounding"] = json!(["CAP_COFFEE"]);
-    });
-    out.fails_naming(&["CAP_COFFEE"]);
-}
-
-#[test]
 fn an_unknown_propagation_is_named() {
     let Some(bed) = Bed::new() else { return };
     let out = create_with(&bed, |s| s["linux"]["rootfsPropagation"] = json!("coffee"));

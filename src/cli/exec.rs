@@ -128,18 +128,17 @@ fn run(found: &Found, container: OwnedFd, spec: &Spec, wanted: &Wanted) -> Resul
         return Ok(ExitCode::SUCCESS);
     }
     let signals = process::signals_as_fd()?;
-    let (_, pidfd) = held.release()?;
     let keys = if wanted.input {
         &wanted.detach_keys[..]
     } else {
         &[]
     };
-    Ok(
-        match relay::attend_until(&pidfd, &signals, console, keys)? {
-            Ending::Exit(exit) => common::exit_code(exit.shell_code()),
-            Ending::Left => ExitCode::SUCCESS,
-        },
-    )
+    let session = relay::Session::open(console, keys)?;
+    let (_, pidfd) = held.release()?;
+    Ok(match relay::attend_until(&pidfd, &signals, session)? {
+        Ending::Exit(exit) => common::exit_code(exit.shell_code()),
+        Ending::Left => ExitCode::SUCCESS,
+    })
 }
 
 fn first_process(found: &Found) -> Result<OwnedFd> {

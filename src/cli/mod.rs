@@ -12,6 +12,7 @@ mod logs;
 mod rm;
 mod run;
 mod start;
+mod update;
 mod wait;
 
 pub mod flags;
@@ -82,6 +83,7 @@ enum Container {
     Start(start::Start),
     Stop(kill::Stop),
     Unpause(kill::Unpause),
+    Update(update::Update),
     Wait(wait::Wait),
 }
 
@@ -143,6 +145,7 @@ fn of_containers(places: Places, command: Container) -> Result<ExitCode> {
         Container::Start(args) => start::start(store, &args),
         Container::Stop(args) => kill::stop(store, &args),
         Container::Unpause(args) => Ok(kill::unpause(store, &args)),
+        Container::Update(args) => update::update(store, &args),
         Container::Wait(args) => Ok(wait::wait(store, &args)),
     }
 }

@@ -48,23 +48,20 @@ pub enum Ending {
     Left,
 }
 
-/// Waits for the process behind `pidfd`, passing signals on to it. `console`
-/// is the socket from which its terminal can be received.
-pub fn attend(pidfd: &OwnedFd, signals: &OwnedFd, console: Option<OwnedFd>) -> Result<Exit> {
-    match attend_until(pidfd, signals, console, &[])? {
+/// Waits for the process behind `pidfd`, passing signals on to it.
+pub fn attend(pidfd: &OwnedFd, signals: &OwnedFd, session: Option<Session>) -> Result<Exit> {
+    match attend_until(pidfd, signals, session)? {
         Ending::Exit(exit) => Ok(exit),
         Ending::Left => Err(Error::internal("somebody left without a way to")),
     }
 }
 
-/// The same; `keys`, typed in a row, let the person leave.
+/// The same; the person may also leave.
 pub fn attend_until(
     pidfd: &OwnedFd,
     signals: &OwnedFd,
-    console: Option<OwnedFd>,
-    keys: &[u8],
+    mut session: Option<Session>,
 ) -> Result<Ending> {
-    let mut session = Session::open(console, keys)?;
     loop {
         let mut fds = vec![
             PollFd::new(pidfd.as_fd(), PollFlags::POLLIN),
@@ -129,7 +126,7 @@ fn pass_signals(pidfd: &OwnedFd, signals: &OwnedFd, session: Option<&Session>) {
 }
 
 /// A terminal being played.
-struct Session {
+pub struct Session {
     master: OwnedFd,
     pending: Vec<u8>,
     input_open: bool,
@@ -139,23 +136,40 @@ struct Session {
 }
 
 impl Session {
-    fn open(console: Option<OwnedFd>, keys: &[u8]) -> Result<Option<Self>> {
-        let Some(console) = console else {
+    /// Takes the terminal over from the socket `console`. That has to be done
+    /// before the program starts, which may write at once. `keys`, typed
+    /// in a row, let the person leave.
+    pub fn open(console: Option<OwnedFd>, keys: &[u8]) -> Result<Option<Self>> {
+        let Some(master) = terminal_from(console)? else {
             return Ok(None);
         };
-        let mut name = [0; 64];
-        let (_, master) = socket::receive(&console, &mut name)?;
-        let master = master.ok_or_else(|| Error::internal("the terminal was not handed over"))?;
+        let raw = RawMode::enter(fd::standard(0));
+        Ok(Some(Self::new(master, keys, raw)))
+    }
+
+    /// The same in the way of runc, which callers of `rcon oci` expect.
+    pub fn open_plain(console: Option<OwnedFd>) -> Result<Option<Self>> {
+        let Some(master) = terminal_from(console)? else {
+            return Ok(None);
+        };
+        // The one before us, if there is one, turns line ends into what a
+        // terminal needs; a file or pipe wants them as the program wrote them.
+        tty::plain_output(&master)?;
+        let raw = RawMode::enter_for_input(fd::standard(0));
+        Ok(Some(Self::new(master, &[], raw)))
+    }
+
+    fn new(master: OwnedFd, keys: &[u8], raw: Option<RawMode>) -> Self {
         let session = Self {
             master,
             pending: Vec::new(),
             input_open: true,
             detach: Detach::new(keys),
             leaves: false,
-            _raw: RawMode::enter(fd::standard(0)),
+            _raw: raw,
         };
         session.follow_size();
-        Ok(Some(session))
+        session
     }
 
     fn follow_size(&self) {
@@ -255,6 +269,17 @@ impl Session {
             }
         }
     }
+}
+
+/// What was handed over through the socket `console`.
+fn terminal_from(console: Option<OwnedFd>) -> Result<Option<OwnedFd>> {
+    let Some(console) = console else {
+        return Ok(None);
+    };
+    let mut name = [0; 64];
+    let (_, master) = socket::receive(&console, &mut name)?;
+    let missing = || Error::internal("the terminal was not handed over");
+    master.ok_or_else(missing).map(Some)
 }
 
 /// Output that nobody reads any more is dropped; the container goes on.

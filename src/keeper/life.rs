@@ -77,11 +77,6 @@ impl Keeper {
         }
     }
 
-    /// Other limits from now on.
-    pub(super) fn update(&mut self, _json: &[u8]) -> Result<()> {
-        Ok(())
-    }
-
     /// The terminal's size is known before the program could ask for it.
     pub(super) fn hear_first(&mut self, starter: u64) {
         if let super::clients::Heard::Said(super::Request::Attach(streams, size)) =

@@ -19,9 +19,11 @@ mod prepare;
 mod protocol;
 mod serve;
 mod streams;
+mod update;
 
 pub use ending::{clear_away, truth};
 pub use protocol::{Failure, Reply, Request, Size, Stream, Streams as Attached};
+pub use update::update_stopped;
 
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};

@@ -121,15 +121,11 @@ impl Writer {
             line::write(&mut told, Stream::Stderr, time, text.as_bytes());
             lines.splice(0..0, told);
         }
-        match self.file.write_all(&lines) {
-            Ok(()) => {
-                self.lost = 0;
-                self.size += lines.len() as u64;
-            }
-            Err(_) => {
-                let count = lines.iter().filter(|b| **b == b'\n').count();
-                self.lost += count as u64;
-            }
+        if self.file.write_all(&lines).is_ok() {
+            self.lost = 0;
+            self.size += lines.len() as u64;
+        } else {
+            self.lost += lines.split(|b| *b == b'\n').count() as u64 - 1;
         }
         lines.clear();
         self.ready = lines;

@@ -1,12 +1,16 @@
 //! Reading a bundle's `config.json`, and saying what is wrong with it.
 
+mod names;
+
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use oci_spec::runtime::{Process, Spec};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
 
 use crate::error::{Context, Error, Result};
 use crate::sys::fd;
@@ -17,14 +21,56 @@ const LONGEST: u64 = 16 << 20;
 /// The versions of the specification that rcon understands.
 pub const VERSION: &str = "1.2.0";
 
-/// Reads `config.json` of a bundle: what it says, and its very bytes.
-pub fn load(bundle: &Path) -> Result<(Spec, Vec<u8>)> {
+/// A `config.json`.
+#[derive(Debug)]
+pub struct Config {
+    /// What it says.
+    pub spec: Spec,
+    /// Its very bytes.
+    pub bytes: Vec<u8>,
+    /// What it says and was left out.
+    pub warnings: Vec<String>,
+}
+
+/// Reads `config.json` of a bundle.
+pub fn load(bundle: &Path) -> Result<Config> {
     let path = bundle.join("config.json");
     let bytes = read_bounded(&path)?;
     let _: Required = parse(&bytes, "config.json")?;
-    let spec: Spec = parse(&bytes, "config.json")?;
+    let (spec, warnings) = parse_spec(&bytes)?;
     check_version(spec.version())?;
-    Ok((spec, bytes))
+    Ok(Config {
+        spec,
+        bytes,
+        warnings,
+    })
+}
+
+/// Parses a `config.json`, with warnings for what it names and nobody knows.
+pub fn parse_spec(bytes: &[u8]) -> Result<(Spec, Vec<String>)> {
+    parse_lenient(bytes, "config.json", |config| config.get_mut("process"))
+}
+
+/// Most texts can be read at once. One that cannot gets the names in its
+/// `process` object set right, and a second reading.
+fn parse_lenient<T: DeserializeOwned>(
+    bytes: &[u8],
+    name: &str,
+    process: impl FnOnce(&mut Value) -> Option<&mut Value>,
+) -> Result<(T, Vec<String>)> {
+    let failure = match parse(bytes, name) {
+        Ok(parsed) => return Ok((parsed, Vec::new())),
+        Err(failure) => failure,
+    };
+    let Ok(mut value) = serde_json::from_slice::<Value>(bytes) else {
+        return Err(failure);
+    };
+    let Some(process) = process(&mut value) else {
+        return Err(failure);
+    };
+    let warnings = names::translate(process);
+    let warnings = warnings.iter().map(|w| format!("{name}: {w}")).collect();
+    Ok((parse(value.to_string().as_bytes(), name)?, warnings))
 }
 
 /// What must be there. The full types fill gaps with defaults of their own,
@@ -52,9 +98,37 @@ struct RequiredRoot {
 }
 
 /// Reads a process object, as `exec --process` takes it.
-pub fn load_process(path: &Path) -> Result<Process> {
-    let bytes = read_bounded(path)?;
-    parse(&bytes, &path.display().to_string())
+pub fn load_process(path: &Path) -> Result<(Process, Vec<String>)> {
+    let bytes = read_stream(path)?;
+    if let Some(number) = descriptor(path).filter(|n| *n > 2) {
+        nix::unistd::close(number).map_err(|e| Error::internal(e.desc()))?;
+    }
+    parse_lenient(&bytes, &path.display().to_string(), |process| {
+        // As runc reads it: nobody named is root.
+        if process.is_object() && process.get("user").is_none() {
+            process["user"] = serde_json::json!({"uid": 0, "gid": 0});
+        }
+        Some(process)
+    })
+}
+
+/// The number in the path of one of our own descriptors.
+pub fn descriptor(path: &Path) -> Option<i32> {
+    let dirs = ["/dev/fd", "/proc/self/fd"];
+    let name = dirs.iter().find_map(|dir| path.strip_prefix(dir).ok())?;
+    name.to_str()?.parse().ok()
+}
+
+/// Reads a file that the caller names on the command line and that may well
+/// be a pipe, as of a shell's `<(…)`: they know what they wait for.
+fn read_stream(path: &Path) -> Result<Vec<u8>> {
+    let named = || format!("cannot read {}", path.display());
+    let file = File::open(path).context(named)?;
+    let meta = file.metadata().context(named)?;
+    if !meta.is_file() && !meta.file_type().is_fifo() {
+        return Err(Error::user("neither a regular file nor a pipe").context(named()));
+    }
+    bounded(file, path)
 }
 
 /// Reads a regular file that is not too long. Anything else could block, or
@@ -69,6 +143,11 @@ pub fn read_bounded(path: &Path) -> Result<Vec<u8>> {
     if !meta.is_file() {
         return Err(Error::user("not a regular file").context(named()));
     }
+    bounded(file, path)
+}
+
+fn bounded(file: File, path: &Path) -> Result<Vec<u8>> {
+    let named = || format!("cannot read {}", path.display());
     let mut bytes = Vec::new();
     file.take(LONGEST + 1)
         .read_to_end(&mut bytes)

@@ -53,7 +53,7 @@ pub fn run(root: &Root, args: &Run, log: &Log) -> Result<i32> {
     if !args.no_subreaper {
         process::become_subreaper()?;
     }
-    let (spec, _) = bundle::load(&args.create.bundle)?;
+    let spec = bundle::load(&args.create.bundle)?.spec;
     let wants_terminal = spec
         .process()
         .as_ref()
@@ -76,13 +76,26 @@ pub fn run(root: &Root, args: &Run, log: &Log) -> Result<i32> {
     } else {
         Some(process::signals_as_fd()?)
     };
-    let (pid, pidfd) = held.release().inspect_err(|_| {
+    let session = if detached {
+        Ok(None)
+    } else {
+        relay::Session::open_plain(terminal)
+    };
+    let started = session.and_then(|session| Ok((held.release()?, session)));
+    let ((pid, pidfd), session) = started.inspect_err(|_| {
         end_and_remove(&locked, &record);
     })?;
-    poststart(&spec, &record, pid, log);
+    if let Err(e) = poststart(&spec, &record, pid) {
+        end_process(&record);
+        return Err(if args.keep {
+            e
+        } else {
+            and_remove(root, locked, record, log, e)
+        });
+    }
     drop(locked);
     let Some(signals) = signals else { return Ok(0) };
-    let exit = relay::attend(&pidfd, &signals, terminal)?;
+    let exit = relay::attend(&pidfd, &signals, session)?;
     if !args.keep {
         let locked = root.lock(&record.id)?;
         manage::remove(root, locked, Some(record), log)?;
@@ -92,29 +105,36 @@ pub fn run(root: &Root, args: &Run, log: &Log) -> Result<i32> {
 
 /// A start that failed at its very end leaves nothing either.
 fn end_and_remove(locked: &Locked, record: &Record) {
+    end_process(record);
+    manage::remove_quietly(locked, record);
+}
+
+/// Our own child, so it is ours to wait for.
+fn end_process(record: &Record) {
     if let Some(process) = record.process() {
         let _ = fd::pidfd_send_signal(&process, libc::SIGKILL);
         let _ = process::wait(&process);
     }
-    manage::remove_quietly(locked, record);
 }
 
-fn poststart(spec: &Spec, record: &Record, pid: i32, log: &Log) {
+/// Removes a container for `why`, which stays what is reported.
+fn and_remove(root: &Root, locked: Locked, record: Record, log: &Log, why: Error) -> Error {
+    if let Err(e) = manage::remove(root, locked, Some(record), log) {
+        log.warn(&e.to_string());
+    }
+    why
+}
+
+/// The first hook that fails is the last to run. Whoever asked for it cannot
+/// do without it, so its failure is the start's; the program is the caller's
+/// to end.
+fn poststart(spec: &Spec, record: &Record, pid: i32) -> Result<()> {
     let state = State {
         pid,
         ..record.state(Status::Running)
     };
-    // The program runs; that a hook after it failed is told, and no more.
-    match hooks::at(spec, Moment::Poststart) {
-        Ok(list) => {
-            for hook in list {
-                if let Err(e) = run::run_hook(&hook, &state) {
-                    log.warn(&e.to_string());
-                }
-            }
-        }
-        Err(e) => log.warn(&e.to_string()),
-    }
+    let list = hooks::at(spec, Moment::Poststart)?;
+    list.iter().try_for_each(|hook| run::run_hook(hook, &state))
 }
 
 fn make(
@@ -124,7 +144,14 @@ fn make(
     console: Option<OwnedFd>,
     log: &Log,
 ) -> Result<Made> {
-    let (mut spec, bytes) = bundle::load(&args.bundle)?;
+    let bundle::Config {
+        mut spec,
+        bytes,
+        warnings,
+    } = bundle::load(&args.bundle)?;
+    for warning in &warnings {
+        log.warn_aloud(warning);
+    }
     let sockets = pass_sockets(&mut spec);
     let bundle = facts::observe_bundle(&args.bundle, &spec)?;
     // Checked before anything is made, so that most errors have nothing to
@@ -281,20 +308,25 @@ pub fn start(root: &Root, id: &str, log: &Log) -> Result<()> {
         }
         Status::Creating => return Err(Error::user(format!("container {id} is not made yet"))),
     }
+    let gone = || Error::user(format!("container not running: {id}"));
+    let process = record.process().ok_or_else(gone)?;
     let path = root.start_socket(id)?;
     let connection =
         socket::connect_messages(&path).context(|| "cannot reach the container's first process")?;
     // From here on it is no longer "created", whatever comes of it.
     fs::remove_file(&path).context(|| format!("cannot remove {}", path.display()))?;
-    run::release_over(connection)?;
+    run::release_over(connection, (record.pid, &process))?;
     let spec = root.spec(id)?;
-    poststart(&spec, &record, record.pid, log);
-    Ok(())
+    poststart(&spec, &record, record.pid).inspect_err(|_| {
+        if let Err(e) = manage::end(&record) {
+            log.warn(&e.to_string());
+        }
+    })
 }
 
 /// `plan`: the steps a start would take.
 pub fn plan(args: &PlanArgs) -> Result<String> {
-    let (spec, _) = bundle::load(&args.bundle)?;
+    let spec = bundle::load(&args.bundle)?.spec;
     let bundle = facts::observe_bundle(&args.bundle, &spec)?;
     let options = Options {
         id: args.id.clone(),

@@ -44,6 +44,12 @@ impl Log {
         }
     }
 
+    /// The same for what somebody has to look after: told to everybody.
+    pub fn warn_aloud(&self, text: &str) {
+        self.write("warning", text);
+        eprintln!("rcon: warning: {text}");
+    }
+
     /// Something went wrong.
     pub fn error(&self, text: &str) {
         self.write("error", text);

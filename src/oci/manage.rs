@@ -1,12 +1,15 @@
 //! What is done to containers that exist: state, list, kill, delete, pause,
 //! resume, ps.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::Command;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use serde::Serialize;
 use serde_json::json;
 
 use super::args::{Delete, Kill, List, Ps};
@@ -64,25 +67,48 @@ pub fn list(root: &Root, args: &List) -> Result<String> {
     match args.format.as_str() {
         "table" => Ok(table(&records)),
         "json" => {
-            let all: Vec<_> = records.iter().map(|(r, s)| listed(r, *s)).collect();
-            Ok(json!(all).to_string())
+            let all: Vec<_> = records.iter().map(|(r, s)| Listed::new(r, *s)).collect();
+            serde_json::to_string(&all).map_err(|e| Error::internal(e.to_string()))
         }
         other => Err(Error::user(format!("invalid format option {other:?}")).hint("table or json")),
     }
 }
 
-fn listed(record: &Record, status: Status) -> serde_json::Value {
-    json!({
-        "ociVersion": record.oci_version,
-        "id": record.id,
-        "pid": if status == Status::Stopped { 0 } else { record.pid },
-        "status": status.word(),
-        "bundle": record.bundle,
-        "rootfs": record.rootfs,
-        "created": timestamp(record.created as i64),
-        "annotations": record.annotations,
-        "owner": "root",
-    })
+/// An entry of the list. The order of its fields is runc's, since there are
+/// scripts that take it apart with grep.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed<'a> {
+    oci_version: &'a str,
+    id: &'a str,
+    pid: i32,
+    status: &'static str,
+    bundle: &'a Path,
+    rootfs: &'a Path,
+    created: String,
+    #[serde(skip_serializing_if = "HashMap::is_empty")]
+    annotations: &'a HashMap<String, String>,
+    owner: &'static str,
+}
+
+impl<'a> Listed<'a> {
+    fn new(record: &'a Record, status: Status) -> Self {
+        Self {
+            oci_version: &record.oci_version,
+            id: &record.id,
+            pid: if status == Status::Stopped {
+                0
+            } else {
+                record.pid
+            },
+            status: status.word(),
+            bundle: &record.bundle,
+            rootfs: &record.rootfs,
+            created: timestamp(record.created as i64),
+            annotations: &record.annotations,
+            owner: "root",
+        }
+    }
 }
 
 fn table(records: &[(Record, Status)]) -> String {
@@ -122,10 +148,17 @@ pub fn kill(root: &Root, args: &Kill) -> Result<()> {
     if args.all {
         return kill_all(&record, number);
     }
-    let gone = || Error::user(format!("container not running: {}", args.id));
-    let process = record.process().ok_or_else(gone)?;
-    if !signal(&process, number)? {
-        return Err(gone());
+    let sent = match record.process() {
+        Some(process) => signal(&process, number)?,
+        None => false,
+    };
+    if !sent {
+        // Where the pid namespace is shared, others live on without it.
+        if number == libc::SIGKILL && others_live(&record) {
+            return kill_all(&record, number);
+        }
+        let id = &args.id;
+        return Err(Error::user(format!("container not running: {id}")));
     }
     // The frozen of version 1 die only when thawed.
     if number == libc::SIGKILL {
@@ -151,7 +184,16 @@ fn shares_pids(root: &Root, id: &str) -> bool {
     root.spec(id).is_ok_and(|spec| new(spec).is_none())
 }
 
+fn others_live(record: &Record) -> bool {
+    let cgroup = Cgroup::open(&record.cgroups);
+    cgroup.is_ok_and(|c| c.pids().is_ok_and(|pids| !pids.is_empty()))
+}
+
+/// To nobody is no failure: there is nobody left who has not got it.
 fn kill_all(record: &Record, number: i32) -> Result<()> {
+    if number == 0 || !others_live(record) {
+        return Ok(());
+    }
     let cgroup = Cgroup::open(&record.cgroups)?;
     let known = Signal::try_from(number);
     cgroup.kill(known.map_err(|_| Error::user("a real-time signal cannot go to all processes"))?)
@@ -290,13 +332,14 @@ pub(super) fn remove(root: &Root, locked: Locked, record: Option<Record>, log: &
     Ok(())
 }
 
-/// The last hooks. The container is gone: that one failed is told, and no more.
+/// The last hooks. The container is gone, so all of them run, as the
+/// specification has it; that one failed is told, and no more.
 pub(super) fn poststop(spec: &oci_spec::runtime::Spec, record: &Record, log: &Log) {
     match hooks::at(spec, Moment::Poststop) {
         Ok(list) => {
             for hook in list {
                 if let Err(e) = run::run_hook(&hook, &record.state(Status::Stopped)) {
-                    log.warn(&e.to_string());
+                    log.warn_aloud(&e.to_string());
                 }
             }
         }
@@ -312,7 +355,7 @@ pub(super) fn remove_quietly(locked: &Locked, record: &Record) {
 }
 
 /// Ends all of a container's processes.
-fn end(record: &Record) -> Result<()> {
+pub(super) fn end(record: &Record) -> Result<()> {
     let process = record.process();
     if let Some(process) = &process {
         signal(process, libc::SIGKILL)?;

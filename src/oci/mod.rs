@@ -107,13 +107,13 @@ fn version() -> String {
 /// What a process that becomes, or makes, a container does before it opens
 /// anything itself.
 fn prepare(command: &Command) -> Result<()> {
-    let preserve = match command {
-        Command::Create(c) => c.preserve_fds,
-        Command::Run(r) => r.create.preserve_fds,
-        Command::Exec(e) => e.preserve_fds,
+    let (preserve, file) = match command {
+        Command::Create(c) => (c.preserve_fds, None),
+        Command::Run(r) => (r.create.preserve_fds, None),
+        Command::Exec(e) => (e.preserve_fds, e.process.as_deref()),
         _ => return Ok(()),
     };
-    keep_only(preserve)?;
+    keep_only(preserve, file.and_then(bundle::descriptor))?;
     run::protect_own_binary()
 }
 
@@ -161,9 +161,14 @@ fn show(text: Result<String>) -> Result<i32> {
 
 /// Descriptors that the caller left open by mistake must not reach hooks or
 /// the container, nor be there for a path through `/proc/self/fd` to lead to.
-fn keep_only(preserve: u32) -> Result<()> {
+/// One that was named as the file to read (`read`) is closed once it is read.
+fn keep_only(preserve: u32, read: Option<i32>) -> Result<()> {
     let sockets = std::env::var("LISTEN_FDS")
         .ok()
         .and_then(|n| n.parse::<u32>().ok());
-    Ok(fd::close_from(3 + preserve + sockets.unwrap_or(0))?)
+    let first = 3 + preserve + sockets.unwrap_or(0);
+    match read {
+        Some(number) => Ok(fd::close_all_but(first, &[number])?),
+        None => Ok(fd::close_from(first)?),
+    }
 }

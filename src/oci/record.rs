@@ -89,7 +89,11 @@ impl Status {
 
 /// The directory of all records.
 #[derive(Debug, Clone)]
-pub struct Root(PathBuf);
+pub struct Root {
+    dir: PathBuf,
+    /// Somebody named it, and means that one.
+    given: bool,
+}
 
 /// One container's directory, locked against other commands that change it.
 #[derive(Debug)]
@@ -107,12 +111,15 @@ impl Root {
             }
             _ => PathBuf::from("/run/rcon/oci"),
         };
-        Self(given.unwrap_or_else(usual))
+        Self {
+            given: given.is_some(),
+            dir: given.unwrap_or_else(usual),
+        }
     }
 
     fn dir(&self, id: &str) -> Result<PathBuf> {
         check_id(id)?;
-        Ok(self.0.join(id))
+        Ok(self.dir.join(id))
     }
 
     /// Takes a new name, for as long as its directory is there.
@@ -126,13 +133,13 @@ impl Root {
         let named = || {
             format!(
                 "cannot keep the state of containers in {}",
-                self.0.display()
+                self.dir.display()
             )
         };
         let made = match private(false).create(&dir) {
             // The root itself is missing at the very first start only.
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                private(true).create(&self.0).context(named)?;
+                private(true).create(&self.dir).context(named)?;
                 private(false).create(&dir)
             }
             made => made,
@@ -176,9 +183,11 @@ impl Root {
 
     /// The names of all containers.
     pub fn ids(&self) -> Result<Vec<String>> {
-        let entries = match fs::read_dir(&self.0) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.context(|| format!("cannot read {}", self.0.display()))?,
+        let entries = match fs::read_dir(&self.dir) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && !self.given => {
+                return Ok(Vec::new());
+            }
+            entries => entries.context(|| format!("cannot read {}", self.dir.display()))?,
         };
         let mut ids: Vec<String> = entries
             .flatten()
@@ -193,7 +202,8 @@ impl Root {
     /// The configuration a container was made from.
     pub fn spec(&self, id: &str) -> Result<Spec> {
         let bytes = read_no_links(&self.dir(id)?, "config.json")?;
-        bundle::parse(&bytes, "config.json")
+        // Its warnings were told when the container was made.
+        Ok(bundle::parse_spec(&bytes)?.0)
     }
 
     /// The socket on which a created container waits.

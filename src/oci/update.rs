@@ -12,7 +12,7 @@ mod size;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::{LinuxResources, Spec};
+use oci_spec::runtime::LinuxResources;
 use serde_json::{Value, json};
 
 use super::log::Log;
@@ -196,7 +196,7 @@ fn device_rules(asked: &Value, config: &Value) -> Result<Option<DeviceList>> {
     if rules.is_empty() {
         return Ok(None);
     }
-    let spec: Spec = bundle::parse(config.to_string().as_bytes(), "config.json")?;
+    let (spec, _) = bundle::parse_spec(config.to_string().as_bytes())?;
     let linux = spec.linux().as_ref();
     let nodes = linux.and_then(|l| l.devices().as_deref());
     let paths: Vec<&Path> = nodes

@@ -212,12 +212,25 @@ pub struct HookRun {
     pub path: PathBuf,
     /// As given: `argv[0]` first.
     pub args: Vec<String>,
-    /// As given.
-    pub env: Vec<String>,
+    /// What it finds in its environment.
+    pub env: HookEnv,
     /// In seconds.
     pub timeout: Option<u64>,
     /// The status told to it on its standard input.
     pub status: &'static str,
+}
+
+/// The environment of a hook. The specification leaves open what an absent
+/// `env` means; this is what runc and crun make of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HookEnv {
+    /// As given.
+    Own(Vec<String>),
+    /// That of whoever runs it.
+    Runtime,
+    /// The program's, with a home.
+    Program(Vec<String>),
 }
 
 /// A label of a security module, applied at the exec.
@@ -360,6 +373,8 @@ pub enum Action {
         path: PathBuf,
         /// With all the mounts below.
         recursive: bool,
+        /// How mounts below it travel to and from the host.
+        propagation: Option<Propagation>,
     },
     /// Shows the files of such a copy under other owners.
     MapOwners {
@@ -506,7 +521,7 @@ pub enum Action {
     },
     /// The processors the process may run on.
     SetAffinity {
-        /// Their numbers.
+        /// Their numbers; none: all of them.
         cpus: Vec<u32>,
     },
     /// Which memory nodes are used.

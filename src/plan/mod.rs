@@ -30,8 +30,8 @@ mod sysctl;
 mod tests;
 
 pub use action::{
-    Action, Actor, Device, EnterRoot, Filesystem, HookRun, IdRange, Label, MountFlags, Namespace,
-    Propagation, PropagationKind, Signal, Slot, Target,
+    Action, Actor, Device, EnterRoot, Filesystem, HookEnv, HookRun, IdRange, Label, MountFlags,
+    Namespace, Propagation, PropagationKind, Signal, Slot, Target,
 };
 pub use exec::{ExecRequest, exec};
 pub use namespace::Namespaces;

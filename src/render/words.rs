@@ -108,10 +108,15 @@ pub fn action(action: &Action) -> String {
         }
         Action::AttachRoot { path } => format!("put the container's root at {}", quoted_path(path)),
         Action::OpenSource {
-            path, recursive, ..
+            path,
+            recursive,
+            propagation,
+            ..
         } => {
             let below = with_below(*recursive);
-            format!("take {}{below} as a mount of its own", quoted_path(path))
+            let how = propagation.map(|p| format!(" ({})", travel(p)));
+            let (path, how) = (quoted_path(path), how.unwrap_or_default());
+            format!("take {path}{below} as a mount of its own{how}")
         }
         Action::MapOwners {
             uids,
@@ -207,6 +212,9 @@ pub fn action(action: &Action) -> String {
                 "set the I/O priority to {} {level}",
                 values::io_class(*class)
             )
+        }
+        Action::SetAffinity { cpus } if cpus.is_empty() => {
+            "run on every processor that its cgroup allows".to_owned()
         }
         Action::SetAffinity { cpus } => {
             format!(

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::error::{Context, Error, Result};
-use crate::plan::HookRun;
+use crate::plan::{HookEnv, HookRun};
 use crate::sys::fd;
 
 /// The state of a container as the specification defines it.
@@ -88,8 +88,12 @@ fn command(hook: &HookRun) -> Command {
     if let Some((first, rest)) = hook.args.split_first() {
         command.arg0(first).args(rest);
     }
+    let env = match &hook.env {
+        HookEnv::Runtime => return command,
+        HookEnv::Own(env) | HookEnv::Program(env) => env,
+    };
     command.env_clear();
-    for entry in &hook.env {
+    for entry in env {
         let (key, value) = entry.split_once('=').unwrap_or((entry, ""));
         if !key.is_empty() {
             command.env(key, value);

@@ -278,10 +278,13 @@ pub(super) fn mask(root: Root<'_>, path: &Path) -> SysResult<()> {
         let cover = mount::open_tree(&null, Path::new(""), false)?;
         // Flags that a user namespace inside finds locked, and cannot change.
         let flags = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
+        let flags = MountFlags::set(flags);
         if mount_setattr_works() {
-            set_flags(&cover, MountFlags::set(flags))?;
+            set_flags(&cover, flags)?;
+            return mount::attach(&cover, &at);
         }
-        return mount::attach(&cover, &at);
+        mount::attach(&cover, &at)?;
+        return set_flags(&cover, flags);
     }
     let fs = mount::fsopen("tmpfs")?;
     mount::fsconfig(&fs, "source", Some("tmpfs"))?;

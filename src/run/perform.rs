@@ -9,7 +9,7 @@ use std::path::Path;
 use super::channel::Message;
 use super::program::{self, as_root};
 use super::walk::{Done, Walk, become_root, missing, run_map_helper};
-use super::{devices, hooks, mounting, procfs};
+use super::{devices, mounting, procfs};
 use crate::cgroup::devices::DeviceList;
 use crate::cgroup::ops::{Cgroup, Permission};
 use crate::plan::{Action, Actor, Label, MountFlags, Signal, Slot};
@@ -129,8 +129,10 @@ impl Walk<'_> {
                 slot,
                 path,
                 recursive,
+                propagation,
             } => {
                 let copy = mounting::copy(path, *recursive)?;
+                mounting::travel(&copy, propagation.as_slice())?;
                 self.slots.insert(*slot, copy);
             }
             Action::MapOwners {
@@ -183,7 +185,7 @@ impl Walk<'_> {
                 devices::link(as_root(self.slot(Slot::Root)?), path, target)?;
             }
             Action::MakeTerminal { size, owner } => self.make_terminal(*size, *owner)?,
-            Action::RunHook { hook } => hooks::run(hook, &self.state)?,
+            Action::RunHook { hook } => self.run_hook(hook)?,
             Action::EnterRoot { how } => self.enter_root(*how)?,
             Action::ProtectRoot => {
                 let flags = MountFlags::set(libc::MOUNT_ATTR_RDONLY);

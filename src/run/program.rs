@@ -115,13 +115,18 @@ pub(super) fn explain_exec(program: &str, e: &SysError) -> NotRunnable {
 
 /// The environment, with `HOME` as a login would set it if it is not given.
 pub(super) fn environment(root: Root<'_>, env: &[String], uid: u32) -> SysResult<Strings> {
+    Strings::new(&with_home(root, env, uid))
+}
+
+/// The same, not yet in the form that the kernel takes.
+pub(super) fn with_home(root: Root<'_>, env: &[String], uid: u32) -> Vec<String> {
     let mut all = last_of_each(env);
     all.retain(|e| e != "HOME=");
     if !all.iter().any(|e| e.starts_with("HOME=")) {
         let home = home_of(&read_passwd(root), uid);
         all.push(format!("HOME={}", home.unwrap_or_else(|| "/".to_owned())));
     }
-    Strings::new(&all)
+    all
 }
 
 /// A variable given twice has its last value, once.

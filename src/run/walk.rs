@@ -11,12 +11,14 @@ use std::time::Instant;
 use nix::errno::Errno;
 
 use super::channel::{Channel, Failure, FailureKind, Heard, Message};
-use super::hooks::State;
+use super::hooks::{self, State};
 use super::program::{self, NotRunnable, as_root};
 use super::{advice, mounting, terminal};
 use crate::cgroup::ops::{Cgroup, Joiner};
 use crate::error::Error;
-use crate::plan::{Action, Actor, EnterRoot, Namespace, OnFailure, Plan, Slot, Step};
+use crate::plan::{
+    Action, Actor, EnterRoot, HookEnv, HookRun, Namespace, OnFailure, Plan, Slot, Step,
+};
 use crate::render::words;
 use crate::sys::process::{Forked, Strings};
 use crate::sys::{SysError, SysResult, fd, identity, mount, process, seccomp};
@@ -218,6 +220,22 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// Before the root is entered, a hook of the container stands in it, as
+    /// runc's do; the program's environment has a home.
+    pub(super) fn run_hook(&mut self, hook: &HookRun) -> Done {
+        if self.me == Actor::Init
+            && let Some(root) = self.slots.get(&Slot::Root)
+        {
+            fd::fchdir(root)?;
+        }
+        let mut hook = hook.clone();
+        if let HookEnv::Program(env) = &mut hook.env {
+            let root = program::own_root()?;
+            *env = program::with_home(as_root(&root), env, self.uid);
+        }
+        Ok(hooks::run(&hook, &self.state)?)
+    }
+
     pub(super) fn attach_root(&mut self, path: &Path) -> Done {
         let Some(tree) = self.slots.get(&Slot::Root) else {
             let dir = fd::open(path, libc::O_PATH | libc::O_DIRECTORY)?;
@@ -412,9 +430,10 @@ impl Walk<'_> {
         let _ = identity::set_name(name);
         self.at += 1;
         if let Err(failure) = self.walk(|_| false) {
-            // If the launcher is gone there is nobody to be told.
-            let _ = self.channel.send(&Message::Failed(failure));
-            process::exit_now(1);
+            // If the launcher is gone there is nobody to be told. If we may
+            // not speak, it notices that we are gone before our time.
+            let told = self.channel.last_word(&Message::Failed(failure));
+            process::exit_now(if told.is_ok() { 1 } else { 255 });
         }
         process::exit_now(0)
     }

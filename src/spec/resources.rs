@@ -23,7 +23,7 @@ const LEAST_MEMORY: i64 = 6 << 20;
 const PERIOD: u64 = 100_000;
 
 /// All limits but the device rules.
-pub(super) fn resources(r: &Resources, host: &HostFacts) -> Result<LinuxResources> {
+pub fn resources(r: &Resources, host: &HostFacts) -> Result<LinuxResources> {
     check_memory(r)?;
     check_cpu(r, host)?;
     let mut all = LinuxResources::default();

@@ -338,13 +338,22 @@ pub fn set_io_priority(class: u32, level: u32) -> SysResult<()> {
 
 /// The processors process `pid` (0: this one) may run on.
 pub fn set_affinity(pid: i32, cpus: &[u32]) -> SysResult<()> {
-    let words = cpus.iter().max().map_or(1, |max| *max as usize / 64 + 1);
-    let mut mask = vec![0u64; words];
+    // More than any kernel has been built for.
+    const ALL: usize = 8192 / 64;
+    let words = cpus.iter().max().map_or(ALL, |max| *max as usize / 64 + 1);
+    let mut mask = vec![if cpus.is_empty() { u64::MAX } else { 0 }; words];
     for cpu in cpus {
         mask[*cpu as usize / 64] |= 1 << (cpu % 64);
     }
     syscall!(
-        || format!("sched_setaffinity({pid}, {cpus:?})"),
+        || {
+            let which = if cpus.is_empty() {
+                "all".into()
+            } else {
+                format!("{cpus:?}")
+            };
+            format!("sched_setaffinity({pid}, {which})")
+        },
         libc::SYS_sched_setaffinity,
         pid,
         words * 8,

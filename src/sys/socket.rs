@@ -116,6 +116,22 @@ pub fn send_now(sock: impl AsFd, bytes: &[u8]) -> SysResult<()> {
     }
 }
 
+/// Writes one message, for whoever may write but not send. Where the other
+/// side is gone, that ends this process, unless it ignores `SIGPIPE`.
+pub fn write(sock: impl AsFd, bytes: &[u8]) -> SysResult<()> {
+    let raw = sock.as_fd().as_raw_fd();
+    loop {
+        match nix::unistd::write(sock.as_fd(), bytes) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(e) => {
+                let call = format!("write({}, {} bytes)", fd::show(raw), bytes.len());
+                return Err(SysError::new(e, call));
+            }
+        }
+    }
+}
+
 /// Receives one message, but fails with `EAGAIN` rather than wait for it.
 /// Nothing means that the other side is gone. Descriptors that come along are
 /// not taken.

@@ -10,8 +10,8 @@ use super::mounts;
 use super::quote::{inside, quote, quote_path};
 use crate::cgroup::paths::CgroupPaths;
 use crate::plan::{
-    Action, Actor, EnterRoot, HookRun, IdRange, MountFlags, Namespace, Overlay, Plan, Propagation,
-    Signal, Slot, Step,
+    Action, Actor, EnterRoot, HookEnv, HookRun, IdRange, MountFlags, Namespace, Overlay, Plan,
+    Propagation, Signal, Slot, Step,
 };
 use crate::render::words::values::travel;
 use crate::sys::process::SchedAttr;
@@ -227,6 +227,9 @@ impl<'a> Writer<'a> {
             Action::SetScheduler { attr } => scheduler(attr),
             Action::SetIoPriority { class: 3, .. } => Wrap("ionice -c 3".to_owned()),
             Action::SetIoPriority { class, level } => Wrap(format!("ionice -c {class} -n {level}")),
+            Action::SetAffinity { cpus } if cpus.is_empty() => {
+                Nothing("the processors of this script are yours to choose")
+            }
             Action::SetAffinity { cpus } => {
                 let list: Vec<_> = cpus.iter().map(ToString::to_string).collect();
                 Wrap(format!("taskset -c {}", list.join(",")))
@@ -355,9 +358,11 @@ impl<'a> Writer<'a> {
             words.extend(self.enter.wraps.iter().cloned());
         }
         words.extend(hook.timeout.map(|seconds| format!("timeout {seconds}")));
-        words.push("env -i --".to_owned());
-        let env = hook.env.iter().filter(|e| e.contains('='));
-        words.extend(env.map(|e| quote(e)));
+        if let HookEnv::Own(env) | HookEnv::Program(env) = &hook.env {
+            words.push("env -i --".to_owned());
+            let env = env.iter().filter(|e| e.contains('='));
+            words.extend(env.map(|e| quote(e)));
+        }
         if inside {
             words.push(self.enter.capsh());
             words.push(format!("--shell={} --", quote_path(&hook.path)));

@@ -137,10 +137,10 @@ fn health_command(test: &[String], shell: &[String]) -> Result<Option<Vec<String
     match (kind.as_str(), rest) {
         ("NONE", _) => Ok(None),
         ("CMD", [_, ..]) => Ok(Some(rest.to_vec())),
-        ("CMD-SHELL", [text, ..]) => {
+        ("CMD-SHELL", [line, ..]) => {
             let usual = ["/bin/sh".to_owned(), "-c".to_owned()];
             let shell = if shell.is_empty() { &usual } else { shell };
-            let argv = shell.iter().chain([text]);
+            let argv = shell.iter().chain([line]);
             Ok(Some(argv.cloned().collect()))
         }
         _ => Err(

@@ -12,6 +12,8 @@ mod build;
 pub mod parse;
 mod reading;
 pub mod request;
+#[cfg(test)]
+mod testing;
 pub mod typed;
 
 pub use request::{Attach, ExecRequest, Request, Resolve, Source, Surroundings};

@@ -1,136 +1,20 @@
 //! Whole command lines, from the words to the desired container.
 
-use std::cell::RefCell;
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use clap::{FromArgMatches, Parser};
 
+use super::super::testing::{Here, Others, RunLine, id, image, words};
 use super::*;
-use crate::container::{
-    Healthcheck, NetworkMode, Program, Protocol, Restart, Seccomp, Sharing, TmpfsOptions,
-};
-
-#[derive(Debug, Parser)]
-#[command(name = "run")]
-struct RunLine {
-    #[command(flatten)]
-    run: Run,
-}
+use crate::container::{Healthcheck, NetworkMode, Program, Protocol, Restart, Seccomp, Sharing};
 
 #[derive(Debug, Parser)]
 #[command(name = "exec")]
 struct ExecLine {
     #[command(flatten)]
     exec: Exec,
-}
-
-/// Knows one container, `web`, and what is mounted in it.
-#[derive(Default)]
-struct Others {
-    asked: RefCell<Vec<String>>,
-}
-
-fn id() -> Id {
-    Id::try_from("c".repeat(64)).unwrap()
-}
-
-fn volume(name: &str, target: &str, anonymous: bool) -> Mount {
-    Mount {
-        kind: MountKind::Volume {
-            name: name.into(),
-            anonymous,
-            subpath: None,
-        },
-        target: target.into(),
-        read_only: false,
-        options: Vec::new(),
-    }
-}
-
-impl Resolve for Others {
-    fn container(&self, reference: &str) -> Result<Id> {
-        self.asked.borrow_mut().push(reference.to_owned());
-        if reference == "web" {
-            return Ok(id());
-        }
-        Err(Error::user(format!("No such container: {reference}")))
-    }
-
-    fn mounts(&self, _: &Id) -> Result<Vec<Mount>> {
-        let tmpfs = Mount {
-            kind: MountKind::Tmpfs(TmpfsOptions::default()),
-            ..volume("", "/theirs-only", false)
-        };
-        Ok(vec![
-            volume("data", "/data", true),
-            volume("log", "/log", false),
-            tmpfs,
-        ])
-    }
-}
-
-/// A directory of its own that is gone afterwards.
-struct Here(PathBuf);
-
-impl Here {
-    fn new() -> Self {
-        let name = format!("rcon-test-flags-{}", Id::random().unwrap().short());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).unwrap();
-        Self(path.canonicalize().unwrap())
-    }
-
-    fn file(&self, name: &str, text: impl AsRef<[u8]>) {
-        fs::write(self.0.join(name), text).unwrap();
-    }
-
-    fn try_run(&self, line: &str) -> Result<Request> {
-        self.try_words(&words(line))
-    }
-
-    fn try_words(&self, line: &[&str]) -> Result<Request> {
-        let line = ["run"].iter().chain(line);
-        let run = RunLine::try_parse_from(line)
-            .unwrap_or_else(|e| panic!("{e}"))
-            .run;
-        run.request(&self.surroundings(), &Others::default())
-    }
-
-    fn run(&self, line: &str) -> Request {
-        self.try_run(line).unwrap_or_else(|e| panic!("{line}: {e}"))
-    }
-
-    fn refused(&self, line: &str) -> String {
-        match self.try_run(line) {
-            Err(e) => e.to_string(),
-            Ok(_) => panic!("{line} is accepted"),
-        }
-    }
-
-    fn surroundings(&self) -> Surroundings<'_> {
-        Surroundings {
-            variables: &|name| (name == "HOME").then(|| "/home/me".to_owned()),
-            directory: &self.0,
-        }
-    }
-}
-
-impl Drop for Here {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn words(line: &str) -> Vec<&str> {
-    line.split_whitespace().collect()
-}
-
-fn image() -> ImageDefaults {
-    ImageDefaults {
-        cmd: vec!["sh".into()],
-        ..ImageDefaults::default()
-    }
 }
 
 #[test]
@@ -177,8 +61,8 @@ fn a_full_command_line() {
          --detach-keys ctrl-a --annotation x=y --log-opt max-size=1m --explain -q alpine ls -l",
     );
     r.merge(&image()).unwrap();
-    let c = &r.config;
-    let p = &c.program;
+    let config = &r.config;
+    let p = &config.program;
     assert_eq!(p.argv(), ["ls", "-l"]);
     assert_eq!(p.env, ["A=1", "HOME=/home/me"]);
     assert_eq!(
@@ -186,7 +70,7 @@ fn a_full_command_line() {
         ("/srv", "1:2", "inside")
     );
     assert_eq!((&*p.stop_signal, p.stop_timeout), ("SIGINT", Some(3)));
-    assert!(p.tty && p.open_stdin && p.stdin_once && p.init && c.auto_remove);
+    assert!(p.tty && p.open_stdin && p.stdin_once && p.init && config.auto_remove);
     assert_eq!(p.groups, ["tty"]);
     assert_eq!(r.platform.as_deref(), Some("linux/arm64"));
     assert_eq!((r.pull, r.explain, r.quiet), (Pull::Always, true, true));
@@ -194,13 +78,16 @@ fn a_full_command_line() {
         (r.name.as_deref(), &r.detach_keys[..]),
         (Some("web1"), &[1][..])
     );
-    let l = &c.resources;
+    let limits = &config.resources;
     assert_eq!(
-        (l.nano_cpus, l.memory, l.memory_swap),
+        (limits.nano_cpus, limits.memory, limits.memory_swap),
         (Some(1_500_000_000), Some(64 << 20), Some(-1))
     );
-    assert_eq!((l.shm_size, l.pids_limit), (Some(1 << 20), Some(10)));
-    let i = &c.isolation;
+    assert_eq!(
+        (limits.shm_size, limits.pids_limit),
+        (Some(1 << 20), Some(10))
+    );
+    let i = &config.isolation;
     assert_eq!((i.read_only, i.oom_score_adj), (true, Some(-5)));
     assert_eq!(
         (i.cap_drop.join(" "), i.cdi.join(" ")),
@@ -208,21 +95,21 @@ fn a_full_command_line() {
     );
     assert_eq!((i.devices[0].access.as_str(), i.ulimits[0].soft), ("r", 0));
     assert_eq!(i.sysctls["net.x"], "1");
-    let n = &c.network;
+    let network = &config.network;
     assert_eq!(
-        (n.ports[0].host_port, n.ports[0].container_port),
+        (network.ports[0].host_port, network.ports[0].container_port),
         (Some(80), 81)
     );
     assert_eq!(
-        (n.publish_all, &n.expose[..]),
+        (network.publish_all, &network.expose[..]),
         (true, &[(9, 9, Protocol::Udp)][..])
     );
-    assert_eq!(n.hosts, [("a".to_owned(), "host-gateway".to_owned())]);
+    assert_eq!(network.hosts, [("a".to_owned(), "host-gateway".to_owned())]);
     assert_eq!(
         (
-            &*c.labels["a"],
-            &*c.annotations["x"],
-            &*c.log.options["max-size"]
+            &*config.labels["a"],
+            &*config.annotations["x"],
+            &*config.log.options["max-size"]
         ),
         ("b", "y", "1m")
     );
@@ -561,199 +448,6 @@ fn health() {
         merged("i")
     );
     assert_eq!(merged("--health-retries 9 i").unwrap().retries, 9);
-}
-
-#[test]
-fn what_cannot_be_had_together() {
-    let here = Here::new();
-    for (line, want) in [
-        (
-            "--rm --restart always i",
-            "cannot specify both --restart and --rm",
-        ),
-        (
-            "-d -a stdout i",
-            "cannot specify both --attach and --detach",
-        ),
-        (
-            "--no-healthcheck --health-cmd x i",
-            "--no-healthcheck conflicts with --health-*",
-        ),
-        (
-            "--no-healthcheck --health-retries 1 i",
-            "--no-healthcheck conflicts with --health-*",
-        ),
-        ("--uts host -h web i", "hostname and the UTS mode"),
-        (
-            "--uts host --domainname web i",
-            "domainname and the UTS mode",
-        ),
-        (
-            "--network container:web -h web i",
-            "hostname and the network mode",
-        ),
-        (
-            "--network container:web -p 80 i",
-            "port publishing and the container type network mode",
-        ),
-        (
-            "--network container:web -P i",
-            "port publishing and the container type network mode",
-        ),
-        (
-            "--network container:web --expose 80 i",
-            "port exposing and the container",
-        ),
-        (
-            "--network container:web --dns 1.1.1.1 i",
-            "dns and the container",
-        ),
-        (
-            "--network container:web --dns-search a i",
-            "dns search and the container",
-        ),
-        (
-            "--network container:web --dns-option a i",
-            "dns options and the container",
-        ),
-        (
-            "--network container:web --add-host a:1.1.1.1 i",
-            "custom host-to-IP mapping and",
-        ),
-        (
-            "--network container:web --mac-address 02:42:ac:11:00:02 i",
-            "mac-address and the container",
-        ),
-        (
-            "--network host --mac-address 02:42:ac:11:00:02 i",
-            "mac-address and the host",
-        ),
-        (
-            "--network host --ip 10.0.0.2 i",
-            "a fixed address and a network that is not",
-        ),
-        (
-            "--network none --ip6 fd00::1 i",
-            "a fixed address and a network that is not",
-        ),
-        (
-            "--network-alias db i",
-            "only for containers in user defined networks",
-        ),
-        (
-            "--network host --network aa i",
-            "--network host cannot be had together",
-        ),
-        (
-            "--network aa --network container:web i",
-            "cannot be had together with another",
-        ),
-        (
-            "--network aa --network aa i",
-            "\"aa\" is specified more than once",
-        ),
-        (
-            "--network name=aa,ip=10.0.0.2 --ip 10.0.0.3 i",
-            "both --ip and per-network ip",
-        ),
-        (
-            "--network name=aa,alias=x --network-alias y i",
-            "both --network-alias and per-network alias",
-        ),
-        (
-            "--userns 1:1 --privileged i",
-            "incompatible with user namespaces",
-        ),
-        ("--userns 1:1 --network host i", "host's network namespace"),
-        ("--userns 1:1 --pid host i", "host PID namespace"),
-        ("-m 5m i", "Minimum memory limit allowed is 6MB"),
-        ("--memory-swap 1g i", "always set the Memory limit"),
-        (
-            "-m 1g --memory-swap 512m i",
-            "should be larger than memory limit",
-        ),
-        (
-            "-m 64m --memory-reservation 65m i",
-            "less than memory reservation limit",
-        ),
-        ("--memory-reservation 1m i", "Minimum memory reservation"),
-        (
-            "--cpus 1 --cpu-quota 1000 i",
-            "Nano CPUs and CPU Quota cannot both be set",
-        ),
-        (
-            "--cpus 1 --cpu-period 1000 i",
-            "Nano CPUs and CPU Period cannot both be set",
-        ),
-        (
-            "--cpu-period 999 i",
-            "CPU cfs period can not be less than 1ms",
-        ),
-        (
-            "--cpu-quota 999 i",
-            "CPU cfs quota can not be less than 1ms",
-        ),
-        ("--cpus 0.001 i", "from 0.01"),
-        ("--gpus all i", "--device nvidia.com/gpu=all"),
-        ("--rootfs --platform linux/amd64 .", "--rootfs has none"),
-        (
-            "--detach-keys ctrl-1 i",
-            "--detach-keys: invalid detach keys",
-        ),
-        ("--log-opt colour=red i", "unknown log opt 'colour'"),
-        (
-            "--log-opt max-size=x i",
-            "--log-opt max-size=x: invalid value",
-        ),
-        (
-            "--log-opt max-file=0 i",
-            "--log-opt max-file=0: invalid value",
-        ),
-        (
-            "--log-driver none --log-opt max-size=1m i",
-            "has no options",
-        ),
-    ] {
-        let e = here.refused(line);
-        assert!(e.contains(want), "{line}: {e}");
-    }
-}
-
-#[test]
-fn what_goes_together_after_all() {
-    let here = Here::new();
-    for line in [
-        "-dt i",
-        "-dit i",
-        "--rm --restart no i",
-        "--network host -h web i",
-        "--memory-swap -1 i",
-        "-m 1g --memory-swap 1g i",
-        "--cpus 0 --cpu-quota 1000 --cpu-period 1000 i",
-        "--cpus 1 --cpu-quota -1 i",
-        "--userns host --privileged --pid host i",
-        "--ip 10.0.0.2 i",
-        "--log-opt max-size=10m --log-opt max-file=3 i",
-    ] {
-        assert_eq!(here.run(line).warnings, [""; 0], "{line}");
-    }
-}
-
-#[test]
-fn what_is_odd_is_said() {
-    let here = Here::new();
-    for (line, want) in [
-        ("--network host -p 80 i", "published ports are discarded"),
-        ("--network none -P i", "lead nowhere"),
-        ("--oom-kill-disable i", "disabling the OOM killer"),
-        ("--privileged --cap-add ALL i", "--cap-add adds nothing"),
-    ] {
-        let warnings = here.run(line).warnings;
-        assert!(
-            warnings.len() == 1 && warnings[0].contains(want),
-            "{line}: {warnings:?}"
-        );
-    }
 }
 
 #[test]

@@ -313,7 +313,7 @@ fn a_wrong_line_is_told_in_one_line() {
         ),
         (&["create", "-d", "img"], "unexpected argument '-d' found"),
         (
-            &["run", "--name", "-x", "img"],
+            &["run", "--name", "-t", "img"],
             "a value is required for '--name <NAME>'",
         ),
         (

@@ -4,18 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use clap::{FromArgMatches, Parser};
+use clap::Parser;
 
-use super::super::testing::{Here, Others, RunLine, id, image, words};
+use super::super::testing::{Here, Others, RunLine, id, image};
 use super::*;
 use crate::container::{Healthcheck, NetworkMode, Program, Protocol, Restart, Seccomp, Sharing};
-
-#[derive(Debug, Parser)]
-#[command(name = "exec")]
-struct ExecLine {
-    #[command(flatten)]
-    exec: Exec,
-}
 
 #[test]
 fn nothing_said_is_nothing_asked() {
@@ -451,6 +444,14 @@ fn health() {
 }
 
 #[test]
+fn an_empty_name_is_none() {
+    let here = Here::new();
+    assert_eq!(here.try_words(&["--name", "", "i"]).unwrap().name, None);
+    let e = here.try_words(&[""]).unwrap_err().to_string();
+    assert!(e.starts_with("invalid reference format"), "{e}");
+}
+
+#[test]
 fn streams() {
     let here = Here::new();
     for (line, streams, once) in [
@@ -514,41 +515,4 @@ fn a_wrong_flag_asks_nobody() {
     let run = RunLine::try_parse_from(line).unwrap().run;
     assert!(run.request(&here.surroundings(), &others).is_err());
     assert!(others.asked.borrow().is_empty());
-}
-
-fn exec(line: &str) -> Result<ExecRequest> {
-    let here = Here::new();
-    here.file("env", "B=2\n");
-    let matches = <ExecLine as clap::CommandFactory>::command();
-    let matches = matches.try_get_matches_from(["exec"].into_iter().chain(words(line)));
-    let exec = ExecLine::from_arg_matches(&matches.unwrap()).unwrap().exec;
-    exec.request(&here.surroundings(), &Others::default())
-}
-
-#[test]
-fn a_further_program() {
-    let r = exec("-it -eA=1 --env-file env -w /x -u 1 --privileged -d --detach-keys a web ls -l");
-    let want = ExecRequest {
-        container: id(),
-        argv: vec!["ls".into(), "-l".into()],
-        env: vec!["B=2".into(), "A=1".into()],
-        workdir: Some("/x".into()),
-        user: Some("1".into()),
-        tty: true,
-        interactive: true,
-        privileged: true,
-        detach: true,
-        detach_keys: vec![b'a'],
-    };
-    assert_eq!(r.unwrap(), want);
-    assert_eq!(exec("web sh").unwrap().detach_keys, [16, 17]);
-    for (line, want) in [
-        ("web", "no command specified"),
-        ("db sh", "No such container: db"),
-        ("--detach-keys ctrl-1 web sh", "--detach-keys"),
-        ("-e= web sh", "--env: invalid"),
-    ] {
-        let e = exec(line).unwrap_err().to_string();
-        assert!(e.contains(want), "{line}: {e}");
-    }
 }

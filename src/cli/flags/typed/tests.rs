@@ -405,3 +405,21 @@ fn values_are_read_as_they_are_typed() {
     assert_eq!(create.life.stop_signal.as_deref(), Some("SIGQUIT"));
     assert_eq!(create.life.attach, [Stream::Stdin, Stream::Stderr]);
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    /// Whatever stands behind a flag is read or refused, and a refusal is one
+    /// line that names the flag.
+    #[test]
+    fn any_value_of_any_flag_is_survived(value in "\\PC{0,16}|[a-z0-9:/=,.\\-]{0,16}") {
+        for (long, _, example) in FLAGS.iter().filter(|(.., example)| !example.is_empty()) {
+            let word = format!("--{long}={value}");
+            if let Err(e) = read(&["run", &word, "img"]) {
+                let told = one_line(&e).unwrap().to_string();
+                let name = if *long == "net" { "network" } else { long };
+                proptest::prop_assert!(told.contains(&format!("--{name}")), "{} {}: {}", long, example, told);
+            }
+        }
+    }
+}

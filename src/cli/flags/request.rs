@@ -129,7 +129,7 @@ impl Create {
         Ok(Request {
             config,
             source,
-            name: self.life.name.clone(),
+            name: self.life.name.clone().filter(|n| !n.is_empty()),
             detach: false,
             cidfile: self.cidfile(here)?,
             pull: self.life.pull,
@@ -281,6 +281,9 @@ impl Exec {
     }
 }
 
+#[cfg(test)]
+#[path = "exec_tests.rs"]
+mod exec_tests;
 #[cfg(test)]
 #[path = "request_tests.rs"]
 mod tests;

@@ -208,3 +208,7 @@ pub fn warnings(typed: &Create, config: &Config) -> Vec<String> {
     let holds = list.into_iter().filter(|(holds, _)| *holds);
     holds.map(|(_, text)| text.to_owned()).collect()
 }
+
+#[cfg(test)]
+#[path = "conflicts_tests.rs"]
+mod tests;

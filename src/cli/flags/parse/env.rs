@@ -70,7 +70,7 @@ fn lines<'t>(text: &'t str, what: &str) -> Result<Vec<(&'t str, Option<&'t str>)
 fn pair(line: &str) -> std::result::Result<(&str, Option<&str>), &'static str> {
     let (name, value) = match line.split_once('=') {
         Some((name, value)) => (name, Some(value)),
-        None => (line.trim_end(), None),
+        None => (line, None),
     };
     if name.is_empty() {
         return Err("without a name");
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn a_file_is_no_script() {
         let text =
-            "\u{feff}A=1\n\n# comment\n  B= \"two\" $HOME # no comment \nHOME \nNOWHERE\nC=\r\nD=x";
+            "\u{feff}A=1\n\n# comment\n  B= \"two\" $HOME # no comment \nHOME\nNOWHERE\nC=\r\nD=x";
         let want = [
             "A=1",
             "B= \"two\" $HOME # no comment ",
@@ -131,6 +131,7 @@ mod tests {
             ("\nA B=1", "line 2: variable has a blank in its name"),
             ("export A=1", "line 1: variable has a blank"),
             ("A =1", "has a blank"),
+            ("HOME ", "has a blank"),
             ("A=\0", "zero byte"),
         ] {
             let e = parse_file(text, &lookup).unwrap_err().to_string();

@@ -1,7 +1,7 @@
 //! `--publish`: `8000:80`, `127.0.0.1:80:80/tcp`, `[::1]:80:80`, `80`,
 //! `3000-3005`, `8000-8005:3000-3005`, `127.0.0.1::80`, each with `/udp`.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
 use crate::container::image::{parse_port_range, parse_protocol};
 use crate::container::{Port, Protocol};
@@ -53,7 +53,7 @@ fn host<'t>(front: &'t str, text: &str) -> Result<(Option<IpAddr>, &'t str)> {
     let inner = ip.strip_prefix('[').and_then(|i| i.strip_suffix(']'));
     let parsed = match inner {
         Some(inner) => inner.parse::<Ipv6Addr>().map(IpAddr::V6).ok(),
-        None => ip.parse::<Ipv4Addr>().map(IpAddr::V4).ok(),
+        None => ip.parse().ok(),
     };
     Ok((Some(parsed.ok_or_else(bad)?), port))
 }
@@ -68,10 +68,15 @@ fn expand(
     if let Some((from, to)) = host
         && to - from != last - first
     {
+        let hint = if first == last {
+            "choose one port of the host, or none and a free one is taken"
+        } else {
+            "both ranges must have as many ports"
+        };
         return Err(Error::user(format!(
             "invalid ranges specified for container and host ports: {text:?}"
         ))
-        .hint("both ranges must have as many ports"));
+        .hint(hint));
     }
     let port = |n: u16| Port {
         host_ip,
@@ -112,6 +117,7 @@ mod tests {
             ("0.0.0.0:80:80", "0.0.0.0 80>80/tcp"),
             ("[::1]:80:81", "::1 80>81/tcp"),
             ("[::1]::81", "::1 any>81/tcp"),
+            ("::1:80:81", "::1 80>81/tcp"),
             ("3000-3002", "any>3000/tcp any>3001/tcp any>3002/tcp"),
             ("8000-8001:3000-3001/udp", "8000>3000/udp 8001>3001/udp"),
             ("65534-65535:1-2", "65534>1/tcp 65535>2/tcp"),
@@ -131,12 +137,12 @@ mod tests {
             ("80:x", "invalid port: \"x\""),
             ("80:70000", "up to 65535"),
             ("8000-8002:80-81", "as many ports"),
-            ("8000-8005:80", "as many ports"),
+            ("8000-8005:80", "choose one port of the host"),
             ("80:90-80", "the lower port comes first"),
             ("80:80/sctp", "SCTP"),
             ("80:80/x", "invalid proto"),
             ("localhost:80:80", "not looked up"),
-            ("::1:80:80", "in brackets"),
+            ("::1:80", "in brackets"),
             ("[::1:80:80", "in brackets"),
             ("[127.0.0.1]:80:80", "invalid IP address"),
             ("[::1]:80", "invalid port"),

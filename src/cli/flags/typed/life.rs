@@ -146,8 +146,11 @@ fn stream(text: &str) -> Result<Stream> {
     }
 }
 
+/// As in scripts, `"$NAME"` that is empty is none.
 fn name(text: &str) -> Result<String> {
-    check_name(text)?;
+    if !text.is_empty() {
+        check_name(text)?;
+    }
     Ok(text.to_owned())
 }
 

@@ -111,8 +111,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Help and version are no failures; a wrong flag is.
 fn refused(e: &clap::Error) -> ExitCode {
+    if let Some(error) = flags::one_line(e) {
+        return failed(&error.exit(125));
+    }
+    // Help on a closed output has no reader to miss it.
     let _ = e.print();
-    ExitCode::from(if e.use_stderr() { 125 } else { 0 })
+    ExitCode::SUCCESS
 }
 
 fn failed(e: &Error) -> ExitCode {

@@ -454,3 +454,16 @@ fn preserved_descriptors_that_are_not_open_are_none() {
     assert_eq!(out.stdout.lines().collect::<Vec<_>>(), passed);
     bed.assert_nothing_left();
 }
+
+#[test]
+fn a_pid_file_that_cannot_take_its_place_leaves_no_other() {
+    let Some(bed) = Bed::needing(&[CHECKS]) else {
+        return;
+    };
+    let c = bed.container(|_| ());
+    let taken = bed.directory("pids/taken");
+    let out = c.call_with_bundle("create", &["--pid-file", &taken]);
+    out.output().fails_naming(&["pids/taken"]);
+    let there = fs::read_dir(bed.path("pids")).unwrap().count();
+    assert_eq!(there, 1, "only what was there before");
+}

@@ -21,6 +21,9 @@ use crate::render::words;
 use crate::sys::process::{Forked, Strings};
 use crate::sys::{SysError, SysResult, fd, identity, mount, process, seccomp};
 
+/// What a program starts with that was not asked to have another.
+const USUAL_UMASK: u32 = 0o022;
+
 /// A process this one has made.
 #[derive(Debug)]
 pub(super) struct Child {
@@ -410,6 +413,9 @@ impl Walk<'_> {
         };
         // Only what `ps` shows.
         let _ = identity::set_name(name);
+        // Whose umask the caller has is no business of the container's: one of
+        // 077 would make its mount points root's alone.
+        identity::set_umask(USUAL_UMASK);
         self.at += 1;
         if let Err(failure) = self.walk(|_| false) {
             // If the launcher is gone there is nobody to be told.

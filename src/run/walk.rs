@@ -327,6 +327,9 @@ impl Walk<'_> {
         keep.extend(self.start_socket.as_ref().map(AsRawFd::as_raw_fd));
         keep.extend(self.explain.as_ref().map(|e| e.out.as_raw_fd()));
         fd::close_all_but(3 + self.preserve_fds, &keep)?;
+        // From here on the channel tells when the launcher is gone, and a
+        // container that was recorded outlives it.
+        process::die_with_parent(false)?;
         let path = program::find(program, search).map_err(StepError::NotRunnable)?;
         let exec = self.plan.steps.iter().find_map(|s| match &s.action {
             Action::Exec { args, env } => Some((args, env)),
@@ -413,6 +416,11 @@ impl Walk<'_> {
         };
         // Only what `ps` shows.
         let _ = identity::set_name(name);
+        // The launcher's descriptors are ours as well, the lock on the record
+        // among them. With the launcher gone, a long list of mounts or a hook
+        // that hangs must not keep `delete` waiting. If this fails, it does,
+        // until our next look at the channel.
+        let _ = process::die_with_parent(true);
         // Whose umask the caller has is no business of the container's: one of
         // 077 would make its mount points root's alone.
         identity::set_umask(USUAL_UMASK);

@@ -173,6 +173,27 @@ fn an_init_that_is_stuck_does_not_outlive_its_maker() {
     bed.assert_nothing_left();
 }
 
+#[test]
+fn a_start_of_a_frozen_container_does_not_keep_delete_waiting() {
+    let needs = [Need::Rcon("a lock that delete --force gets")];
+    let Some(bed) = Bed::needing(&needs) else {
+        return;
+    };
+    let c = bed.container(|s| s["process"]["args"] = words("sleep 600"));
+    c.create();
+    // Stopped, it neither starts nor hears that it should.
+    let pid = nix::unistd::Pid::from_raw(c.pid());
+    nix::sys::signal::kill(pid, Signal::SIGSTOP).unwrap();
+    let starting = c.call("start", &[], &[]).spawn();
+    std::thread::sleep(Duration::from_millis(200));
+    let start = Instant::now();
+    c.call("delete", &["--force"], &[]).output().ok();
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(5), "took {took:?}");
+    starting.wait();
+    bed.assert_nothing_left();
+}
+
 fn make_executable(path: &str) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();

@@ -450,3 +450,11 @@ fn a_hook_path_must_be_absolute() {
         .fails_naming(&["hooks.createRuntime", "bin/true"]);
     bed.assert_nothing_left();
 }
+
+#[test]
+fn a_hook_may_have_more_time_than_a_clock_can_tell() {
+    let Some(bed) = Bed::new() else { return };
+    let forever = json!({ "path": "/bin/true", "timeout": i64::MAX });
+    bed.run(|s| s["hooks"]["createRuntime"] = json!([forever]))
+        .ok();
+}

@@ -90,6 +90,9 @@ pub fn attend_until(
                 ready[2],
                 ready.get(3).copied().unwrap_or(PollFlags::empty()),
             );
+            if ready[2] == PollFlags::POLLHUP {
+                doze(pidfd, signals);
+            }
         }
         if ready[0].contains(PollFlags::POLLIN) {
             if let Some(s) = &mut session {
@@ -104,6 +107,14 @@ pub fn attend_until(
             return Ok(Ending::Left);
         }
     }
+}
+
+/// Nobody in the container has the terminal open. Somebody may open it again,
+/// and until then it would wake us all the time.
+fn doze(pidfd: &OwnedFd, signals: &OwnedFd) {
+    let mut fds = [pidfd, signals].map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN));
+    // Whatever it says, the caller looks for itself.
+    let _ = poll(&mut fds, 50u8);
 }
 
 fn pass_signals(pidfd: &OwnedFd, signals: &OwnedFd, session: Option<&Session>) {
@@ -199,7 +210,7 @@ impl Session {
         if master.contains(PollFlags::POLLOUT) {
             self.send_pending();
         }
-        if input.intersects(PollFlags::POLLIN | PollFlags::POLLHUP) {
+        if input.intersects(PollFlags::POLLIN | PollFlags::POLLHUP | PollFlags::POLLERR) {
             self.read_input();
         }
     }

@@ -284,9 +284,14 @@ fn write_pid_file(path: &Path, pid: i32) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let fresh = path.with_file_name(format!(".{name}.rcon"));
     let what = || format!("cannot write the pid file {}", path.display());
-    let mut file = File::create(&fresh).context(what)?;
-    file.write_all(pid.to_string().as_bytes()).context(what)?;
-    fs::rename(&fresh, path).context(what)
+    let written = File::create(&fresh)
+        .and_then(|mut file| file.write_all(pid.to_string().as_bytes()))
+        .and_then(|()| fs::rename(&fresh, path));
+    if written.is_err() {
+        // The failure itself is what is told.
+        let _ = fs::remove_file(&fresh);
+    }
+    written.context(what)
 }
 
 /// `start`.

@@ -251,6 +251,9 @@ fn signal_number(text: &str) -> Result<i32> {
 
 /// `delete`.
 pub fn delete(root: &Root, args: &Delete, log: &Log) -> Result<()> {
+    if args.force {
+        end_first(root, &args.id);
+    }
     let locked = match root.lock(&args.id) {
         Err(_) if args.force && root.read(&args.id).is_err() && valid(&args.id) => return Ok(()),
         locked => locked?,
@@ -284,6 +287,18 @@ pub fn delete(root: &Root, args: &Delete, log: &Log) -> Result<()> {
         .hint("stop it first, or use --force"));
     }
     remove(root, locked, record, log)
+}
+
+/// Whoever holds the lock may be waiting for the container itself, which was
+/// frozen meanwhile or does not answer: once that has ended, the lock is free.
+/// What cannot be done here is told of when it is done again under the lock.
+fn end_first(root: &Root, id: &str) {
+    if let Ok(record) = root.read(id)
+        && let Some(process) = record.process()
+    {
+        let _ = signal(&process, libc::SIGKILL);
+        thaw(&record);
+    }
 }
 
 /// With the record spoilt, the configuration still tells where the cgroups
@@ -395,7 +410,9 @@ fn wait_for_end(process: &std::os::fd::OwnedFd, record: &Record) -> Result<()> {
 
 /// `pause`.
 pub fn pause(root: &Root, id: &str) -> Result<()> {
-    let record = root.read(id)?;
+    // Frozen in the middle of its start, it would keep whoever starts it.
+    let locked = root.lock(id)?;
+    let record = record_of(&locked, id)?;
     match record.status(root) {
         Status::Running | Status::Created => Cgroup::open(&record.cgroups)?.freeze(),
         other => Err(Error::user(format!(

@@ -19,12 +19,13 @@ mod spec;
 mod update;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
 use args::{Cli, Command, Global};
-use log::Log;
+use log::{Log, complain};
 use record::Root;
 
 use crate::error::{Error, Result};
@@ -38,8 +39,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(e) => return usage(&e),
     };
     if cli.global.version {
-        print!("{}", version());
-        return ExitCode::SUCCESS;
+        return print(&version());
     }
     let Some(command) = cli.command else {
         let _ = Cli::command().print_help();
@@ -48,7 +48,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let log = match prepare(&command).and_then(|()| Log::open(&cli.global)) {
         Ok(log) => log,
         Err(e) => {
-            eprintln!("rcon: error: {e}");
+            complain(&format!("rcon: error: {e}"));
             return ExitCode::FAILURE;
         }
     };
@@ -85,14 +85,11 @@ fn usage(e: &clap::Error) -> ExitCode {
             .take_while(|l| !l.starts_with("Usage:"))
             .copied()
             .collect();
-        eprintln!(
-            "rcon: {} (see --help)",
-            [&[what], &more[..]].concat().join(" ")
-        );
+        let words = [&[what], &more[..]].concat().join(" ");
+        complain(&format!("rcon: {words} (see --help)"));
         return ExitCode::FAILURE;
     }
-    print!("{}", e.render());
-    ExitCode::SUCCESS
+    print(&e.render().to_string())
 }
 
 /// In the form callers of runc parse.
@@ -150,13 +147,17 @@ fn dispatch(global: Global, command: Command, log: &Log) -> Result<i32> {
 }
 
 fn show(text: Result<String>) -> Result<i32> {
-    use std::io::Write;
     let text = text?;
     if !text.is_empty() {
-        // Whoever closed our output does not want to hear about it.
-        let _ = writeln!(std::io::stdout(), "{text}");
+        print(&format!("{text}\n"));
     }
     Ok(0)
+}
+
+/// Whoever closed our output does not want to hear about it.
+fn print(text: &str) -> ExitCode {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
 }
 
 /// Descriptors that the caller left open by mistake must not reach hooks or

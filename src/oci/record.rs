@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File};
 use std::io::Write;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -144,15 +144,19 @@ impl Root {
             }
             made => made,
         };
+        let taken = || {
+            Error::user(format!("container {id} already exists"))
+                .hint("choose another name, or delete that one first")
+        };
         match made {
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
-                Err(Error::user(format!("container {id} already exists"))
-                    .hint("choose another name, or delete that one first"))
-            }
-            made => {
-                made.context(named)?;
-                Locked::lock(dir)
-            }
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return Err(taken()),
+            made => made.context(named)?,
+        }
+        // Before we had the lock, `delete --force` may have removed what looked
+        // like a start that was given up, and somebody else taken the name.
+        match Locked::lock(dir)? {
+            Some(locked) if locked.is_empty()? => Ok(locked),
+            _ => Err(taken()),
         }
     }
 
@@ -163,13 +167,7 @@ impl Root {
         if !fs::symlink_metadata(&dir).is_ok_and(|m| m.is_dir()) {
             return Err(unknown());
         }
-        let locked = Locked::lock(dir)?;
-        // It may have been deleted while we waited for the lock.
-        if locked.dir.exists() {
-            Ok(locked)
-        } else {
-            Err(unknown())
-        }
+        Locked::lock(dir)?.ok_or_else(unknown)
     }
 
     /// Reads a record without locking it.
@@ -177,6 +175,10 @@ impl Root {
         let dir = self.dir(id)?;
         if !fs::symlink_metadata(&dir).is_ok_and(|m| m.is_dir()) {
             return Err(Error::user(format!("container {id} does not exist")));
+        }
+        if !dir.join("state.json").exists() {
+            return Err(Error::user(format!("container {id} is not made yet"))
+                .hint("if whoever made it is gone, remove it with delete --force"));
         }
         Record::read(&dir, id)
     }
@@ -233,13 +235,27 @@ fn check_id(id: &str) -> Result<()> {
 }
 
 impl Locked {
-    fn lock(dir: PathBuf) -> Result<Self> {
+    /// `None` if the directory was deleted before we had the lock; one that
+    /// others have made in its place is theirs.
+    fn lock(dir: PathBuf) -> Result<Option<Self>> {
         let what = || format!("cannot lock {}", dir.display());
         let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOFOLLOW;
-        let file = File::from(fd::open(&dir, flags).context(what)?);
+        let file = match fd::open(&dir, flags) {
+            Err(e) if e.errno == Errno::ENOENT => return Ok(None),
+            file => File::from(file.context(what)?),
+        };
         let lock = Flock::lock(file, FlockArg::LockExclusive)
             .map_err(|(_, e)| Error::environment(e.desc()).context(what()))?;
-        Ok(Self { dir, _lock: lock })
+        let ours = lock.metadata().context(what)?;
+        let named = fs::symlink_metadata(&dir);
+        let same = named.is_ok_and(|m| (m.dev(), m.ino()) == (ours.dev(), ours.ino()));
+        Ok(same.then_some(Self { dir, _lock: lock }))
+    }
+
+    fn is_empty(&self) -> Result<bool> {
+        let mut entries =
+            fs::read_dir(&self.dir).context(|| format!("cannot read {}", self.dir.display()))?;
+        Ok(entries.next().is_none())
     }
 
     /// The directory itself.
@@ -426,5 +442,24 @@ mod tests {
         for good in ["a", "A-b_c.d+e", ".hidden", "1"] {
             assert!(check_id(good).is_ok(), "{good:?}");
         }
+    }
+
+    #[test]
+    fn a_lock_on_a_directory_that_was_replaced_meanwhile_is_none() {
+        let top = std::env::temp_dir().join(format!("rcon-test-record-{}", std::process::id()));
+        let root = Root::new(Some(top.clone()));
+        let first = root.claim("a").unwrap();
+        let other = root.clone();
+        let waiting = std::thread::spawn(move || other.lock("a").map(drop));
+        // Long enough for the other to stand in line.
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        fs::remove_dir_all(first.dir()).unwrap();
+        let second = root.claim("a").unwrap();
+        drop(first);
+        let told = waiting.join().unwrap();
+        second.remove().unwrap();
+        fs::remove_dir(top).unwrap();
+        let told = told.unwrap_err().to_string();
+        assert!(told.contains("does not exist"), "{told}");
     }
 }

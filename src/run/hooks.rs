@@ -103,10 +103,11 @@ fn command(hook: &HookRun) -> Command {
 }
 
 fn wait(child: &mut Child, timeout: Option<u64>) -> Result<std::process::ExitStatus> {
-    let Some(seconds) = timeout else {
+    // A time too far away to be told is none.
+    let end = |seconds| Instant::now().checked_add(Duration::from_secs(seconds));
+    let Some((seconds, deadline)) = timeout.and_then(|s| Some((s, end(s)?))) else {
         return Ok(child.wait()?);
     };
-    let deadline = Instant::now() + Duration::from_secs(seconds);
     let mut pause = Duration::from_micros(200);
     loop {
         if let Some(status) = child.try_wait()? {

@@ -23,6 +23,9 @@ use crate::render::words;
 use crate::sys::process::{Forked, Strings};
 use crate::sys::{SysError, SysResult, fd, identity, mount, process, seccomp};
 
+/// What a program starts with that was not asked to have another.
+const USUAL_UMASK: u32 = 0o022;
+
 /// A process this one has made.
 #[derive(Debug)]
 pub(super) struct Child {
@@ -342,6 +345,9 @@ impl Walk<'_> {
         keep.extend(self.start_socket.as_ref().map(AsRawFd::as_raw_fd));
         keep.extend(self.explain.as_ref().map(|e| e.out.as_raw_fd()));
         fd::close_all_but(3 + self.preserve_fds, &keep)?;
+        // From here on the channel tells when the launcher is gone, and a
+        // container that was recorded outlives it.
+        process::die_with_parent(false)?;
         let path = program::find(program, search).map_err(StepError::NotRunnable)?;
         let exec = self.plan.steps.iter().find_map(|s| match &s.action {
             Action::Exec { args, env } => Some((args, env)),
@@ -428,6 +434,14 @@ impl Walk<'_> {
         };
         // Only what `ps` shows.
         let _ = identity::set_name(name);
+        // The launcher's descriptors are ours as well, the lock on the record
+        // among them. With the launcher gone, a long list of mounts or a hook
+        // that hangs must not keep `delete` waiting. If this fails, it does,
+        // until our next look at the channel.
+        let _ = process::die_with_parent(true);
+        // Whose umask the caller has is no business of the container's: one of
+        // 077 would make its mount points root's alone.
+        identity::set_umask(USUAL_UMASK);
         self.at += 1;
         if let Err(failure) = self.walk(|_| false) {
             // If the launcher is gone there is nobody to be told. If we may

@@ -400,6 +400,17 @@ pub fn become_subreaper() -> SysResult<()> {
     SysError::check(i64::from(ret), || "prctl(PR_SET_CHILD_SUBREAPER, 1)".into()).map(drop)
 }
 
+/// Whether this process is killed when the one that made it ends.
+pub fn die_with_parent(wanted: bool) -> SysResult<()> {
+    let signal = if wanted { libc::SIGKILL } else { 0 };
+    // SAFETY: prctl with this option reads only integers.
+    let ret = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal, 0, 0, 0) };
+    SysError::check(i64::from(ret), || {
+        format!("prctl(PR_SET_PDEATHSIG, {signal})")
+    })
+    .map(drop)
+}
+
 /// Blocks every signal that can be blocked and gives a descriptor to read
 /// them from.
 pub fn signals_as_fd() -> SysResult<OwnedFd> {

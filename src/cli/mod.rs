@@ -12,6 +12,7 @@ mod logs;
 mod rm;
 mod run;
 mod start;
+mod system;
 mod update;
 mod wait;
 
@@ -54,6 +55,11 @@ enum Command {
     Container {
         #[command(subcommand)]
         command: Container,
+    },
+    /// What is true of everything at once
+    System {
+        #[command(subcommand)]
+        command: system::System,
     },
     /// Run OCI bundles: the low-level runtime that podman, containerd and
     /// Docker can use in place of runc
@@ -100,6 +106,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::OfContainers(command) | Command::Container { command }) => {
             of_containers(cli.places, command)
         }
+        Some(Command::System { command }) => Store::open(cli.places.root, cli.places.run_root)
+            .and_then(|store| system::system(&store, &command)),
         None => {
             // Help on a closed output has no reader to miss it.
             let _ = Cli::command().print_help();

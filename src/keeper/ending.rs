@@ -76,7 +76,7 @@ pub(super) fn take_away(state: &mut State) {
 }
 
 /// Whether a keeper has yet to write the end of it.
-fn is_open(state: &State) -> bool {
+pub(super) fn is_open(state: &State) -> bool {
     state.status.is_up() || state.keeper != 0
 }
 

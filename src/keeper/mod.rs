@@ -9,6 +9,7 @@
 //! One thread, one loop ([`serve`]). Who is connected is in [`clients`], what
 //! they have not taken yet in [`outbox`], and what is said in [`protocol`].
 
+pub mod check;
 mod clients;
 mod ending;
 mod health;

@@ -236,6 +236,16 @@ impl Store {
         sweep::sweep(&self.containers())
     }
 
+    /// What killed commands have left, and nobody is at work on.
+    pub fn unfinished(&self) -> Result<Vec<PathBuf>> {
+        sweep::unfinished(&self.containers())
+    }
+
+    /// Names that lead nowhere.
+    pub fn dangling_names(&self) -> Result<Vec<Name>> {
+        names::dangling(self)
+    }
+
     /// Frees names that lead nowhere. The lock keeps those away that are just
     /// being given.
     pub fn sweep_names(&self) -> Result<Vec<Name>> {

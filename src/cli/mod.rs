@@ -3,6 +3,10 @@
 //! One file per command, or per few that are of a kind. Nothing here knows
 //! how a container is made or kept; what is typed more than once is in
 //! [`common`].
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "a help text that shows what is optional is no link"
+)]
 
 mod attach;
 mod common;
@@ -39,11 +43,19 @@ struct Cli {
 /// Where everything is kept.
 #[derive(Debug, clap::Args)]
 struct Places {
-    /// Where containers and images are kept [default: $`RCON_ROOT` or /var/lib/rcon]
-    #[arg(long, value_name = "DIR", global = true)]
+    #[arg(
+        long,
+        value_name = "DIR",
+        global = true,
+        help = "Where containers and images are kept [default: $RCON_ROOT or /var/lib/rcon]"
+    )]
     root: Option<PathBuf>,
-    /// Where sockets are kept [default: $`RCON_ROOT/run` or /run/rcon]
-    #[arg(long, value_name = "DIR", global = true)]
+    #[arg(
+        long,
+        value_name = "DIR",
+        global = true,
+        help = "Where sockets are kept [default: $RCON_ROOT/run or /run/rcon]"
+    )]
     run_root: Option<PathBuf>,
 }
 

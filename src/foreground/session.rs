@@ -61,7 +61,16 @@ pub fn own_size() -> Size {
 
 /// Waits for the first word of a keeper that was asked to start a container.
 pub fn started(connection: &OwnedFd) -> Result<i32> {
-    match Reply::receive(connection)? {
+    loop {
+        match Reply::receive(connection)? {
+            Some(Reply::Warned(text)) => eprintln!("rcon: warning: {text}"),
+            reply => return as_started(reply),
+        }
+    }
+}
+
+fn as_started(reply: Option<Reply>) -> Result<i32> {
+    match reply {
         Some(Reply::Started(pid)) => Ok(pid),
         Some(Reply::Failed(failure)) => Err(Error::told(failure.text).exit(failure.code)),
         Some(other) => Err(Error::internal(format!("at the start, was told {other:?}"))),
@@ -149,7 +158,7 @@ impl Session<'_> {
             Some(Reply::Output(stream, bytes)) => self.show(stream, &bytes)?,
             Some(Reply::Exit(code)) => return Ok(Some(Outcome::Exit(code))),
             Some(Reply::Refused(why)) => return Err(Error::told(why)),
-            Some(Reply::Done | Reply::Started(_)) => {}
+            Some(Reply::Done | Reply::Started(_) | Reply::Warned(_)) => {}
             Some(Reply::Failed(failure)) => {
                 return Err(Error::told(failure.text).exit(failure.code));
             }

@@ -70,8 +70,8 @@ pub fn check(store: &Store) -> Result<Vec<Finding>> {
 /// Takes one thing away; whether that was possible.
 pub fn repair(store: &Store, finding: &Finding) -> Result<bool> {
     match &finding.remedy {
-        Remedy::Remove(path) => fs::remove_dir_all(path)?,
-        Remedy::RemoveCgroup(path) => fs::remove_dir(path)?,
+        Remedy::Remove(path) => gone(fs::remove_dir_all(path))?,
+        Remedy::RemoveCgroup(path) => gone(fs::remove_dir(path))?,
         Remedy::Settle(entry) => {
             if let Err(e) = truth(store, entry)
                 && entry.exists()
@@ -83,6 +83,14 @@ pub fn repair(store: &Store, finding: &Finding) -> Result<bool> {
         Remedy::Person => return Ok(false),
     }
     Ok(true)
+}
+
+/// What another has taken away meanwhile is gone, too.
+fn gone(removed: std::io::Result<()>) -> std::io::Result<()> {
+    match removed {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 fn check_entry(entry: &Entry) -> Option<Finding> {

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::time::Instant;
 
 use super::ending::take_away;
-use super::protocol::Stream;
 use super::serve::Running;
 use super::streams::{self, Wanted};
 use super::{Keeper, prepare};
@@ -50,12 +49,7 @@ impl Keeper {
         streams::forget_own()?;
         let held = held.inspect_err(|_| take_away(&mut self.state))?;
         self.streams.take_terminal(self.size)?;
-        for warning in &held.warnings {
-            self.log.write(
-                Stream::Err,
-                format!("rcon: warning: {warning}\n").as_bytes(),
-            );
-        }
+        self.warnings.clone_from(&held.warnings);
         self.state.pid = held.pid;
         self.state.pid_start = start_time(held.pid).map_or(0, |(ticks, _)| ticks);
         self.state.cgroups = Some(held.cgroups.clone());

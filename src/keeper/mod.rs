@@ -55,6 +55,7 @@ struct Keeper {
     size: Size,
     pause: Duration,
     explain: bool,
+    warnings: Vec<String>,
     /// What is read goes through here.
     buf: Vec<u8>,
 }
@@ -158,6 +159,7 @@ impl Keeper {
             size: start.size,
             pause: Self::first_pause(),
             explain: start.explain,
+            warnings: Vec::new(),
             buf: Vec::new(),
         })
     }
@@ -169,6 +171,9 @@ impl Keeper {
         if let Err(e) = self.begin() {
             self.fail(starter, &e);
             return 1;
+        }
+        for warning in std::mem::take(&mut self.warnings) {
+            self.clients.reply(starter, &Reply::Warned(warning));
         }
         self.clients.reply(starter, &Reply::Started(self.state.pid));
         loop {

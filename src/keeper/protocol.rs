@@ -92,6 +92,8 @@ pub enum Reply {
     Started(i32),
     /// It could not be started: exit code, hint or nothing, and why.
     Failed(Failure),
+    /// It runs, but not quite as it was wanted.
+    Warned(String),
     /// What the program said.
     Output(Stream, Vec<u8>),
     /// What was asked for is done.
@@ -191,6 +193,7 @@ impl Reply {
             Reply::Done => vec![5],
             Reply::Refused(why) => with(6, why.as_bytes()),
             Reply::Exit(code) => with(7, &code.to_le_bytes()),
+            Reply::Warned(text) => with(8, text.as_bytes()),
         }
     }
 
@@ -211,6 +214,7 @@ impl Reply {
             5 => Reply::Done,
             6 => Reply::Refused(text(rest)),
             7 => Reply::Exit(number(rest)?),
+            8 => Reply::Warned(text(rest)),
             _ => return None,
         })
     }
@@ -288,6 +292,7 @@ mod tests {
             Reply::Done,
             Reply::Refused("no".to_owned()),
             Reply::Exit(-1),
+            Reply::Warned("but".to_owned()),
         ] {
             assert_eq!(Reply::decode(&r.encode()), Some(r));
         }

@@ -22,8 +22,7 @@
 //! which the kernel takes back however the keeper ends.
 //!
 //! Every path below the root is made here and nowhere else. What is in an
-//! image is kept by [`crate::image`], what a container is by
-//! [`crate::container`].
+//! image is kept beside it; what a container is, is [`crate::container`]'s.
 
 mod entry;
 mod files;

@@ -37,7 +37,7 @@ pub fn state(root: &Root, id: &str) -> Result<String> {
     let mut value = serde_json::to_value(&state).map_err(|e| Error::internal(e.to_string()))?;
     value["rootfs"] = json!(record.rootfs);
     value["created"] = json!(timestamp(record.created as i64));
-    value["owner"] = json!("root");
+    value["owner"] = json!(root.owner(id));
     if value.get("pid").is_none() {
         value["pid"] = json!(0);
     }
@@ -49,29 +49,32 @@ pub fn list(root: &Root, args: &List) -> Result<String> {
     let mut records = Vec::new();
     for id in root.ids()? {
         // One that is deleted meanwhile, or spoilt, must not hide the others.
-        if let Ok(record) = root.read(&id) {
+        if root.has(&id)?
+            && let Ok(record) = root.read(&id)
+        {
             let status = record.status(root);
-            records.push((record, status));
+            let owner = root.owner(&id);
+            records.push((record, status, owner));
         }
     }
     if args.quiet {
         return Ok(records
             .iter()
-            .map(|(r, _)| r.id.as_str())
+            .map(|(r, ..)| r.id.as_str())
             .collect::<Vec<_>>()
             .join("\n"));
     }
     match args.format.as_str() {
         "table" => Ok(table(&records)),
         "json" => {
-            let all: Vec<_> = records.iter().map(|(r, s)| listed(r, *s)).collect();
+            let all: Vec<_> = records.iter().map(|(r, s, o)| listed(r, *s, o)).collect();
             Ok(json!(all).to_string())
         }
         other => Err(Error::user(format!("invalid format option {other:?}")).hint("table or json")),
     }
 }
 
-fn listed(record: &Record, status: Status) -> serde_json::Value {
+fn listed(record: &Record, status: Status, owner: &str) -> serde_json::Value {
     json!({
         "ociVersion": record.oci_version,
         "id": record.id,
@@ -81,12 +84,12 @@ fn listed(record: &Record, status: Status) -> serde_json::Value {
         "rootfs": record.rootfs,
         "created": timestamp(record.created as i64),
         "annotations": record.annotations,
-        "owner": "root",
+        "owner": owner,
     })
 }
 
-fn table(records: &[(Record, Status)]) -> String {
-    let rows = records.iter().map(|(r, s)| {
+fn table(records: &[(Record, Status, String)]) -> String {
+    let rows = records.iter().map(|(r, s, owner)| {
         let pid = if *s == Status::Stopped { 0 } else { r.pid };
         [
             r.id.clone(),
@@ -94,7 +97,7 @@ fn table(records: &[(Record, Status)]) -> String {
             s.word().to_owned(),
             r.bundle.display().to_string(),
             timestamp(r.created as i64),
-            "root".to_owned(),
+            owner.clone(),
         ]
     });
     let head = ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"].map(str::to_owned);
@@ -168,7 +171,10 @@ fn thaw(record: &Record) {
 
 /// A signal by number or name, with or without `SIG`.
 fn signal_number(text: &str) -> Result<i32> {
-    let unknown = || Error::user(format!("unknown signal {text:?}"));
+    let unknown = || {
+        Error::user(format!("unknown signal {text:?}"))
+            .hint("give a name such as TERM, KILL or HUP, or a number from 0 to 64")
+    };
     if let Ok(number) = text.parse::<i32>() {
         return if (0..=64).contains(&number) {
             Ok(number)
@@ -209,8 +215,12 @@ fn signal_number(text: &str) -> Result<i32> {
 
 /// `delete`.
 pub fn delete(root: &Root, args: &Delete, log: &Log) -> Result<()> {
+    // That there is none is no error, but that nobody may look is one.
+    if args.force && !root.has(&args.id)? {
+        return Ok(());
+    }
     let locked = match root.lock(&args.id) {
-        Err(_) if args.force && root.read(&args.id).is_err() && valid(&args.id) => return Ok(()),
+        Err(_) if args.force && !root.has(&args.id)? => return Ok(()),
         locked => locked?,
     };
     let record = match locked.record() {
@@ -258,11 +268,6 @@ fn salvage(root: &Root, id: &str) -> bool {
     paths.dirs.iter_mut().for_each(|d| d.made = true);
     let killed = Cgroup::open(&paths).is_ok_and(|c| c.kill(Signal::SIGKILL).is_ok());
     killed && ops::destroy(&paths).is_ok()
-}
-
-fn valid(id: &str) -> bool {
-    // An id that could never exist is an error even with --force.
-    !id.is_empty() && !id.contains('/') && !id.starts_with("..") && id != "."
 }
 
 /// Ends what is left of a container and takes everything back: processes,

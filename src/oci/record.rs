@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File};
 use std::io::Write;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -132,7 +132,8 @@ impl Root {
         let made = match private(false).create(&dir) {
             // The root itself is missing at the very first start only.
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                private(true).create(&self.0).context(named)?;
+                let made = private(true).create(&self.0);
+                made.map_err(|e| forbidden(e.into()).context(named()))?;
                 private(false).create(&dir)
             }
             made => made,
@@ -143,7 +144,7 @@ impl Root {
                     .hint("choose another name, or delete that one first"))
             }
             made => {
-                made.context(named)?;
+                made.map_err(|e| forbidden(e.into()).context(named()))?;
                 Locked::lock(dir)
             }
         }
@@ -153,7 +154,7 @@ impl Root {
     pub fn lock(&self, id: &str) -> Result<Locked> {
         let dir = self.dir(id)?;
         let unknown = || Error::user(format!("container {id} does not exist"));
-        if !fs::symlink_metadata(&dir).is_ok_and(|m| m.is_dir()) {
+        if !self.has(id)? {
             return Err(unknown());
         }
         let locked = Locked::lock(dir)?;
@@ -168,17 +169,39 @@ impl Root {
     /// Reads a record without locking it.
     pub fn read(&self, id: &str) -> Result<Record> {
         let dir = self.dir(id)?;
-        if !fs::symlink_metadata(&dir).is_ok_and(|m| m.is_dir()) {
+        if !self.has(id)? {
             return Err(Error::user(format!("container {id} does not exist")));
         }
         Record::read(&dir, id)
+    }
+
+    /// Whether there is such a container. Not to be allowed to look is an
+    /// error: it must not read as "no".
+    pub fn has(&self, id: &str) -> Result<bool> {
+        let what = || format!("cannot look for container {id} in {}", self.0.display());
+        match fs::symlink_metadata(self.dir(id)?) {
+            Ok(meta) if meta.is_dir() => may_enter(&self.0.join(id)).context(what).map(|()| true),
+            Ok(_) => Ok(false),
+            Err(e) if is_absent(&e) => Ok(false),
+            Err(e) => Err(forbidden(e.into()).context(what())),
+        }
+    }
+
+    /// Whose container it is: the owner of its directory.
+    pub fn owner(&self, id: &str) -> String {
+        let meta = self.dir(id).ok().and_then(|d| fs::symlink_metadata(d).ok());
+        meta.map_or_else(String::new, |m| user_name(m.uid()))
     }
 
     /// The names of all containers.
     pub fn ids(&self) -> Result<Vec<String>> {
         let entries = match fs::read_dir(&self.0) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.context(|| format!("cannot read {}", self.0.display()))?,
+            Err(e) => {
+                let what = format!("cannot read {}", self.0.display());
+                return Err(forbidden(e.into()).context(what));
+            }
+            Ok(entries) => entries,
         };
         let mut ids: Vec<String> = entries
             .flatten()
@@ -202,8 +225,40 @@ impl Root {
     }
 }
 
+fn is_absent(e: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    matches!(e.kind(), NotFound | NotADirectory)
+}
+
+/// A directory of another user can be seen without what is in it.
+fn may_enter(dir: &Path) -> Result<()> {
+    match fs::symlink_metadata(dir.join("state.json")) {
+        Err(e) if !is_absent(&e) => Err(forbidden(e.into())),
+        _ => Ok(()),
+    }
+}
+
+/// What to do about records that are not this user's.
+fn forbidden(e: Error) -> Error {
+    if e.what() != Errno::EACCES.desc() {
+        return e;
+    }
+    e.hint("run as root, or give --root with a directory of your own (without it, $XDG_RUNTIME_DIR says where an ordinary user's is)")
+}
+
+/// The host's name for a user, or its number as runc writes it.
+fn user_name(uid: u32) -> String {
+    let text = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| format!("#{uid}"))
+}
+
 /// Ids are names of directories, so they must not lead anywhere else.
-fn check_id(id: &str) -> Result<()> {
+pub(super) fn check_id(id: &str) -> Result<()> {
     let fine = |c: char| c.is_ascii_alphanumeric() || "_+-.".contains(c);
     let why = if id.is_empty() {
         "it is empty"

@@ -239,7 +239,7 @@ pub struct Exec {
     /// Run in a cgroup below the container's
     #[arg(long, value_name = "PATH")]
     pub cgroup: Vec<String>,
-    /// Run even if the container is paused
+    /// In a paused container, wait until it is resumed
     #[arg(long)]
     pub ignore_paused: bool,
     /// Leave orphaned processes to others

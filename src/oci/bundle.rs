@@ -1,5 +1,7 @@
 //! Reading a bundle's `config.json`, and saying what is wrong with it.
 
+mod unknown;
+
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -8,6 +10,7 @@ use oci_spec::runtime::{Process, Spec};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use self::unknown::Unknown;
 use crate::error::{Context, Error, Result};
 use crate::sys::fd;
 
@@ -17,14 +20,49 @@ const LONGEST: u64 = 16 << 20;
 /// The versions of the specification that rcon understands.
 pub const VERSION: &str = "1.2.0";
 
-/// Reads `config.json` of a bundle: what it says, and its very bytes.
-pub fn load(bundle: &Path) -> Result<(Spec, Vec<u8>)> {
+/// A `config.json`.
+#[derive(Debug)]
+pub struct Config {
+    /// What it says.
+    pub spec: Spec,
+    /// Its very bytes.
+    pub bytes: Vec<u8>,
+    /// What it says and was left out.
+    pub warnings: Vec<String>,
+}
+
+/// Reads `config.json` of a bundle.
+pub fn load(bundle: &Path) -> Result<Config> {
+    check_folder(bundle)?;
     let path = bundle.join("config.json");
-    let bytes = read_bounded(&path)?;
-    let _: Required = parse(&bytes, "config.json")?;
-    let spec: Spec = parse(&bytes, "config.json")?;
+    let bytes = read_bounded(&path).map_err(|e| match path.exists() {
+        true => e,
+        false => e.hint(WHICH_BUNDLE),
+    })?;
+    let required: Required = parse(&bytes, "config.json")?;
+    let (spec, mut warnings) = parse_noting::<Spec>(&bytes, "config.json")?;
+    warnings.extend(required.warnings());
     check_version(spec.version())?;
-    Ok((spec, bytes))
+    Ok(Config {
+        spec,
+        bytes,
+        warnings,
+    })
+}
+
+const WHICH_BUNDLE: &str = "name the bundle with --bundle DIR; `rcon oci spec` writes a config.json to start from";
+
+fn check_folder(bundle: &Path) -> Result<()> {
+    let wrong = |why| Error::user(format!("the bundle {} {why}", bundle.display()));
+    match std::fs::metadata(bundle) {
+        Ok(meta) if meta.is_dir() => Ok(()),
+        Ok(_) => Err(wrong("is not a folder").hint(WHICH_BUNDLE)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            Err(wrong("does not exist").hint(WHICH_BUNDLE))
+        }
+        // Whatever it is, reading the file in it runs into the same.
+        Err(_) => Ok(()),
+    }
 }
 
 /// What must be there. The full types fill gaps with defaults of their own,
@@ -43,12 +81,31 @@ struct Required {
 struct RequiredProcess {
     args: IgnoredAny,
     cwd: IgnoredAny,
+    user: Option<RequiredUser>,
+}
+
+#[derive(Deserialize)]
+struct RequiredUser {
+    uid: Option<IgnoredAny>,
+    username: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
 #[allow(dead_code, reason = "as above")]
 struct RequiredRoot {
     path: IgnoredAny,
+}
+
+impl Required {
+    /// The specification has names of users for Windows alone; without a
+    /// number the program would be root.
+    fn warnings(&self) -> Option<String> {
+        let user = self.process.as_ref()?.user.as_ref()?;
+        let alone = user.username.is_some() && user.uid.is_none();
+        alone.then(|| {
+            "config.json: process.user.username: ignored on Linux: give uid and gid".to_owned()
+        })
+    }
 }
 
 /// Reads a process object, as `exec --process` takes it.
@@ -81,6 +138,11 @@ pub fn read_bounded(path: &Path) -> Result<Vec<u8>> {
 
 /// Parses JSON; an error names the field.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8], name: &str) -> Result<T> {
+    parse_noting(bytes, name).map(|(parsed, _)| parsed)
+}
+
+/// The same, with a warning for each field that `T` does not know.
+pub fn parse_noting<T: DeserializeOwned>(bytes: &[u8], name: &str) -> Result<(T, Vec<String>)> {
     // A list would do for a structure, field by field. Nobody means that.
     let first = bytes.iter().find(|b| !b.is_ascii_whitespace());
     if first.is_some_and(|b| *b == b'[') {
@@ -89,15 +151,19 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8], name: &str) -> Result<T> {
         )));
     }
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    serde_path_to_error::deserialize(&mut json).map_err(|e| {
+    let mut unknown = Unknown::default();
+    let mut note = |path: serde_ignored::Path<'_>| unknown.note(&path);
+    let noting = serde_ignored::Deserializer::new(&mut json, &mut note);
+    let parsed = serde_path_to_error::deserialize(noting).map_err(|e| {
         let field = e.path().to_string();
-        let field = if field == "." {
-            String::new()
-        } else {
-            format!("{field}: ")
+        // Where no name could be read there is a line and a column.
+        let field = match field.trim_end_matches(['?', '.']) {
+            "" => String::new(),
+            field => format!("{field}: "),
         };
         Error::user(format!("{name}: {field}{}", e.inner()))
-    })
+    })?;
+    Ok((parsed, unknown.warnings(name)))
 }
 
 fn check_version(version: &str) -> Result<()> {
@@ -135,6 +201,33 @@ mod tests {
         );
         let e = e.unwrap_err().to_string();
         assert!(e.contains("config.json: process"), "{e}");
+    }
+
+    #[test]
+    fn where_no_field_can_be_named_the_place_is() {
+        for (text, wanted) in [
+            ("{\n oops }", "config.json: key must be a string at line 2 column 2"),
+            ("{\"process\": {\n oops }}", "config.json: process: key must be a string at line 2"),
+        ] {
+            let e = parse::<Spec>(text.as_bytes(), "config.json");
+            let e = e.unwrap_err().to_string();
+            assert!(e.starts_with(wanted), "{e}");
+        }
+    }
+
+    #[test]
+    fn a_user_by_name_alone_is_told_to_be_nobody() {
+        let warning = |user: &str| {
+            let text = format!(
+                r#"{{"ociVersion":"1.2.0","process":{{"args":[],"cwd":"/","user":{user}}}}}"#
+            );
+            let required: Required = parse(text.as_bytes(), "config.json").unwrap();
+            required.warnings()
+        };
+        let told = warning(r#"{"username": "www"}"#).unwrap();
+        assert!(told.contains("process.user.username"), "{told}");
+        assert_eq!(warning(r#"{"uid": 3, "gid": 3, "username": "www"}"#), None);
+        assert_eq!(warning("{}"), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use oci_spec::runtime::Spec;
 
 use super::args::{Create, PlanArgs, PlanFormat, Run};
 use super::log::Log;
-use super::record::{Locked, Record, Root, Status};
+use super::record::{Locked, Record, Root, Status, check_id};
 use super::{bundle, manage, relay};
 use crate::error::{Context, Error, Result};
 use crate::facts::{self, BundleFacts};
@@ -39,20 +39,23 @@ enum Starter {
 
 /// `create`.
 pub fn create(root: &Root, args: &Create, log: &Log) -> Result<()> {
+    check_id(&args.id)?;
     let made = make(root, args, Starter::Other, None, log)?;
     let done = made.held.leave();
     done.inspect_err(|_| {
         manage::remove_quietly(&made.locked, &made.record);
+        manage::poststop(&made.spec, &made.record, log);
     })
 }
 
 /// `run`: `create`, `start`, and unless detached, wait and `delete`.
 pub fn run(root: &Root, args: &Run, log: &Log) -> Result<i32> {
+    check_id(&args.create.id)?;
     let detached = args.detach;
     if !args.no_subreaper {
         process::become_subreaper()?;
     }
-    let (spec, _) = bundle::load(&args.create.bundle)?;
+    let spec = bundle::load(&args.create.bundle)?.spec;
     let wants_terminal = spec
         .process()
         .as_ref()
@@ -77,6 +80,8 @@ pub fn run(root: &Root, args: &Run, log: &Log) -> Result<i32> {
     };
     let (pid, pidfd) = held.release().inspect_err(|_| {
         end_and_remove(&locked, &record);
+        // A failed startContainer hook, too, leaves what others have done.
+        manage::poststop(&spec, &record, log);
     })?;
     poststart(&spec, &record, pid, log);
     drop(locked);
@@ -123,7 +128,14 @@ fn make(
     console: Option<OwnedFd>,
     log: &Log,
 ) -> Result<Made> {
-    let (mut spec, bytes) = bundle::load(&args.bundle)?;
+    let bundle::Config {
+        mut spec,
+        bytes,
+        warnings,
+    } = bundle::load(&args.bundle)?;
+    for warning in &warnings {
+        log.warn(warning);
+    }
     let sockets = pass_sockets(&mut spec);
     let bundle = facts::observe_bundle(&args.bundle, &spec)?;
     // Checked before anything is made, so that most errors have nothing to
@@ -293,7 +305,8 @@ pub fn start(root: &Root, id: &str, log: &Log) -> Result<()> {
 
 /// `plan`: the steps a start would take.
 pub fn plan(args: &PlanArgs) -> Result<String> {
-    let (spec, _) = bundle::load(&args.bundle)?;
+    check_id(&args.id)?;
+    let bundle::Config { spec, warnings, .. } = bundle::load(&args.bundle)?;
     let bundle = facts::observe_bundle(&args.bundle, &spec)?;
     let options = Options {
         id: args.id.clone(),
@@ -301,7 +314,8 @@ pub fn plan(args: &PlanArgs) -> Result<String> {
         no_new_keyring: false,
         die_with_launcher: false,
     };
-    let plan = plan::container(&spec, &facts::observe()?, &bundle, &options)?;
+    let mut plan = plan::container(&spec, &facts::observe()?, &bundle, &options)?;
+    plan.warnings.extend(warnings);
     Ok(match args.format {
         PlanFormat::Words => render::words::plan(&plan),
         PlanFormat::Shell => render::shell::script(&plan),

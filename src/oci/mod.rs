@@ -18,6 +18,7 @@ mod record;
 mod relay;
 mod spec;
 mod update;
+mod usage;
 
 pub(crate) fn default_spec() -> serde_json::Value {
     serde_json::from_str(&spec::default_text()).unwrap()
@@ -40,7 +41,7 @@ use crate::sys::fd;
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        Err(e) => return usage(&e),
+        Err(e) => return misused(&e),
     };
     if cli.global.version {
         print!("{}", version());
@@ -74,26 +75,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Wrong words on the command line: help goes to standard output, an error to
 /// standard error in its first line.
-fn usage(e: &clap::Error) -> ExitCode {
+fn misused(e: &clap::Error) -> ExitCode {
     if e.use_stderr() {
-        let text = e.render().to_string();
-        let lines: Vec<&str> = text
-            .lines()
-            .map(str::trim)
-            .filter(|l| !l.is_empty())
-            .collect();
-        let what = lines.first().copied().unwrap_or_default();
-        let what = what.strip_prefix("error: ").unwrap_or(what);
-        let more: Vec<&str> = lines
-            .iter()
-            .skip(1)
-            .take_while(|l| !l.starts_with("Usage:"))
-            .copied()
-            .collect();
-        eprintln!(
-            "rcon: {} (see --help)",
-            [&[what], &more[..]].concat().join(" ")
-        );
+        eprintln!("rcon: error: {}", usage::sentence(e));
         return ExitCode::FAILURE;
     }
     print!("{}", e.render());

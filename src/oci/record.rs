@@ -243,7 +243,7 @@ fn forbidden(e: Error) -> Error {
     if e.what() != Errno::EACCES.desc() {
         return e;
     }
-    e.hint("run as root, or give --root with a directory of your own (without it, $XDG_RUNTIME_DIR says where an ordinary user's is)")
+    e.hint("run as root, give --root with a directory of your own, or set XDG_RUNTIME_DIR to one")
 }
 
 /// The host's name for a user, or its number as runc writes it.

@@ -49,8 +49,9 @@ pub(super) fn advice(action: &Action, errno: Errno) -> Option<&'static str> {
         (Action::MountCopy { target, .. }, Errno::ENOTDIR | Errno::EEXIST) if !target.file => {
             Some("the source is a folder, and the image has a file there")
         }
-        (Action::MountCopy { target, .. }, Errno::EISDIR | Errno::ENOTDIR) if target.file => {
-            Some("the source is a file, and the image has a folder there")
+        // What move_mount says of a file over a folder.
+        (Action::MountCopy { target, .. }, Errno::EINVAL | Errno::EISDIR) if target.file => {
+            Some("the source is a file, and a file cannot be bound over a folder")
         }
         (Action::EnterDirectory { .. }, Errno::EROFS) => {
             Some("there is no such directory, and in a read-only root none can be made")

@@ -50,7 +50,8 @@ pub fn load(bundle: &Path) -> Result<Config> {
     })
 }
 
-const WHICH_BUNDLE: &str = "name the bundle with --bundle DIR; `rcon oci spec` writes a config.json to start from";
+const WHICH_BUNDLE: &str =
+    "name the bundle with --bundle DIR; `rcon oci spec` writes a config.json to start from";
 
 fn check_folder(bundle: &Path) -> Result<()> {
     let wrong = |why| Error::user(format!("the bundle {} {why}", bundle.display()));
@@ -206,8 +207,14 @@ mod tests {
     #[test]
     fn where_no_field_can_be_named_the_place_is() {
         for (text, wanted) in [
-            ("{\n oops }", "config.json: key must be a string at line 2 column 2"),
-            ("{\"process\": {\n oops }}", "config.json: process: key must be a string at line 2"),
+            (
+                "{\n oops }",
+                "config.json: key must be a string at line 2 column 2",
+            ),
+            (
+                "{\"process\": {\n oops }}",
+                "config.json: process: key must be a string at line 2",
+            ),
         ] {
             let e = parse::<Spec>(text.as_bytes(), "config.json");
             let e = e.unwrap_err().to_string();

@@ -8,7 +8,8 @@ pub(super) fn sentence(e: &clap::Error) -> String {
         Some(ContextValue::String(word)) => Some(word.as_str()),
         _ => None,
     };
-    let unexpected = word(ContextKind::InvalidArg).filter(|_| e.kind() == ErrorKind::UnknownArgument);
+    let unexpected =
+        word(ContextKind::InvalidArg).filter(|_| e.kind() == ErrorKind::UnknownArgument);
     let Some(arg) = unexpected else {
         return format!("{} (see --help)", joined(&e.render().to_string()));
     };
@@ -60,7 +61,10 @@ mod tests {
     #[test]
     fn a_wrong_word_is_named_in_one_line() {
         for (words, part) in [
-            (&["list", "--coffee"][..], "unexpected argument '--coffee' (see"),
+            (
+                &["list", "--coffee"][..],
+                "unexpected argument '--coffee' (see",
+            ),
             (&["list", "--quite"], "did you mean '--quiet'?"),
             (&["coffee"], "coffee"),
             (&["start"], "<CONTAINER>"),
@@ -68,7 +72,10 @@ mod tests {
         ] {
             let told = told(words);
             assert!(told.contains(part) && !told.contains('\n'), "{told}");
-            assert!(!told.contains("error:") && told.contains("--help"), "{told}");
+            assert!(
+                !told.contains("error:") && told.contains("--help"),
+                "{told}"
+            );
         }
     }
 

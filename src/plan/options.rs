@@ -185,7 +185,11 @@ fn meant(word: &str) -> Option<String> {
         "noexecute" => Some("noexec"),
         _ => None,
     };
-    let near = || known_words().into_iter().find(|known| one_off(&lower, known));
+    let near = || {
+        known_words()
+            .into_iter()
+            .find(|known| one_off(&lower, known))
+    };
     other.map(str::to_owned).or_else(near)
 }
 

@@ -76,7 +76,11 @@ pub fn action(action: &Action) -> String {
         Action::BecomeRoot => "become root of the user namespace".to_owned(),
         Action::HideFromOthers => "hide from ptrace and /proc of other processes".to_owned(),
         Action::CreateCgroup { paths, optional } => {
-            let which = if *optional { ", as far as this user may" } else { "" };
+            let which = if *optional {
+                ", as far as this user may"
+            } else {
+                ""
+            };
             format!("make {}{which}", cgroups(paths))
         }
         Action::SetLimits { writes } => format!("set limits: {}", limits(writes)),
@@ -87,7 +91,12 @@ pub fn action(action: &Action) -> String {
             )
         }
         Action::JoinCgroup { paths, optional } => {
-            let which = if *optional { ", as far as they were made" } else { "" };
+            let some = *optional && !paths.dirs.is_empty();
+            let which = if some {
+                ", as far as they were made"
+            } else {
+                ""
+            };
             format!("join {}{which}", cgroups(paths))
         }
         Action::SetPropagation { propagation } => {
@@ -473,7 +482,10 @@ fn load_seccomp(filter: &Filter) -> String {
     } else {
         ""
     };
-    let (rules, calls) = (count(filter.rules, "rule"), count(filter.calls, "system call"));
+    let (rules, calls) = (
+        count(filter.rules, "rule"),
+        count(filter.calls, "system call"),
+    );
     let default = quoted(&filter.default_action);
     format!(
         "load a seccomp filter of {length} instructions{asks}: {default} for every system call, \

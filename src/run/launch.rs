@@ -87,7 +87,11 @@ pub fn launch(launch: Launch<'_>) -> Result<Held> {
             warnings: walk.warnings,
             channel: walk.channel,
             explain: walk.explain,
-            last: walk.plan.steps.get(walk.at).map(|s| (walk.at + 1, s.clone())),
+            last: walk
+                .plan
+                .steps
+                .get(walk.at)
+                .map(|s| (walk.at + 1, s.clone())),
         }),
         (Ok(()), None) => Err(Error::internal("the plan makes no process")),
         (Err(failure), child) => {

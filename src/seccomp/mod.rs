@@ -117,7 +117,11 @@ fn word(action: LinuxSeccompAction) -> String {
 }
 
 fn names(profile: &LinuxSeccomp) -> usize {
-    let all = profile.syscalls().iter().flatten().flat_map(oci_spec::runtime::LinuxSyscall::names);
+    let all = profile
+        .syscalls()
+        .iter()
+        .flatten()
+        .flat_map(oci_spec::runtime::LinuxSyscall::names);
     all.collect::<std::collections::BTreeSet<_>>().len()
 }
 

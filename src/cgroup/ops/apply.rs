@@ -146,9 +146,10 @@ fn refused(dir: &Dir, write: &Write, e: &SysError) -> Refused {
         {
             Some("the values must fit each other and what the parent cgroup has".to_owned())
         }
-        (Errno::EACCES, "cpuset.cpus" | "cpuset.mems") => {
-            Some(format!("the parent cgroup has fewer; {}", machine_has(&write.file)))
-        }
+        (Errno::EACCES, "cpuset.cpus" | "cpuset.mems") => Some(format!(
+            "the parent cgroup has fewer; {}",
+            machine_has(&write.file)
+        )),
         (Errno::ERANGE | Errno::EINVAL, "cpuset.cpus" | "cpuset.mems") => {
             Some(machine_has(&write.file))
         }

@@ -29,7 +29,10 @@ impl Unknown {
             .map(|path| format!("{name}: {path}: unknown, ignored"))
             .collect();
         if self.more > 0 {
-            all.push(format!("{name}: {} more unknown fields, ignored", self.more));
+            all.push(format!(
+                "{name}: {} more unknown fields, ignored",
+                self.more
+            ));
         }
         all
     }
@@ -93,7 +96,10 @@ mod tests {
     #[test]
     fn very_many_are_counted() {
         let fields: Vec<String> = (0..100).map(|n| format!("\"x{n}\": 1")).collect();
-        let told = warnings(&format!("{{\"ociVersion\": \"1.2.0\", {}}}", fields.join(",")));
+        let told = warnings(&format!(
+            "{{\"ociVersion\": \"1.2.0\", {}}}",
+            fields.join(",")
+        ));
         assert_eq!(told.len(), 21);
         assert!(told[20].contains("80 more"), "{}", told[20]);
     }

@@ -41,7 +41,8 @@ fn values(args: &Update) -> [Option<Value>; 14] {
         a.memory_reservation.map(Value::from),
         a.memory_swap.map(Value::from),
         // In a file 0 is "not set"; typed, it is the least, as in runc.
-        a.pids_limit.map(|n| Value::from(if n == 0 { 1 } else { n })),
+        a.pids_limit
+            .map(|n| Value::from(if n == 0 { 1 } else { n })),
         a.cpu_idle.map(Value::from),
     ]
 }
@@ -172,7 +173,10 @@ mod tests {
             };
             asked_of(&args).unwrap()["pids"]["limit"].clone()
         };
-        assert_eq!((limit(0), limit(7), limit(-1)), (1.into(), 7.into(), (-1).into()));
+        assert_eq!(
+            (limit(0), limit(7), limit(-1)),
+            (1.into(), 7.into(), (-1).into())
+        );
     }
 
     #[test]

@@ -55,7 +55,11 @@ fn a_program_that_cannot_be_one() {
             ("process.args", json!([]), &["config.json", "process.args"]),
             ("process.args", json!([""]), &["process.args"]),
             ("process.cwd", json!("srv"), &["process.cwd", "srv"]),
-            ("process.env", json!(["A=1", "FOO"]), &["process.env[1]", "FOO"]),
+            (
+                "process.env",
+                json!(["A=1", "FOO"]),
+                &["process.env[1]", "FOO"],
+            ),
             ("process.env", json!(["=x"]), &["process.env[0]", "no name"]),
             (
                 "process.rlimits",

@@ -35,9 +35,12 @@ pub struct Config {
 pub fn load(bundle: &Path) -> Result<Config> {
     check_folder(bundle)?;
     let path = bundle.join("config.json");
-    let bytes = read_bounded(&path).map_err(|e| match path.exists() {
-        true => e,
-        false => e.hint(WHICH_BUNDLE),
+    let bytes = read_bounded(&path).map_err(|e| {
+        if path.exists() {
+            e
+        } else {
+            e.hint(WHICH_BUNDLE)
+        }
     })?;
     let required: Required = parse(&bytes, "config.json")?;
     let (spec, mut warnings) = parse_noting::<Spec>(&bytes, "config.json")?;

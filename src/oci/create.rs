@@ -304,7 +304,7 @@ pub fn start(root: &Root, id: &str, log: &Log) -> Result<()> {
 }
 
 /// `plan`: the steps a start would take.
-pub fn plan(args: &PlanArgs) -> Result<String> {
+pub fn plan(args: &PlanArgs, log: &Log) -> Result<String> {
     check_id(&args.id)?;
     let bundle::Config { spec, warnings, .. } = bundle::load(&args.bundle)?;
     let bundle = facts::observe_bundle(&args.bundle, &spec)?;
@@ -318,7 +318,11 @@ pub fn plan(args: &PlanArgs) -> Result<String> {
     plan.warnings.extend(warnings);
     Ok(match args.format {
         PlanFormat::Words => render::words::plan(&plan),
-        PlanFormat::Shell => render::shell::script(&plan),
+        PlanFormat::Shell => {
+            // A script has no place for them.
+            plan.warnings.iter().for_each(|w| log.warn(w));
+            render::shell::script(&plan)
+        }
         PlanFormat::Json => render::json::plan(&plan),
     })
 }

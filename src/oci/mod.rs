@@ -131,7 +131,7 @@ fn dispatch(global: Global, command: Command, log: &Log) -> Result<i32> {
         Command::Events(args) => events::events(root, &args, log).map(|()| 0),
         Command::Spec(args) => spec::spec(&args).map(|()| 0),
         Command::Features => show(Ok(features::features())),
-        Command::Plan(args) => show(create::plan(&args)),
+        Command::Plan(args) => show(create::plan(&args, log)),
         Command::Checkpoint(_) | Command::Restore(_) => Err(Error::user(
             "checkpoint and restore are not supported: they need CRIU, which rcon does not drive",
         )),

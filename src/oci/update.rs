@@ -129,7 +129,9 @@ fn asked(args: &Update, log: &Log) -> Result<Value> {
     let value: Value = bundle::parse(&bytes, &name)?;
     // The same text again, for an error that names the field in it.
     let (_, warnings) = bundle::parse_noting::<LinuxResources>(&bytes, &name)?;
-    warnings.iter().for_each(|w| log.warn(w));
+    for warning in &warnings {
+        log.warn(warning);
+    }
     Ok(value)
 }
 

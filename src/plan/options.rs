@@ -161,8 +161,10 @@ impl MountOptions {
     /// A bind mount has no file system of its own to know a word that we do
     /// not: the kernel would pass over it, and with it over a misspelt `ro`.
     pub fn check_bind(&self, owners_given: bool) -> Result<()> {
-        // podman leaves its own `idmap=…` beside the mappings it made of it.
-        let settled = |w: &&String| owners_given && w.starts_with("idmap=");
+        // podman leaves words of its own that it has seen to: what a volume is
+        // filled with, and `idmap=…` beside the mappings it made of that.
+        let settled =
+            |w: &String| w == "copy" || w == "nocopy" || (owners_given && w.starts_with("idmap="));
         let Some(word) = self.unknown.iter().find(|w| !settled(w)) else {
             return Ok(());
         };
@@ -276,7 +278,7 @@ mod tests {
             let o = MountOptions::parse(&["bind", &word]);
             assert!(o.check_bind(false).is_ok(), "{word}");
         }
-        let o = MountOptions::parse(&["bind", "", "idmap=uids=0-1-2"]);
+        let o = MountOptions::parse(&["bind", "", "nocopy", "copy", "idmap=uids=0-1-2"]);
         assert!(o.check_bind(true).is_ok());
     }
 

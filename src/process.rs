@@ -31,13 +31,19 @@ fn parse_stat(stat: &str) -> Option<(u64, bool)> {
     Some((ticks, !matches!(state, "Z" | "X")))
 }
 
-/// Whether the process behind a handle has a handler for a signal.
-pub fn catches(handle: &OwnedFd, signal: i32) -> bool {
+/// Whether the process behind a handle has neither a handler for a signal nor
+/// chosen to ignore it.
+pub fn leaves_to_kernel(handle: &OwnedFd, signal: i32) -> bool {
     let info = format!("/proc/self/fdinfo/{}", handle.as_raw_fd());
-    let pid = field(&info, "Pid:").unwrap_or_default();
-    let caught = field(&format!("/proc/{pid}/status"), "SigCgt:");
-    let mask = caught.and_then(|m| u64::from_str_radix(&m, 16).ok());
-    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+    let Some(pid) = field(&info, "Pid:") else {
+        return false;
+    };
+    let status = format!("/proc/{pid}/status");
+    let without = |name| {
+        let mask = field(&status, name).and_then(|m| u64::from_str_radix(&m, 16).ok());
+        mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 0)
+    };
+    without("SigCgt:") && without("SigIgn:")
 }
 
 fn field(path: &str, name: &str) -> Option<String> {
@@ -63,9 +69,10 @@ mod tests {
     fn a_handler_is_seen_from_outside() {
         let own = std::process::id() as i32;
         let handle = handle(own, start_time(own).unwrap().0).unwrap();
-        // Rust's own handler tells a stack that overflows.
-        assert!(catches(&handle, libc::SIGSEGV));
-        assert!(!catches(&handle, libc::SIGUSR2));
+        // Rust itself handles a stack that overflows, and ignores closed pipes.
+        assert!(!leaves_to_kernel(&handle, libc::SIGSEGV));
+        assert!(!leaves_to_kernel(&handle, libc::SIGPIPE));
+        assert!(leaves_to_kernel(&handle, libc::SIGUSR2));
     }
 
     #[test]

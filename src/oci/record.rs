@@ -153,25 +153,20 @@ impl Root {
     /// Locks an existing container's directory.
     pub fn lock(&self, id: &str) -> Result<Locked> {
         let dir = self.dir(id)?;
-        let unknown = || Error::user(format!("container {id} does not exist"));
-        if !self.has(id)? {
-            return Err(unknown());
-        }
+        self.require(id)?;
         let locked = Locked::lock(dir)?;
         // It may have been deleted while we waited for the lock.
         if locked.dir.exists() {
             Ok(locked)
         } else {
-            Err(unknown())
+            Err(unknown(id))
         }
     }
 
     /// Reads a record without locking it.
     pub fn read(&self, id: &str) -> Result<Record> {
         let dir = self.dir(id)?;
-        if !self.has(id)? {
-            return Err(Error::user(format!("container {id} does not exist")));
-        }
+        self.require(id)?;
         Record::read(&dir, id)
     }
 
@@ -184,6 +179,15 @@ impl Root {
             Ok(_) => Ok(false),
             Err(e) if is_absent(&e) => Ok(false),
             Err(e) => Err(forbidden(e.into()).context(what())),
+        }
+    }
+
+    /// That there is none is an error.
+    pub fn require(&self, id: &str) -> Result<()> {
+        if self.has(id)? {
+            Ok(())
+        } else {
+            Err(unknown(id))
         }
     }
 
@@ -223,6 +227,10 @@ impl Root {
     pub fn start_socket(&self, id: &str) -> Result<PathBuf> {
         Ok(self.dir(id)?.join("start.sock"))
     }
+}
+
+fn unknown(id: &str) -> Error {
+    Error::user(format!("container {id} does not exist"))
 }
 
 fn is_absent(e: &std::io::Error) -> bool {

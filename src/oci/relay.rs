@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::error::{Error, Result};
-use crate::process::catches;
+use crate::process::leaves_to_kernel;
 use crate::sys::process::{self, Exit};
 use crate::sys::tty::{self, RawMode};
 use crate::sys::{fd, socket};
@@ -116,7 +116,7 @@ struct Insisting(u32);
 impl Insisting {
     /// The signal to send: the third interrupt in vain becomes a kill.
     fn after(&mut self, signal: i32, process: &OwnedFd) -> i32 {
-        if signal != libc::SIGINT || catches(process, signal) {
+        if signal != libc::SIGINT || !leaves_to_kernel(process, signal) {
             return signal;
         }
         self.0 += 1;

@@ -94,6 +94,7 @@ pub struct Update {
 
 /// `update`.
 pub fn update(root: &Root, args: &Update, log: &Log) -> Result<()> {
+    root.require(&args.id)?;
     let asked = asked(args, log)?;
     let locked = root.lock(&args.id)?;
     let record = manage::record_of(&locked, &args.id)?;

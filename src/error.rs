@@ -148,7 +148,11 @@ impl<T, E: Into<Error>> Context<T> for std::result::Result<T, E> {
 
 impl From<std::io::Error> for Error {
     fn from(e: std::io::Error) -> Self {
-        Error::environment(e.to_string())
+        // The number behind the words is nobody's concern.
+        match e.raw_os_error() {
+            Some(code) => Error::environment(nix::errno::Errno::from_raw(code).desc()),
+            None => Error::environment(e.to_string()),
+        }
     }
 }
 
@@ -163,6 +167,12 @@ mod tests {
             e.to_string(),
             "no such file: a\\nb\\u{1b}[31m (look\\nthere)"
         );
+    }
+
+    #[test]
+    fn an_error_of_the_system_has_no_number() {
+        let e = Error::from(std::io::Error::from_raw_os_error(libc::EACCES));
+        assert_eq!(e.to_string(), "Permission denied");
     }
 
     #[test]

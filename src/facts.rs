@@ -65,6 +65,11 @@ impl Facts {
         self.has("CAP_SYS_ADMIN")
     }
 
+    /// Whether we are not root, and so do without cgroups where we may make none.
+    pub fn is_ordinary_user(&self) -> bool {
+        self.ids.0 != 0
+    }
+
     /// Whether a capability is in force.
     pub fn has(&self, name: &str) -> bool {
         CapSet::bit(name).is_some_and(|bit| self.caps.0 & bit != 0)

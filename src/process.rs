@@ -2,7 +2,7 @@
 //! another one some day, a pid with the time of its start is not.
 
 use std::fs;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use crate::sys::fd;
 
@@ -31,6 +31,27 @@ fn parse_stat(stat: &str) -> Option<(u64, bool)> {
     Some((ticks, !matches!(state, "Z" | "X")))
 }
 
+/// Whether the process behind a handle has neither a handler for a signal nor
+/// chosen to ignore it.
+pub fn leaves_to_kernel(handle: &OwnedFd, signal: i32) -> bool {
+    let info = format!("/proc/self/fdinfo/{}", handle.as_raw_fd());
+    let Some(pid) = field(&info, "Pid:") else {
+        return false;
+    };
+    let status = format!("/proc/{pid}/status");
+    let without = |name| {
+        let mask = field(&status, name).and_then(|m| u64::from_str_radix(&m, 16).ok());
+        mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 0)
+    };
+    without("SigCgt:") && without("SigIgn:")
+}
+
+fn field(path: &str, name: &str) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let value = text.lines().find_map(|l| l.strip_prefix(name))?;
+    Some(value.trim().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +63,16 @@ mod tests {
         assert_eq!(parse_stat(&stat), Some((4242, true)));
         let zombie = stat.replace(") S ", ") Z ");
         assert_eq!(parse_stat(&zombie), Some((4242, false)));
+    }
+
+    #[test]
+    fn a_handler_is_seen_from_outside() {
+        let own = std::process::id() as i32;
+        let handle = handle(own, start_time(own).unwrap().0).unwrap();
+        // Rust itself handles a stack that overflows, and ignores closed pipes.
+        assert!(!leaves_to_kernel(&handle, libc::SIGSEGV));
+        assert!(!leaves_to_kernel(&handle, libc::SIGPIPE));
+        assert!(leaves_to_kernel(&handle, libc::SIGUSR2));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Staying with a container in the foreground: signals are passed on, a
 //! terminal's bytes go back and forth, and the exit comes back.
 
+use std::io::IsTerminal;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -8,6 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::detach::Detach;
 use crate::error::{Error, Result};
+use crate::process::leaves_to_kernel;
 use crate::sys::process::{self, Exit};
 use crate::sys::tty::{self, RawMode};
 use crate::sys::{fd, socket};
@@ -62,6 +64,7 @@ pub fn attend_until(
     signals: &OwnedFd,
     mut session: Option<Session>,
 ) -> Result<Ending> {
+    let mut insisting = Insisting::default();
     loop {
         let mut fds = vec![
             PollFd::new(pidfd.as_fd(), PollFlags::POLLIN),
@@ -83,7 +86,7 @@ pub fn attend_until(
             .collect();
         drop(fds);
         if ready[1].contains(PollFlags::POLLIN) {
-            pass_signals(pidfd, signals, session.as_ref());
+            pass_signals(pidfd, signals, session.as_ref(), &mut insisting);
         }
         if let Some(s) = &mut session {
             s.move_bytes(
@@ -117,7 +120,12 @@ fn doze(pidfd: &OwnedFd, signals: &OwnedFd) {
     let _ = poll(&mut fds, 50u8);
 }
 
-fn pass_signals(pidfd: &OwnedFd, signals: &OwnedFd, session: Option<&Session>) {
+fn pass_signals(
+    pidfd: &OwnedFd,
+    signals: &OwnedFd,
+    session: Option<&Session>,
+    insisting: &mut Insisting,
+) {
     while let Some(signal) = process::next_signal(signals) {
         match signal {
             libc::SIGWINCH if session.is_some() => {
@@ -130,8 +138,34 @@ fn pass_signals(pidfd: &OwnedFd, signals: &OwnedFd, session: Option<&Session>) {
             libc::SIGCHLD | libc::SIGPIPE | libc::SIGURG => {}
             signal => {
                 // It may have ended just now; then we are about to see that.
-                let _ = fd::pidfd_send_signal(pidfd, signal);
+                let _ = fd::pidfd_send_signal(pidfd, insisting.after(signal, pidfd));
             }
+        }
+    }
+}
+
+/// Somebody who presses Ctrl-C again and again. The kernel keeps from the
+/// first process of a pid namespace what it has no handler for, so most
+/// programs would never notice.
+#[derive(Default)]
+struct Insisting(u32);
+
+impl Insisting {
+    /// The signal to send: the third interrupt in vain becomes a kill.
+    fn after(&mut self, signal: i32, process: &OwnedFd) -> i32 {
+        if signal != libc::SIGINT || !leaves_to_kernel(process, signal) {
+            return signal;
+        }
+        self.0 += 1;
+        match self.0 {
+            1 => signal,
+            2 => {
+                if std::io::stderr().is_terminal() {
+                    eprintln!("rcon: the program takes no notice; once more ends it with SIGKILL");
+                }
+                signal
+            }
+            _ => libc::SIGKILL,
         }
     }
 }

@@ -10,7 +10,7 @@ use oci_spec::runtime::Spec;
 
 use super::args::{Create, PlanArgs, PlanFormat, Run};
 use super::log::Log;
-use super::record::{Locked, Record, Root, Status};
+use super::record::{Locked, Record, Root, Status, check_id};
 use super::{bundle, manage};
 use crate::error::{Context, Error, Result};
 use crate::facts::{self, BundleFacts};
@@ -40,15 +40,18 @@ enum Starter {
 
 /// `create`.
 pub fn create(root: &Root, args: &Create, log: &Log) -> Result<()> {
+    check_id(&args.id)?;
     let made = make(root, args, Starter::Other, None, log)?;
     let done = made.held.leave();
     done.inspect_err(|_| {
         manage::remove_quietly(&made.locked, &made.record);
+        manage::poststop(&made.spec, &made.record, log);
     })
 }
 
 /// `run`: `create`, `start`, and unless detached, wait and `delete`.
 pub fn run(root: &Root, args: &Run, log: &Log) -> Result<i32> {
+    check_id(&args.create.id)?;
     let detached = args.detach;
     if !args.no_subreaper {
         process::become_subreaper()?;
@@ -84,6 +87,8 @@ pub fn run(root: &Root, args: &Run, log: &Log) -> Result<i32> {
     let started = session.and_then(|session| Ok((held.release()?, session)));
     let ((pid, pidfd), session) = started.inspect_err(|_| {
         end_and_remove(&locked, &record);
+        // A failed startContainer hook, too, leaves what others have done.
+        manage::poststop(&spec, &record, log);
     })?;
     if let Err(e) = poststart(&spec, &record, pid) {
         end_process(&record);
@@ -330,8 +335,9 @@ pub fn start(root: &Root, id: &str, log: &Log) -> Result<()> {
 }
 
 /// `plan`: the steps a start would take.
-pub fn plan(args: &PlanArgs) -> Result<String> {
-    let spec = bundle::load(&args.bundle)?.spec;
+pub fn plan(args: &PlanArgs, log: &Log) -> Result<String> {
+    check_id(&args.id)?;
+    let bundle::Config { spec, warnings, .. } = bundle::load(&args.bundle)?;
     let bundle = facts::observe_bundle(&args.bundle, &spec)?;
     let options = Options {
         id: args.id.clone(),
@@ -339,10 +345,15 @@ pub fn plan(args: &PlanArgs) -> Result<String> {
         no_new_keyring: false,
         die_with_launcher: false,
     };
-    let plan = plan::container(&spec, &facts::observe()?, &bundle, &options)?;
+    let mut plan = plan::container(&spec, &facts::observe()?, &bundle, &options)?;
+    plan.warnings.extend(warnings);
     Ok(match args.format {
         PlanFormat::Words => render::words::plan(&plan),
-        PlanFormat::Shell => render::shell::script(&plan),
+        PlanFormat::Shell => {
+            // A script has no place for them.
+            plan.warnings.iter().for_each(|w| log.warn(w));
+            render::shell::script(&plan)
+        }
         PlanFormat::Json => render::json::plan(&plan),
     })
 }

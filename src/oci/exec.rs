@@ -13,7 +13,7 @@ use super::record::{Record, Root, Status};
 use crate::error::{Error, Result};
 use crate::facts;
 use crate::foreground::relay;
-use crate::plan::{self, ExecRequest};
+use crate::plan::{self, ExecRequest, check_variable};
 use crate::run::{self, Launch};
 use crate::sys::process;
 
@@ -95,7 +95,9 @@ fn check_status(record: &Record, status: Status, args: &Exec) -> Result<()> {
             "cannot exec in a paused container: {}",
             record.id
         ))
-        .hint("resume it, or use --ignore-paused")),
+        .hint(
+            "resume it first; with --ignore-paused the process is made now and runs once it is resumed",
+        )),
         Status::Stopped => Err(Error::user(format!(
             "cannot exec in a stopped container: {}",
             record.id
@@ -167,6 +169,9 @@ fn change(process: &mut Process, args: &Exec) -> Result<()> {
         process.set_cwd(cwd.clone());
     }
     let mut env = process.env().clone().unwrap_or_default();
+    for variable in &args.env {
+        check_variable(variable).map_err(|e| e.context("--env"))?;
+    }
     env.extend(args.env.iter().cloned());
     process.set_env(Some(env));
     if args.no_new_privs {

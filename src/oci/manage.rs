@@ -40,7 +40,7 @@ pub fn state(root: &Root, id: &str) -> Result<String> {
     let mut value = serde_json::to_value(&state).map_err(|e| Error::internal(e.to_string()))?;
     value["rootfs"] = json!(record.rootfs);
     value["created"] = json!(timestamp(record.created as i64));
-    value["owner"] = json!("root");
+    value["owner"] = json!(root.owner(id));
     if value.get("pid").is_none() {
         value["pid"] = json!(0);
     }
@@ -52,22 +52,28 @@ pub fn list(root: &Root, args: &List) -> Result<String> {
     let mut records = Vec::new();
     for id in root.ids()? {
         // One that is deleted meanwhile, or spoilt, must not hide the others.
-        if let Ok(record) = root.read(&id) {
+        if root.has(&id)?
+            && let Ok(record) = root.read(&id)
+        {
             let status = record.status(root);
-            records.push((record, status));
+            let owner = root.owner(&id);
+            records.push((record, status, owner));
         }
     }
     if args.quiet {
         return Ok(records
             .iter()
-            .map(|(r, _)| r.id.as_str())
+            .map(|(r, ..)| r.id.as_str())
             .collect::<Vec<_>>()
             .join("\n"));
     }
     match args.format.as_str() {
         "table" => Ok(table(&records)),
         "json" => {
-            let all: Vec<_> = records.iter().map(|(r, s)| Listed::new(r, *s)).collect();
+            let all: Vec<_> = records
+                .iter()
+                .map(|(r, s, o)| Listed::new(r, *s, o))
+                .collect();
             serde_json::to_string(&all).map_err(|e| Error::internal(e.to_string()))
         }
         other => Err(Error::user(format!("invalid format option {other:?}")).hint("table or json")),
@@ -88,11 +94,11 @@ struct Listed<'a> {
     created: String,
     #[serde(skip_serializing_if = "HashMap::is_empty")]
     annotations: &'a HashMap<String, String>,
-    owner: &'static str,
+    owner: &'a str,
 }
 
 impl<'a> Listed<'a> {
-    fn new(record: &'a Record, status: Status) -> Self {
+    fn new(record: &'a Record, status: Status, owner: &'a str) -> Self {
         Self {
             oci_version: &record.oci_version,
             id: &record.id,
@@ -106,13 +112,13 @@ impl<'a> Listed<'a> {
             rootfs: &record.rootfs,
             created: timestamp(record.created as i64),
             annotations: &record.annotations,
-            owner: "root",
+            owner,
         }
     }
 }
 
-fn table(records: &[(Record, Status)]) -> String {
-    let rows = records.iter().map(|(r, s)| {
+fn table(records: &[(Record, Status, String)]) -> String {
+    let rows = records.iter().map(|(r, s, owner)| {
         let pid = if *s == Status::Stopped { 0 } else { r.pid };
         [
             r.id.clone(),
@@ -120,7 +126,7 @@ fn table(records: &[(Record, Status)]) -> String {
             s.word().to_owned(),
             r.bundle.display().to_string(),
             timestamp(r.created as i64),
-            "root".to_owned(),
+            owner.clone(),
         ]
     });
     let head = ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"].map(str::to_owned);
@@ -210,7 +216,10 @@ fn thaw(record: &Record) {
 
 /// A signal by number or name, with or without `SIG`.
 fn signal_number(text: &str) -> Result<i32> {
-    let unknown = || Error::user(format!("unknown signal {text:?}"));
+    let unknown = || {
+        Error::user(format!("unknown signal {text:?}"))
+            .hint("give a name such as TERM, KILL or HUP, or a number from 0 to 64")
+    };
     if let Ok(number) = text.parse::<i32>() {
         return if (0..=64).contains(&number) {
             Ok(number)
@@ -251,11 +260,15 @@ fn signal_number(text: &str) -> Result<i32> {
 
 /// `delete`.
 pub fn delete(root: &Root, args: &Delete, log: &Log) -> Result<()> {
+    // That there is none is no error, but that nobody may look is one.
+    if args.force && !root.has(&args.id)? {
+        return Ok(());
+    }
     if args.force {
         end_first(root, &args.id);
     }
     let locked = match root.lock(&args.id) {
-        Err(_) if args.force && root.read(&args.id).is_err() && valid(&args.id) => return Ok(()),
+        Err(_) if args.force && !root.has(&args.id)? => return Ok(()),
         locked => locked?,
     };
     let record = match locked.record() {
@@ -315,11 +328,6 @@ fn salvage(root: &Root, id: &str) -> bool {
     paths.dirs.iter_mut().for_each(|d| d.made = true);
     let killed = Cgroup::open(&paths).is_ok_and(|c| c.kill(Signal::SIGKILL).is_ok());
     killed && ops::destroy(&paths).is_ok()
-}
-
-fn valid(id: &str) -> bool {
-    // An id that could never exist is an error even with --force.
-    !id.is_empty() && !id.contains('/') && !id.starts_with("..") && id != "."
 }
 
 /// Ends what is left of a container and takes everything back: processes,

@@ -17,6 +17,7 @@ mod manage;
 mod record;
 mod spec;
 mod update;
+mod usage;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -36,7 +37,7 @@ use crate::sys::fd;
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        Err(e) => return usage(&e),
+        Err(e) => return misused(&e),
     };
     if cli.global.version {
         return print(&version());
@@ -69,24 +70,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Wrong words on the command line: help goes to standard output, an error to
 /// standard error in its first line.
-fn usage(e: &clap::Error) -> ExitCode {
+fn misused(e: &clap::Error) -> ExitCode {
     if e.use_stderr() {
-        let text = e.render().to_string();
-        let lines: Vec<&str> = text
-            .lines()
-            .map(str::trim)
-            .filter(|l| !l.is_empty())
-            .collect();
-        let what = lines.first().copied().unwrap_or_default();
-        let what = what.strip_prefix("error: ").unwrap_or(what);
-        let more: Vec<&str> = lines
-            .iter()
-            .skip(1)
-            .take_while(|l| !l.starts_with("Usage:"))
-            .copied()
-            .collect();
-        let words = [&[what], &more[..]].concat().join(" ");
-        complain(&format!("rcon: {words} (see --help)"));
+        complain(&format!("rcon: error: {}", usage::sentence(e)));
         return ExitCode::FAILURE;
     }
     print(&e.render().to_string())
@@ -139,7 +125,7 @@ fn dispatch(global: Global, command: Command, log: &Log) -> Result<i32> {
         Command::Events(args) => events::events(root, &args, log).map(|()| 0),
         Command::Spec(args) => spec::spec(&args).map(|()| 0),
         Command::Features => show(Ok(features::features())),
-        Command::Plan(args) => show(create::plan(&args)),
+        Command::Plan(args) => show(create::plan(&args, log)),
         Command::Checkpoint(_) | Command::Restore(_) => Err(Error::user(
             "checkpoint and restore are not supported: they need CRIU, which rcon does not drive",
         )),

@@ -139,7 +139,8 @@ impl Root {
         let made = match private(false).create(&dir) {
             // The root itself is missing at the very first start only.
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                private(true).create(&self.dir).context(named)?;
+                let made = private(true).create(&self.dir);
+                made.map_err(|e| forbidden(e.into()).context(named()))?;
                 private(false).create(&dir)
             }
             made => made,
@@ -150,7 +151,7 @@ impl Root {
         };
         match made {
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return Err(taken()),
-            made => made.context(named)?,
+            made => made.map_err(|e| forbidden(e.into()).context(named()))?,
         }
         // Before we had the lock, `delete --force` may have removed what looked
         // like a start that was given up, and somebody else taken the name.
@@ -163,24 +164,46 @@ impl Root {
     /// Locks an existing container's directory.
     pub fn lock(&self, id: &str) -> Result<Locked> {
         let dir = self.dir(id)?;
-        let unknown = || Error::user(format!("container {id} does not exist"));
-        if !fs::symlink_metadata(&dir).is_ok_and(|m| m.is_dir()) {
-            return Err(unknown());
-        }
-        Locked::lock(dir)?.ok_or_else(unknown)
+        self.require(id)?;
+        Locked::lock(dir)?.ok_or_else(|| unknown(id))
     }
 
     /// Reads a record without locking it.
     pub fn read(&self, id: &str) -> Result<Record> {
         let dir = self.dir(id)?;
-        if !fs::symlink_metadata(&dir).is_ok_and(|m| m.is_dir()) {
-            return Err(Error::user(format!("container {id} does not exist")));
-        }
+        self.require(id)?;
         if !dir.join("state.json").exists() {
             return Err(Error::user(format!("container {id} is not made yet"))
                 .hint("if whoever made it is gone, remove it with delete --force"));
         }
         Record::read(&dir, id)
+    }
+
+    /// Whether there is such a container. Not to be allowed to look is an
+    /// error: it must not read as "no".
+    pub fn has(&self, id: &str) -> Result<bool> {
+        let what = || format!("cannot look for container {id} in {}", self.dir.display());
+        match fs::symlink_metadata(self.dir(id)?) {
+            Ok(meta) if meta.is_dir() => may_enter(&self.dir.join(id)).context(what).map(|()| true),
+            Ok(_) => Ok(false),
+            Err(e) if is_absent(&e) => Ok(false),
+            Err(e) => Err(forbidden(e.into()).context(what())),
+        }
+    }
+
+    /// That there is none is an error.
+    pub fn require(&self, id: &str) -> Result<()> {
+        if self.has(id)? {
+            Ok(())
+        } else {
+            Err(unknown(id))
+        }
+    }
+
+    /// Whose container it is: the owner of its directory.
+    pub fn owner(&self, id: &str) -> String {
+        let meta = self.dir(id).ok().and_then(|d| fs::symlink_metadata(d).ok());
+        meta.map_or_else(String::new, |m| user_name(m.uid()))
     }
 
     /// The names of all containers.
@@ -189,7 +212,11 @@ impl Root {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && !self.given => {
                 return Ok(Vec::new());
             }
-            entries => entries.context(|| format!("cannot read {}", self.dir.display()))?,
+            Err(e) => {
+                let what = format!("cannot read {}", self.dir.display());
+                return Err(forbidden(e.into()).context(what));
+            }
+            Ok(entries) => entries,
         };
         let mut ids: Vec<String> = entries
             .flatten()
@@ -214,8 +241,44 @@ impl Root {
     }
 }
 
+fn unknown(id: &str) -> Error {
+    Error::user(format!("container {id} does not exist"))
+}
+
+fn is_absent(e: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    matches!(e.kind(), NotFound | NotADirectory)
+}
+
+/// A directory of another user can be seen without what is in it.
+fn may_enter(dir: &Path) -> Result<()> {
+    match fs::symlink_metadata(dir.join("state.json")) {
+        Err(e) if !is_absent(&e) => Err(forbidden(e.into())),
+        _ => Ok(()),
+    }
+}
+
+/// What to do about records that are not this user's.
+fn forbidden(e: Error) -> Error {
+    if e.what() != Errno::EACCES.desc() {
+        return e;
+    }
+    e.hint("run as root, give --root with a directory of your own, or set XDG_RUNTIME_DIR to one")
+}
+
+/// The host's name for a user, or its number as runc writes it.
+fn user_name(uid: u32) -> String {
+    let text = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| format!("#{uid}"))
+}
+
 /// Ids are names of directories, so they must not lead anywhere else.
-fn check_id(id: &str) -> Result<()> {
+pub(super) fn check_id(id: &str) -> Result<()> {
     let fine = |c: char| c.is_ascii_alphanumeric() || "_+-.".contains(c);
     let why = if id.is_empty() {
         "it is empty"

@@ -324,6 +324,8 @@ pub enum Action {
     CreateCgroup {
         /// One directory per hierarchy.
         paths: CgroupPaths,
+        /// Do without those that this user may not make.
+        optional: bool,
     },
     /// Sets limits.
     SetLimits {
@@ -339,6 +341,8 @@ pub enum Action {
     JoinCgroup {
         /// One directory per hierarchy.
         paths: CgroupPaths,
+        /// Some of them may not have been made.
+        optional: bool,
     },
 
     /// Changes how mount events travel between this namespace and the host's.
@@ -424,6 +428,8 @@ pub enum Action {
     MakeDevice {
         /// Which.
         device: Device,
+        /// Nodes cannot be made there, so that the host's is bound instead.
+        from_host: bool,
     },
     /// Makes a directory, if there is none.
     MakeDirectory {

@@ -99,7 +99,7 @@ pub fn exec(request: &ExecRequest<'_>, facts: &Facts) -> Result<Plan> {
 /// the namespaces, and init is born there.
 fn join_container(s: &mut Steps, request: &ExecRequest<'_>) {
     let joiner = Actor::Joiner;
-    s.add(joiner, Action::JoinCgroup { paths: request.cgroups.clone() }, "its use counts as the container's; before it enters, while the host's cgroups are in reach");
+    s.add(joiner, Action::JoinCgroup { paths: request.cgroups.clone(), optional: false }, "its use counts as the container's; before it enters, while the host's cgroups are in reach");
     if request.process.exec_cpu_affinity().is_none() {
         s.add(
             joiner,

@@ -36,7 +36,7 @@ pub use action::{
 pub use exec::{ExecRequest, exec};
 pub use namespace::Namespaces;
 pub use overlay::{Changes, Overlay};
-pub use process::cpu_list;
+pub use process::{check_variable, cpu_list};
 pub use start::container;
 
 use std::path::PathBuf;

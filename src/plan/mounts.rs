@@ -71,6 +71,7 @@ fn entry(c: &Container<'_>, index: usize, mount: &Mount) -> Result<MountEntry> {
     let path = destination(mount.destination())?;
     let owners = owners(c, mount, &options)?;
     let (kind, file) = if options.bind {
+        options.check_bind(owners.is_some())?;
         copied(c, mount, owners)?
     } else if owners.is_some() {
         return Err(Error::user(

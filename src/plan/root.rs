@@ -125,10 +125,12 @@ pub(super) fn assemble_root(s: &mut Steps, c: &Container<'_>, mounts: &[MountEnt
 }
 
 pub(super) fn fill_dev(s: &mut Steps, c: &Container<'_>) -> Result<()> {
+    // Nodes cannot be made in a user namespace; the host's stand in.
+    let allowed = !c.namespaces.has(Namespace::User) && c.facts.has("CAP_MKNOD");
     for device in devices::nodes(c)? {
+        let from_host = !allowed && device.kind != libc::S_IFIFO;
         let why = "every program expects the usual nodes in /dev";
-        // Nodes cannot be made in a user namespace; the host's stand in.
-        s.init(Action::MakeDevice { device }, why);
+        s.init(Action::MakeDevice { device, from_host }, why);
     }
     for link in devices::links() {
         s.init(link, "the usual names");

@@ -63,6 +63,7 @@ pub fn container(
     s.init(
         Action::JoinCgroup {
             paths: c.cgroups.clone(),
+            optional: facts.is_ordinary_user(),
         },
         "from here on its use is counted and limited; first of all, so that nothing escapes",
     );
@@ -142,6 +143,7 @@ fn make_cgroups(s: &mut Steps, c: &Container<'_>) -> Result<Vec<String>> {
     s.launcher(
         Action::CreateCgroup {
             paths: c.cgroups.clone(),
+            optional: c.facts.is_ordinary_user(),
         },
         "before the first process, so that none ever runs without limits",
     );

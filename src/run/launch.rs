@@ -42,6 +42,9 @@ pub struct Held {
     /// What went wrong without stopping the start.
     pub warnings: Vec<String>,
     channel: Channel,
+    explain: Option<Explain>,
+    /// The step that is left to take, with its number.
+    last: Option<(usize, Step)>,
 }
 
 /// Takes all steps up to the one that starts the program. If one fails,
@@ -83,6 +86,12 @@ pub fn launch(launch: Launch<'_>) -> Result<Held> {
             cgroups,
             warnings: walk.warnings,
             channel: walk.channel,
+            explain: walk.explain,
+            last: walk
+                .plan
+                .steps
+                .get(walk.at)
+                .map(|s| (walk.at + 1, s.clone())),
         }),
         (Ok(()), None) => Err(Error::internal("the plan makes no process")),
         (Err(failure), child) => {
@@ -130,7 +139,10 @@ impl Held {
     }
 
     /// Lets the program start, and returns once it has.
-    pub fn release(self) -> Result<(i32, OwnedFd)> {
+    pub fn release(mut self) -> Result<(i32, OwnedFd)> {
+        if let (Some(explain), Some((number, step))) = (&mut self.explain, &self.last) {
+            explain.tell(*number, step);
+        }
         start_program(&self.channel, (self.pid, &self.pidfd))?;
         Ok((self.pid, self.pidfd))
     }

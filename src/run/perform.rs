@@ -92,9 +92,8 @@ impl Walk<'_> {
                 identity::set_dumpable(false)?;
                 self.hidden = true;
             }
-            Action::CreateCgroup { paths } => {
-                let rootless = identity::effective_ids().0 != 0;
-                let permission = if rootless {
+            Action::CreateCgroup { paths, optional } => {
+                let permission = if *optional {
                     Permission::Optional
                 } else {
                     Permission::Required
@@ -175,7 +174,7 @@ impl Walk<'_> {
             } => {
                 mounting::remount(as_root(self.slot(Slot::Root)?), target, *flags, propagation)?;
             }
-            Action::MakeDevice { device } => {
+            Action::MakeDevice { device, .. } => {
                 devices::make(as_root(self.slot(Slot::Root)?), device)?;
             }
             Action::MakeDirectory { path } => {

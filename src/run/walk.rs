@@ -52,6 +52,30 @@ pub struct Explain {
     pub json: bool,
 }
 
+impl Explain {
+    /// Tells one step, by its number in the plan.
+    pub(super) fn tell(&mut self, number: usize, step: &Step) {
+        let ms = self.start.elapsed().as_secs_f64() * 1000.0;
+        let actor = format!("{:?}", step.actor).to_lowercase();
+        let what = words::action(&step.action);
+        // One write, so that lines of several processes do not mix. An
+        // explanation that cannot be written must not stop the start.
+        let line = if self.json {
+            let msg = format!("step {number}, {actor}: {what} -- {}", step.why);
+            format!(
+                "{}\n",
+                serde_json::json!({"level": "debug", "msg": msg, "ms": ms})
+            )
+        } else {
+            format!(
+                "[{ms:8.3} ms] {number:>3}. {actor:<8} {what} -- {}\n",
+                step.why
+            )
+        };
+        let _ = self.out.write_all(line.as_bytes());
+    }
+}
+
 /// Why a step could not be taken.
 pub(super) enum StepError {
     Sys(SysError),
@@ -134,24 +158,9 @@ impl Walk<'_> {
     }
 
     fn tell(&mut self, step: &Step) {
-        let Some(explain) = &mut self.explain else {
-            return;
-        };
-        let ms = explain.start.elapsed().as_secs_f64() * 1000.0;
-        let actor = format!("{:?}", step.actor).to_lowercase();
-        let what = words::action(&step.action);
-        // One write, so that lines of several processes do not mix. An
-        // explanation that cannot be written must not stop the start.
-        let line = if explain.json {
-            let msg = format!("{actor}: {what} -- {}", step.why);
-            format!(
-                "{}\n",
-                serde_json::json!({"level": "debug", "msg": msg, "ms": ms})
-            )
-        } else {
-            format!("[{ms:8.3} ms] {actor:<8} {what} -- {}\n", step.why)
-        };
-        let _ = explain.out.write_all(line.as_bytes());
+        if let Some(explain) = &mut self.explain {
+            explain.tell(self.at + 1, step);
+        }
     }
 
     fn warn(&mut self, text: String) {

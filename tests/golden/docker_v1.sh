@@ -391,11 +391,11 @@ program=/usr/bin/server
 #     its owner decides when it starts
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 
-# 71. load a seccomp filter of N instructions
+# 71. load a seccomp filter of N instructions: SCMP_ACT_ERRNO for every system call, but for 1 rule about 3 system calls
 #     last of all, so that it need not allow what rcon itself does
 #     (nothing to type: no plain tool loads a filter: the program runs without one)
 
-# 72. execute /usr/bin/server --name "it's a \"test\"" with 3 environment variables (PATH, TOKEN, TERM)
+# 72. execute /usr/bin/server --name "it's a \"test\"" with 3 environment variables (PATH, TOKEN, TERM), and the user's HOME
 #     from here on this process is the program
 home=$(awk -F: '$3 == 1000 && $6 ~ /^\// { print $6; exit }' ./etc/passwd 2> /dev/null || :)
 exec prlimit --nofile=1024:4096 \

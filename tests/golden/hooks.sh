@@ -215,7 +215,7 @@ printf '{"ociVersion":"1.2.0","id":"by-hand","status":"created","pid":%s,"bundle
 #     the last thing before the program, inside its root
 printf '{"ociVersion":"1.2.0","id":"by-hand","status":"created","pid":%s,"bundle":"%s"}' "${init:-$$}" "${bundle:-$PWD}" | env -i -- "$capsh" --quiet --chroot=. --drop=cap_chown,cap_dac_override,cap_dac_read_search,cap_fowner,cap_fsetid,cap_kill,cap_setgid,cap_setuid,cap_setpcap,cap_linux_immutable,cap_net_bind_service,cap_net_broadcast,cap_net_admin,cap_net_raw,cap_ipc_lock,cap_ipc_owner,cap_sys_module,cap_sys_rawio,cap_sys_chroot,cap_sys_ptrace,cap_sys_pacct,cap_sys_admin,cap_sys_boot,cap_sys_nice,cap_sys_resource,cap_sys_time,cap_sys_tty_config,cap_mknod,cap_lease,cap_audit_write,cap_audit_control,cap_setfcap,cap_mac_override,cap_mac_admin,cap_syslog,cap_wake_alarm,cap_block_suspend,cap_audit_read,cap_perfmon,cap_bpf,cap_checkpoint_restore --groups= --gid=0 --keep=1 --uid=0 --shell=/opt/second --
 
-# 47. execute sh with an empty environment
+# 47. execute sh with an empty environment, and the user's HOME
 #     from here on this process is the program
 home=$(awk -F: '$3 == 0 && $6 ~ /^\// { print $6; exit }' ./etc/passwd 2> /dev/null || :)
 exec env -i -- HOME="${home:-/}" \

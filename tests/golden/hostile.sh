@@ -218,13 +218,13 @@ program=; for dir in /bin '/my bin'; do if [ -x ".$dir/"sh ] || [ -L ".$dir/"sh 
 #     its owner decides when it starts
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 
-# 44. execute sh -c "echo '\n$HOME' \"\u{7}\"" with 3 environment variables (PATH, X, STAGE_1)
+# 44. execute sh -c "echo '\n$HOME' \"\u{7}\"" with 3 environment variables (PATH, X, STAGE_1), and the user's HOME
 #     from here on this process is the program
 home=$(awk -F: '$3 == 0 && $6 ~ /^\// { print $6; exit }' ./etc/passwd 2> /dev/null || :)
 exec chrt --reset-on-fork --fifo 10 \
   ionice -c 2 -n 4 \
   setarch linux32 \
-  env -i -- 'PATH=/bin:/my bin' 'X=a'\''b'"$nl"'c' HOME="${home:-/}" \
+  env -i -- 'PATH=/bin:/my bin' 'X=a'\''b'"$nl"'c' 'STAGE_1=' HOME="${home:-/}" \
   "$capsh" --quiet --chroot=. --drop=cap_chown,cap_dac_override,cap_dac_read_search,cap_fowner,cap_fsetid,cap_kill,cap_setgid,cap_setuid,cap_setpcap,cap_linux_immutable,cap_net_bind_service,cap_net_broadcast,cap_net_admin,cap_net_raw,cap_ipc_lock,cap_ipc_owner,cap_sys_module,cap_sys_rawio,cap_sys_chroot,cap_sys_ptrace,cap_sys_pacct,cap_sys_admin,cap_sys_boot,cap_sys_nice,cap_sys_resource,cap_sys_time,cap_sys_tty_config,cap_mknod,cap_lease,cap_audit_write,cap_audit_control,cap_setfcap,cap_mac_override,cap_mac_admin,cap_syslog,cap_wake_alarm,cap_block_suspend,cap_audit_read,cap_perfmon,cap_bpf,cap_checkpoint_restore --groups= --gid=0 --keep=1 --uid=0 \
   --shell="$program" -- -c 'echo '\'"$nl"'$HOME'\'' "'"$(printf '\007')"'"'
 STAGE_2

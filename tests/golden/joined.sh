@@ -143,32 +143,32 @@ export root
 mount --rbind "$root" "$root"
 mount --make-rslave "$root"
 
-# 22. make the character device /dev/null (1:3, mode 0666, owner 0:0)
+# 22. bind the host's character device /dev/null (1:3) there, for a new one cannot be made
 #     every program expects the usual nodes in /dev
 : > "$root/dev/null"
 mount --bind /dev/null "$root/dev/null"
 
-# 23. make the character device /dev/zero (1:5, mode 0666, owner 0:0)
+# 23. bind the host's character device /dev/zero (1:5) there, for a new one cannot be made
 #     every program expects the usual nodes in /dev
 : > "$root/dev/zero"
 mount --bind /dev/zero "$root/dev/zero"
 
-# 24. make the character device /dev/full (1:7, mode 0666, owner 0:0)
+# 24. bind the host's character device /dev/full (1:7) there, for a new one cannot be made
 #     every program expects the usual nodes in /dev
 : > "$root/dev/full"
 mount --bind /dev/full "$root/dev/full"
 
-# 25. make the character device /dev/random (1:8, mode 0666, owner 0:0)
+# 25. bind the host's character device /dev/random (1:8) there, for a new one cannot be made
 #     every program expects the usual nodes in /dev
 : > "$root/dev/random"
 mount --bind /dev/random "$root/dev/random"
 
-# 26. make the character device /dev/urandom (1:9, mode 0666, owner 0:0)
+# 26. bind the host's character device /dev/urandom (1:9) there, for a new one cannot be made
 #     every program expects the usual nodes in /dev
 : > "$root/dev/urandom"
 mount --bind /dev/urandom "$root/dev/urandom"
 
-# 27. make the character device /dev/tty (5:0, mode 0666, owner 0:0)
+# 27. bind the host's character device /dev/tty (5:0) there, for a new one cannot be made
 #     every program expects the usual nodes in /dev
 : > "$root/dev/tty"
 mount --bind /dev/tty "$root/dev/tty"
@@ -234,7 +234,7 @@ program=; for dir in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bi
 #     its owner decides when it starts
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 
-# 45. execute sh with an empty environment
+# 45. execute sh with an empty environment, and the user's HOME
 #     from here on this process is the program
 home=$(awk -F: '$3 == 0 && $6 ~ /^\// { print $6; exit }' ./etc/passwd 2> /dev/null || :)
 exec env -i -- HOME="${home:-/}" \

@@ -192,7 +192,7 @@ program=; for dir in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bi
 #     its owner decides when it starts
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 
-# 39. execute sh with an empty environment
+# 39. execute sh with an empty environment, and the user's HOME
 #     from here on this process is the program
 home=$(awk -F: '$3 == 0 && $6 ~ /^\// { print $6; exit }' ./etc/passwd 2> /dev/null || :)
 exec env -i -- HOME="${home:-/}" \

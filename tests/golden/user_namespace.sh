@@ -199,32 +199,32 @@ cp -a "$root/srv/cache"/. "$fresh"
 mount -n --move "$fresh" "$root/srv/cache"
 rmdir "$fresh"
 
-# 37. make the character device /dev/null (1:3, mode 0666, owner 0:0)
+# 37. bind the host's character device /dev/null (1:3) there, for a new one cannot be made
 #     every program expects the usual nodes in /dev
 : > "$root/dev/null"
 mount --bind /dev/null "$root/dev/null"
 
-# 38. make the character device /dev/zero (1:5, mode 0666, owner 0:0)
+# 38. bind the host's character device /dev/zero (1:5) there, for a new one cannot be made
 #     every program expects the usual nodes in /dev
 : > "$root/dev/zero"
 mount --bind /dev/zero "$root/dev/zero"
 
-# 39. make the character device /dev/full (1:7, mode 0666, owner 0:0)
+# 39. bind the host's character device /dev/full (1:7) there, for a new one cannot be made
 #     every program expects the usual nodes in /dev
 : > "$root/dev/full"
 mount --bind /dev/full "$root/dev/full"
 
-# 40. make the character device /dev/random (1:8, mode 0666, owner 0:0)
+# 40. bind the host's character device /dev/random (1:8) there, for a new one cannot be made
 #     every program expects the usual nodes in /dev
 : > "$root/dev/random"
 mount --bind /dev/random "$root/dev/random"
 
-# 41. make the character device /dev/urandom (1:9, mode 0666, owner 0:0)
+# 41. bind the host's character device /dev/urandom (1:9) there, for a new one cannot be made
 #     every program expects the usual nodes in /dev
 : > "$root/dev/urandom"
 mount --bind /dev/urandom "$root/dev/urandom"
 
-# 42. make the character device /dev/tty (5:0, mode 0666, owner 0:0)
+# 42. bind the host's character device /dev/tty (5:0) there, for a new one cannot be made
 #     every program expects the usual nodes in /dev
 : > "$root/dev/tty"
 mount --bind /dev/tty "$root/dev/tty"
@@ -318,11 +318,11 @@ program=/usr/bin/server
 #     its owner decides when it starts
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 
-# 67. load a seccomp filter of N instructions
+# 67. load a seccomp filter of N instructions: SCMP_ACT_ERRNO for every system call, but for 1 rule about 3 system calls
 #     last of all, so that it need not allow what rcon itself does
 #     (nothing to type: no plain tool loads a filter: the program runs without one)
 
-# 68. execute /usr/bin/server --name "it's a \"test\"" with 3 environment variables (PATH, TOKEN, TERM)
+# 68. execute /usr/bin/server --name "it's a \"test\"" with 3 environment variables (PATH, TOKEN, TERM), and the user's HOME
 #     from here on this process is the program
 home=$(awk -F: '$3 == 1000 && $6 ~ /^\// { print $6; exit }' ./etc/passwd 2> /dev/null || :)
 exec env -i -- 'PATH=/usr/bin:/bin' 'TOKEN=secret' 'TERM=xterm' HOME="${home:-/}" \

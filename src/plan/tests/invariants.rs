@@ -253,7 +253,7 @@ fn paths_inside_are_absolute_and_never_climb() {
                 Action::MountCopy { target, .. }
                 | Action::MountNew { target, .. }
                 | Action::Remount { target, .. } => &target.path,
-                Action::MakeDevice { device } => &device.path,
+                Action::MakeDevice { device, .. } => &device.path,
                 Action::MakeLink { path, .. }
                 | Action::MaskPath { path }
                 | Action::ProtectPath { path } => path,

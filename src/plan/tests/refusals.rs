@@ -56,6 +56,12 @@ fn a_program_that_cannot_be_one() {
             ("process.args", json!([""]), &["process.args"]),
             ("process.cwd", json!("srv"), &["process.cwd", "srv"]),
             (
+                "process.env",
+                json!(["A=1", "FOO"]),
+                &["process.env[1]", "FOO"],
+            ),
+            ("process.env", json!(["=x"]), &["process.env[0]", "no name"]),
+            (
                 "process.rlimits",
                 json!([{ "type": "RLIMIT_CORE", "soft": 2, "hard": 1 }]),
                 &["process.rlimits[0]"],

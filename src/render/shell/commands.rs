@@ -140,7 +140,7 @@ impl<'a> Writer<'a> {
                 ))
             }
             Action::HideFromOthers => Nothing("no plain tool can do that"),
-            Action::CreateCgroup { paths } => Lines(cgroups::create(paths)),
+            Action::CreateCgroup { paths, .. } => Lines(cgroups::create(paths)),
             Action::SetLimits { writes } => Lines(cgroups::limits(writes, self.cgroups)),
             Action::FilterDevices { rules } => match cgroups::devices(rules, self.cgroups) {
                 Some(lines) => Lines(lines),
@@ -151,7 +151,7 @@ impl<'a> Writer<'a> {
             Action::JoinCgroup { .. } if self.user_namespace => {
                 Nothing("the launcher has done that, as root of a user namespace cannot")
             }
-            Action::JoinCgroup { paths } => Lines(cgroups::join(paths, "0")),
+            Action::JoinCgroup { paths, .. } => Lines(cgroups::join(paths, "0")),
             Action::SetPropagation { propagation } => Lines(vec![self.propagation(*propagation)]),
             Action::OpenHostProc => Nothing("until the root is entered, /proc is the host's"),
             Action::OpenRoot { propagation, .. } => {
@@ -199,7 +199,7 @@ impl<'a> Writer<'a> {
                 flags,
                 propagation,
             } => Lines(dress(&target.path, *flags, propagation)),
-            Action::MakeDevice { device } => Lines(mounts::device(device, self.user_namespace)),
+            Action::MakeDevice { device, .. } => Lines(mounts::device(device, self.user_namespace)),
             Action::MakeDirectory { path } if path == Path::new("/") => {
                 Nothing("the root is there")
             }

@@ -81,7 +81,10 @@ mod tests {
 
     #[test]
     fn what_rcon_itself_writes_has_none() {
-        assert_eq!(warnings(&crate::oci::spec::config::text(None).unwrap()), [""; 0]);
+        assert_eq!(
+            warnings(&crate::oci::spec::config::text(None).unwrap()),
+            [""; 0]
+        );
     }
 
     #[test]

@@ -8,9 +8,14 @@ mod attach;
 mod common;
 mod exec;
 mod kill;
+mod listing;
 mod logs;
+mod ps;
 mod rm;
 mod run;
+#[cfg(test)]
+mod sample;
+mod sizes;
 mod start;
 mod update;
 mod wait;
@@ -50,10 +55,11 @@ struct Places {
 enum Command {
     #[command(flatten)]
     OfContainers(Container),
+    Ps(ps::Ps),
     /// Everything one does to containers
     Container {
         #[command(subcommand)]
-        command: Container,
+        command: Grouped,
     },
     /// Run OCI bundles: the low-level runtime that podman, containerd and
     /// Docker can use in place of runc
@@ -63,6 +69,16 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+}
+
+/// What stands behind `container`: the same, and what needs the word to be
+/// understood.
+#[derive(Debug, Subcommand)]
+enum Grouped {
+    #[command(flatten)]
+    Container(Container),
+    #[command(visible_aliases = ["ps", "list"])]
+    Ls(ps::Ps),
 }
 
 #[derive(Debug, Subcommand)]
@@ -97,9 +113,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Oci { args }) => {
             return crate::oci::main(std::iter::once("rcon oci".into()).chain(args));
         }
-        Some(Command::OfContainers(command) | Command::Container { command }) => {
-            of_containers(cli.places, command)
-        }
+        Some(Command::OfContainers(command)) => of_containers(cli.places, command),
+        Some(Command::Ps(args)) => with_store(cli.places, |store| ps::ps(store, &args)),
+        Some(Command::Container { command }) => match command {
+            Grouped::Container(command) => of_containers(cli.places, command),
+            Grouped::Ls(args) => with_store(cli.places, |store| ps::ps(store, &args)),
+        },
         None => {
             // Help on a closed output has no reader to miss it.
             let _ = Cli::command().print_help();
@@ -118,6 +137,12 @@ fn refused(e: &clap::Error) -> ExitCode {
 fn failed(e: &Error) -> ExitCode {
     eprintln!("rcon: error: {e}");
     ExitCode::from(e.exit_code().unwrap_or(1))
+}
+
+fn with_store(places: Places, act: impl FnOnce(&Store) -> Result<ExitCode>) -> Result<ExitCode> {
+    let store = Store::open(places.root, places.run_root)?;
+    store.sweep()?;
+    act(&store)
 }
 
 fn of_containers(places: Places, command: Container) -> Result<ExitCode> {

@@ -7,9 +7,11 @@
 mod attach;
 mod common;
 mod exec;
+mod inspect;
 mod kill;
 mod listing;
 mod logs;
+mod port;
 mod ps;
 mod rm;
 mod run;
@@ -90,9 +92,11 @@ enum Container {
     /// Run a further program in a running container
     Exec(flags::Exec),
     Attach(attach::Attach),
+    Inspect(inspect::Inspect),
     Kill(kill::Kill),
     Logs(logs::Logs),
     Pause(kill::Pause),
+    Port(port::PortOf),
     Rename(rm::Rename),
     Restart(start::Restart),
     Rm(rm::Rm),
@@ -161,9 +165,11 @@ fn of_containers(places: Places, command: Container) -> Result<ExitCode> {
         Container::Create(args) => run::create(store, &args),
         Container::Exec(args) => exec::exec(store, &args),
         Container::Attach(args) => attach::attach(store, &args),
+        Container::Inspect(args) => inspect::inspect(store, &args),
         Container::Kill(args) => kill::kill(store, &args),
         Container::Logs(args) => logs::logs(store, &args),
         Container::Pause(args) => Ok(kill::pause(store, &args)),
+        Container::Port(args) => port::port(store, &args),
         Container::Rename(args) => rm::rename(store, &args),
         Container::Restart(args) => start::restart(store, &args),
         Container::Rm(args) => Ok(rm::rm(store, &args)),

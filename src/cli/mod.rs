@@ -19,6 +19,7 @@ mod run;
 mod sample;
 mod sizes;
 mod start;
+mod top;
 mod update;
 mod wait;
 
@@ -102,6 +103,7 @@ enum Container {
     Rm(rm::Rm),
     Start(start::Start),
     Stop(kill::Stop),
+    Top(top::Top),
     Unpause(kill::Unpause),
     Update(update::Update),
     Wait(wait::Wait),
@@ -175,6 +177,7 @@ fn of_containers(places: Places, command: Container) -> Result<ExitCode> {
         Container::Rm(args) => Ok(rm::rm(store, &args)),
         Container::Start(args) => start::start(store, &args),
         Container::Stop(args) => kill::stop(store, &args),
+        Container::Top(args) => top::top(store, &args),
         Container::Unpause(args) => Ok(kill::unpause(store, &args)),
         Container::Update(args) => update::update(store, &args),
         Container::Wait(args) => Ok(wait::wait(store, &args)),

@@ -11,12 +11,20 @@
 mod attach;
 mod common;
 mod exec;
+mod inspect;
 mod kill;
+mod listing;
 mod logs;
+mod port;
+mod ps;
 mod rm;
 mod run;
+#[cfg(test)]
+mod sample;
+mod sizes;
 mod start;
 mod system;
+mod top;
 mod update;
 mod wait;
 
@@ -63,10 +71,11 @@ struct Places {
 enum Command {
     #[command(flatten)]
     OfContainers(Container),
+    Ps(ps::Ps),
     /// Everything one does to containers
     Container {
         #[command(subcommand)]
-        command: Container,
+        command: Grouped,
     },
     /// What is true of everything at once
     System {
@@ -83,6 +92,16 @@ enum Command {
     },
 }
 
+/// What stands behind `container`: the same, and what needs the word to be
+/// understood.
+#[derive(Debug, Subcommand)]
+enum Grouped {
+    #[command(flatten)]
+    Container(Container),
+    #[command(visible_aliases = ["ps", "list"])]
+    Ls(ps::Ps),
+}
+
 #[derive(Debug, Subcommand)]
 enum Container {
     /// Make a container from an image and start its program
@@ -92,14 +111,17 @@ enum Container {
     /// Run a further program in a running container
     Exec(flags::Exec),
     Attach(attach::Attach),
+    Inspect(inspect::Inspect),
     Kill(kill::Kill),
     Logs(logs::Logs),
     Pause(kill::Pause),
+    Port(port::PortOf),
     Rename(rm::Rename),
     Restart(start::Restart),
     Rm(rm::Rm),
     Start(start::Start),
     Stop(kill::Stop),
+    Top(top::Top),
     Unpause(kill::Unpause),
     Update(update::Update),
     Wait(wait::Wait),
@@ -115,9 +137,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Oci { args }) => {
             return crate::oci::main(std::iter::once("rcon oci".into()).chain(args));
         }
-        Some(Command::OfContainers(command) | Command::Container { command }) => {
-            of_containers(cli.places, command)
-        }
+        Some(Command::OfContainers(command)) => of_containers(cli.places, command),
+        Some(Command::Ps(args)) => with_store(cli.places, |store| ps::ps(store, &args)),
+        Some(Command::Container { command }) => match command {
+            Grouped::Container(command) => of_containers(cli.places, command),
+            Grouped::Ls(args) => with_store(cli.places, |store| ps::ps(store, &args)),
+        },
+        // Nothing is swept first: what is left over is to be seen.
         Some(Command::System { command }) => Store::open(cli.places.root, cli.places.run_root)
             .and_then(|store| system::system(&store, &command)),
         None => {
@@ -144,6 +170,12 @@ fn failed(e: &Error) -> ExitCode {
     ExitCode::from(e.exit_code().unwrap_or(1))
 }
 
+fn with_store(places: Places, act: impl FnOnce(&Store) -> Result<ExitCode>) -> Result<ExitCode> {
+    let store = Store::open(places.root, places.run_root)?;
+    store.sweep()?;
+    act(&store)
+}
+
 fn of_containers(places: Places, command: Container) -> Result<ExitCode> {
     // Whoever starts a container becomes its keeper, whose binary the
     // program could reach.
@@ -160,14 +192,17 @@ fn of_containers(places: Places, command: Container) -> Result<ExitCode> {
         Container::Create(args) => run::create(store, &args),
         Container::Exec(args) => exec::exec(store, &args),
         Container::Attach(args) => attach::attach(store, &args),
+        Container::Inspect(args) => inspect::inspect(store, &args),
         Container::Kill(args) => kill::kill(store, &args),
         Container::Logs(args) => logs::logs(store, &args),
         Container::Pause(args) => Ok(kill::pause(store, &args)),
+        Container::Port(args) => port::port(store, &args),
         Container::Rename(args) => rm::rename(store, &args),
         Container::Restart(args) => start::restart(store, &args),
         Container::Rm(args) => Ok(rm::rm(store, &args)),
         Container::Start(args) => start::start(store, &args),
         Container::Stop(args) => kill::stop(store, &args),
+        Container::Top(args) => top::top(store, &args),
         Container::Unpause(args) => Ok(kill::unpause(store, &args)),
         Container::Update(args) => update::update(store, &args),
         Container::Wait(args) => Ok(wait::wait(store, &args)),

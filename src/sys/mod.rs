@@ -8,6 +8,7 @@
 #![allow(unsafe_code, reason = "raw system calls live here and nowhere else")]
 
 pub mod bpf;
+pub mod clock;
 mod error;
 pub mod fd;
 pub mod identity;

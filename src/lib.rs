@@ -3,10 +3,11 @@
 //! One direction: arguments ([`cli`], [`oci`]) become a configuration, that
 //! and the [`facts`] about this host a [`plan`], which is told by [`render`]
 //! and performed by [`run`]. [`cgroup`] and [`seccomp`] know their matters for
-//! both planning and performing; [`sys`] is the kernel's border, and the only
+//! both planning and performing; [`archive`] carries trees of files; [`sys`] is the kernel's border, and the only
 //! home of unsafe code. `docs/architecture.md` is the tour.
 #![deny(unsafe_code)]
 
+pub mod archive;
 pub mod cgroup;
 pub mod cli;
 pub mod error;

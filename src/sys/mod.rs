@@ -8,6 +8,7 @@
 #![allow(unsafe_code, reason = "raw system calls live here and nowhere else")]
 
 pub mod bpf;
+pub mod entry;
 mod error;
 pub mod fd;
 pub mod identity;
@@ -16,6 +17,7 @@ pub mod namespace;
 pub mod process;
 pub mod socket;
 pub mod tty;
+pub mod xattr;
 
 pub mod seccomp;
 

@@ -28,9 +28,6 @@ pub mod tree;
 mod unpack;
 mod writer;
 
-#[cfg(test)]
-mod tests;
-
 pub use changes::{Change, ChangeKind, changes};
 pub use entry::{Entry, Kind, Time};
 pub use owner::{IdMaps, IdRange, Ownership};

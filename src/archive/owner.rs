@@ -73,14 +73,14 @@ impl Ownership {
         value.extend_from_slice(&root.to_le_bytes());
         Ok(value)
     }
+}
 
-    /// File capabilities for an archive: the namespace they belong to is the
-    /// one of whoever unpacks it.
-    pub(super) fn capability_inward(&self, value: &[u8]) -> Result<Vec<u8>> {
-        let mut value = capability(value)?.to_vec();
-        value[3] = REVISION_2;
-        Ok(value)
-    }
+/// File capabilities for an archive: the namespace they belong to is the one of
+/// whoever unpacks it.
+pub(super) fn capability_inward(value: &[u8]) -> Result<Vec<u8>> {
+    let mut value = capability(value)?.to_vec();
+    value[3] = REVISION_2;
+    Ok(value)
 }
 
 const REVISION_2: u8 = 2;
@@ -151,7 +151,7 @@ mod tests {
             out,
             [[1, 0, 0, 3].as_slice(), &[5; 16], &[0xe8, 3, 0, 0]].concat()
         );
-        assert_eq!(mapped().capability_inward(&out).unwrap(), plain);
+        assert_eq!(capability_inward(&out).unwrap(), plain);
         assert_eq!(Ownership::Keep.capability_outward(&plain).unwrap(), plain);
         assert!(mapped().capability_outward(b"short").is_err());
     }

@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::entry::{Entry, Kind, Time, shown};
 use super::overlay;
-use super::owner::Ownership;
+use super::owner::{Ownership, capability_inward};
 use super::root::path as as_path;
 use super::tree::{Item, Next, Visitor, walk};
 use super::unpack::Summary;
@@ -196,7 +196,7 @@ impl<W: Write> Run<'_, W> {
             _ => Vec::new(),
         };
         let xattrs = match kind {
-            Kind::File | Kind::Directory => self.attributes(file)?,
+            Kind::File | Kind::Directory => Self::attributes(file)?,
             _ => Vec::new(),
         };
         Ok(Some(Entry {
@@ -216,7 +216,7 @@ impl<W: Write> Run<'_, W> {
         }))
     }
 
-    fn attributes(&self, file: &OwnedFd) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    fn attributes(file: &OwnedFd) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
         let mut names = xattr::list(file)?;
         names.retain(|name| overlay::is_carried(name));
         names.sort_unstable();
@@ -224,7 +224,7 @@ impl<W: Write> Run<'_, W> {
         for name in names {
             match xattr::get(file, &name)? {
                 Some(value) if name == overlay::CAPABILITY => {
-                    let value = self.options.ownership.capability_inward(&value)?;
+                    let value = capability_inward(&value)?;
                     found.push((name, value));
                 }
                 Some(value) => found.push((name, value)),

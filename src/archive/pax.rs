@@ -102,7 +102,7 @@ fn record(data: &[u8]) -> Result<(&[u8], &[u8], &[u8])> {
         .ok_or_else(malformed)?;
     let equals = body.iter().position(|b| *b == b'=').ok_or_else(malformed)?;
     let key = &body[..equals];
-    if key.is_empty() || key.contains(&0) {
+    if key.is_empty() || key[0].is_ascii_whitespace() || key.contains(&0) {
         return Err(malformed());
     }
     Ok((key, &body[equals + 1..], rest))
@@ -228,7 +228,7 @@ mod tests {
             b"5 =a\n",
             b"12 path=a\0b\n",
             b"11 size=-1\n",
-            b"30 size=99999999999999999999\n",
+            b"29 size=99999999999999999999\n",
         ];
         for data in wrong {
             let text = String::from_utf8_lossy(data).into_owned();

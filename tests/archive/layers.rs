@@ -23,10 +23,11 @@ impl Overlay {
             for dir in [upper, "work"] {
                 fs::create_dir_all(room.path(dir)).unwrap();
             }
-            data += &format!(
-                ",upperdir={},workdir={}",
-                room.path(upper).display(),
-                room.path("work").display()
+            let (upper, work) = (room.path(upper), room.path("work"));
+            data = format!(
+                "{data},upperdir={},workdir={}",
+                upper.display(),
+                work.display()
             );
         }
         mount(
@@ -158,7 +159,7 @@ pub(crate) fn list(archive: &[u8]) -> Vec<String> {
     let mut reader = Reader::new(archive);
     let mut found = Vec::new();
     while let Some(entry) = reader.next().unwrap() {
-        found.push(String::from_utf8(entry.path).unwrap());
+        found.push(String::from_utf8_lossy(&entry.path).into_owned());
     }
     found
 }

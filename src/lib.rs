@@ -3,11 +3,13 @@
 //! One direction: arguments ([`cli`], [`oci`]) become a configuration, that
 //! and the [`facts`] about this host a [`plan`], which is told by [`render`]
 //! and performed by [`run`]. [`cgroup`] and [`seccomp`] know their matters for
-//! both planning and performing; [`format`](mod@format) is how a listing looks;
+//! both planning and performing; [`archive`] carries trees of files;
+//! [`format`](mod@format) is how a listing looks;
 //! [`sys`] is the kernel's border, and the only home of unsafe code.
 //! `docs/architecture.md` is the tour.
 #![deny(unsafe_code)]
 
+pub mod archive;
 pub mod cgroup;
 pub mod cli;
 pub mod container;

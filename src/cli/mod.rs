@@ -10,6 +10,7 @@
 
 mod attach;
 mod common;
+mod cp;
 mod exec;
 mod inspect;
 mod kill;
@@ -111,6 +112,9 @@ enum Container {
     /// Run a further program in a running container
     Exec(flags::Exec),
     Attach(attach::Attach),
+    Cp(cp::Cp),
+    Diff(cp::Diff),
+    Export(cp::Export),
     Inspect(inspect::Inspect),
     Kill(kill::Kill),
     Logs(logs::Logs),
@@ -192,6 +196,9 @@ fn of_containers(places: Places, command: Container) -> Result<ExitCode> {
         Container::Create(args) => run::create(store, &args),
         Container::Exec(args) => exec::exec(store, &args),
         Container::Attach(args) => attach::attach(store, &args),
+        Container::Cp(args) => cp::cp(store, &args),
+        Container::Diff(args) => cp::diff(store, &args),
+        Container::Export(args) => cp::export(store, &args),
         Container::Inspect(args) => inspect::inspect(store, &args),
         Container::Kill(args) => kill::kill(store, &args),
         Container::Logs(args) => logs::logs(store, &args),

@@ -18,6 +18,7 @@ mod log;
 mod outbox;
 mod prepare;
 mod protocol;
+pub mod root;
 mod serve;
 mod streams;
 mod update;

@@ -2,22 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{BoxBuilder, Spec};
 
 use super::protocol::Size;
-use crate::container::{Config, Id, MountKind, NetworkMode, Root, Sharing};
+use super::root;
+use crate::container::{Config, Id, MountKind, NetworkMode, Sharing};
 use crate::error::{Context, Error, Result};
 use crate::facts::{self, BundleFacts, Facts};
 use crate::network::names;
-use crate::plan::{self, Changes, Options, Overlay, Plan};
-use crate::run::{self, State};
+use crate::plan::{self, Options, Overlay, Plan};
+use crate::run::State;
 use crate::spec::{self, Files, HostFacts, Inputs, Joined, users};
 use crate::store::{Entry, Store};
-use crate::sys::fd;
 
 /// Everything a start needs.
 pub(super) struct Prepared {
@@ -33,7 +33,7 @@ pub(super) fn prepare(
     size: Size,
 ) -> Result<Prepared> {
     let facts = facts::observe()?;
-    let (rootfs, overlay) = root(store, entry, config)?;
+    let (rootfs, overlay) = root::of(store, entry, config)?;
     let mut spec = spec(store, entry, config, &facts, &rootfs, overlay.as_ref())?;
     show_size(&mut spec, size);
     entry.write_spec(&spec)?;
@@ -58,58 +58,6 @@ pub(super) fn prepare(
     Ok(Prepared { plan, state })
 }
 
-/// Where the root is, and what is laid over each other there.
-fn root(store: &Store, entry: &Entry, config: &Config) -> Result<(PathBuf, Option<Overlay>)> {
-    let layers = match &config.root {
-        Root::Directory {
-            path,
-            overlay: false,
-        } => return Ok((existing(path)?, None)),
-        Root::Directory { path, .. } => vec![existing(path)?],
-        Root::Layers { layers } => layers.iter().map(|name| store.layer(name)).collect(),
-    };
-    let (place, upper, work) = entry.make_overlay_dirs()?;
-    // What is changed goes with the container; it need not survive a crash.
-    let volatile = config.auto_remove;
-    let changes = Some(Changes {
-        upper,
-        work,
-        volatile,
-    });
-    Ok((place, Some(Overlay { layers, changes })))
-}
-
-fn existing(path: &Path) -> Result<PathBuf> {
-    let named = || format!("the root file system {}", path.display());
-    let real = fs::canonicalize(path).context(named)?;
-    if !real.is_dir() {
-        return Err(Error::user("not a directory").context(named()));
-    }
-    if real == Path::new("/") {
-        return Err(Error::user("the host's own root cannot be a container's"));
-    }
-    Ok(real)
-}
-
-/// The root as it will be, to look things up in: read-only, and gone with the
-/// descriptor.
-fn view(rootfs: &Path, overlay: Option<&Overlay>) -> Result<OwnedFd> {
-    let Some(overlay) = overlay else {
-        return Ok(fd::open(rootfs, libc::O_PATH | libc::O_DIRECTORY)?);
-    };
-    let mut layers = overlay.layers.clone();
-    layers.splice(0..0, overlay.changes.iter().map(|c| c.upper.clone()));
-    let view = if let [only] = layers.as_slice() {
-        fd::open(only, libc::O_PATH | libc::O_DIRECTORY)?
-    } else {
-        run::mount_overlay(&Overlay {
-            layers,
-            changes: None,
-        })?
-    };
-    Ok(view)
-}
-
 fn spec(
     store: &Store,
     entry: &Entry,
@@ -118,7 +66,7 @@ fn spec(
     rootfs: &Path,
     overlay: Option<&Overlay>,
 ) -> Result<Spec> {
-    let view = view(rootfs, overlay)?;
+    let view = root::view(rootfs, overlay)?;
     let user = users::resolve(view.as_fd(), &config.program.user, &config.program.groups)?;
     entry.make_files_dir()?;
     let host = HostFacts::observe(config, facts, own_binary(entry, config)?)?;

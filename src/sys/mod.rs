@@ -9,6 +9,7 @@
 
 pub mod bpf;
 pub mod clock;
+pub mod entry;
 mod error;
 pub mod fd;
 pub mod identity;
@@ -17,6 +18,7 @@ pub mod namespace;
 pub mod process;
 pub mod socket;
 pub mod tty;
+pub mod xattr;
 
 pub mod seccomp;
 

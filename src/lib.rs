@@ -14,6 +14,7 @@ pub mod cgroup;
 pub mod cli;
 pub mod container;
 pub mod error;
+pub mod events;
 pub mod facts;
 pub mod foreground;
 pub mod format;

@@ -11,6 +11,8 @@
 mod attach;
 mod common;
 mod cp;
+mod completion;
+mod events;
 mod exec;
 mod inspect;
 mod kill;
@@ -24,6 +26,7 @@ mod run;
 mod sample;
 mod sizes;
 mod start;
+mod stats;
 mod system;
 mod top;
 mod update;
@@ -73,6 +76,16 @@ enum Command {
     #[command(flatten)]
     OfContainers(Container),
     Ps(ps::Ps),
+    Events(events::EventsOf),
+    Info(system::info::Info),
+    /// The machine, and what is on its disk
+    System {
+        #[command(subcommand)]
+        command: system::System,
+    },
+    Version(system::version::Version),
+    Completion(completion::Completion),
+    Man(completion::Man),
     /// Everything one does to containers
     Container {
         #[command(subcommand)]
@@ -101,6 +114,8 @@ enum Grouped {
     Container(Container),
     #[command(visible_aliases = ["ps", "list"])]
     Ls(ps::Ps),
+    /// Take away all containers that are not up
+    Prune(system::prune::Prune),
 }
 
 #[derive(Debug, Subcommand)]
@@ -124,6 +139,7 @@ enum Container {
     Restart(start::Restart),
     Rm(rm::Rm),
     Start(start::Start),
+    Stats(stats::StatsOf),
     Stop(kill::Stop),
     Top(top::Top),
     Unpause(kill::Unpause),
@@ -146,10 +162,20 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Container { command }) => match command {
             Grouped::Container(command) => of_containers(cli.places, command),
             Grouped::Ls(args) => with_store(cli.places, |store| ps::ps(store, &args)),
+            Grouped::Prune(args) => {
+                with_store(cli.places, |store| system::prune::containers(store, &args))
+            }
         },
+        Some(Command::Events(args)) => with_store(cli.places, |store| events::events(store, &args)),
+        Some(Command::Info(args)) => {
+            with_store(cli.places, |store| system::info::info(store, &args))
+        }
         // Nothing is swept first: what is left over is to be seen.
         Some(Command::System { command }) => Store::open(cli.places.root, cli.places.run_root)
             .and_then(|store| system::system(&store, &command)),
+        Some(Command::Version(args)) => system::version::version(&args),
+        Some(Command::Completion(args)) => completion::completion(&args, Cli::command()),
+        Some(Command::Man(args)) => completion::man(&args, Cli::command()),
         None => {
             // Help on a closed output has no reader to miss it.
             let _ = Cli::command().print_help();
@@ -208,6 +234,7 @@ fn of_containers(places: Places, command: Container) -> Result<ExitCode> {
         Container::Restart(args) => start::restart(store, &args),
         Container::Rm(args) => Ok(rm::rm(store, &args)),
         Container::Start(args) => start::start(store, &args),
+        Container::Stats(args) => stats::stats(store, &args),
         Container::Stop(args) => kill::stop(store, &args),
         Container::Top(args) => top::top(store, &args),
         Container::Unpause(args) => Ok(kill::unpause(store, &args)),

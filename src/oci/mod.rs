@@ -25,6 +25,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
+pub use bundle::VERSION as SPEC_VERSION;
+
 use args::{Cli, Command, Global};
 use log::{Log, complain};
 use record::Root;

@@ -1,0 +1,34 @@
+//! `system`: the machine, what is on its disk, and taking away what nobody
+//! uses.
+
+pub mod df;
+pub mod info;
+pub mod prune;
+pub mod version;
+
+use std::process::ExitCode;
+
+use super::events;
+use crate::error::Result;
+use crate::store::Store;
+
+/// What stands behind `system`.
+#[derive(Debug, clap::Subcommand)]
+pub enum System {
+    /// Show how much room everything takes
+    Df(df::Df),
+    Events(events::EventsOf),
+    Info(info::Info),
+    /// Take away everything nobody uses
+    Prune(prune::Prune),
+}
+
+/// `system …`.
+pub fn system(store: &Store, command: &System) -> Result<ExitCode> {
+    match command {
+        System::Df(args) => df::df(store, args),
+        System::Events(args) => events::events(store, args),
+        System::Info(args) => info::info(store, args),
+        System::Prune(args) => prune::system(store, args),
+    }
+}

@@ -321,3 +321,29 @@ fn a_program_that_handles_interrupts_gets_any_number_of_them() {
     }
     run.wait().code(0);
 }
+
+#[test]
+fn an_ordinary_users_plan_promises_no_more_than_there_will_be() {
+    let Some(bed) = Bed::needing(&[WORDS, Need::Controller("pids")]) else {
+        return;
+    };
+    let c = bed.container(|s| {
+        namespace(s, json!({ "type": "user" }));
+        let own = json!([{ "containerID": 0, "hostID": SOMEBODY, "size": 1 }]);
+        s["linux"]["uidMappings"] = own.clone();
+        s["linux"]["gidMappings"] = own;
+        s["linux"]["resources"] = json!({});
+    });
+    let args = ["plan", "--bundle", c.bundle.to_str().unwrap()];
+    let plan = call_by_somebody(&bed, &reachable(&bed), &args).ok().stdout;
+    for part in [
+        ", as far as this user may\n",
+        ", as far as they were made\n",
+        "bind the host's character device /dev/null (1:3) there",
+    ] {
+        assert!(plan.contains(part), "{part:?}: {plan}");
+    }
+    assert!(!plan.contains("make the character device"), "{plan}");
+    let plan = bed.call(&args).output().ok().stdout;
+    assert!(!plan.contains("as far as"), "{plan}");
+}

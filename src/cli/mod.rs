@@ -10,8 +10,8 @@
 
 mod attach;
 mod common;
-mod cp;
 mod completion;
+mod cp;
 mod events;
 mod exec;
 mod inspect;
@@ -91,11 +91,6 @@ enum Command {
         #[command(subcommand)]
         command: Grouped,
     },
-    /// What is true of everything at once
-    System {
-        #[command(subcommand)]
-        command: system::System,
-    },
     /// Run OCI bundles: the low-level runtime that podman, containerd and
     /// Docker can use in place of runc
     #[command(disable_help_flag = true)]
@@ -170,7 +165,6 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Info(args)) => {
             with_store(cli.places, |store| system::info::info(store, &args))
         }
-        // Nothing is swept first: what is left over is to be seen.
         Some(Command::System { command }) => Store::open(cli.places.root, cli.places.run_root)
             .and_then(|store| system::system(&store, &command)),
         Some(Command::Version(args)) => system::version::version(&args),

@@ -1,6 +1,7 @@
 //! `system`: the machine, what is on its disk, and taking away what nobody
 //! uses.
 
+pub mod check;
 pub mod df;
 pub mod info;
 pub mod prune;
@@ -15,6 +16,7 @@ use crate::store::Store;
 /// What stands behind `system`.
 #[derive(Debug, clap::Subcommand)]
 pub enum System {
+    Check(check::Check),
     /// Show how much room everything takes
     Df(df::Df),
     Events(events::EventsOf),
@@ -25,7 +27,12 @@ pub enum System {
 
 /// `system …`.
 pub fn system(store: &Store, command: &System) -> Result<ExitCode> {
+    // Nothing is swept before a check: what is left over is to be seen.
+    if !matches!(command, System::Check(_)) {
+        store.sweep()?;
+    }
     match command {
+        System::Check(args) => check::check(store, args),
         System::Df(args) => df::df(store, args),
         System::Events(args) => events::events(store, args),
         System::Info(args) => info::info(store, args),

@@ -1,36 +1,24 @@
-//! `system`: what is true of everything at once.
+//! `system check`.
 
 use std::process::ExitCode;
-
-use clap::Subcommand;
 
 use crate::error::Result;
 use crate::keeper::check;
 use crate::store::Store;
 
-/// What is true of everything at once.
-#[derive(Debug, Subcommand)]
-pub enum System {
-    /// Look for anything left over: half-made containers, dead keepers, cgroups, names
-    Check {
-        /// Take it away
-        #[arg(long)]
-        repair: bool,
-    },
-}
-
-/// `system …`.
-pub fn system(store: &Store, command: &System) -> Result<ExitCode> {
-    match command {
-        System::Check { repair } => check(store, *repair),
-    }
+/// Look for anything left over: half-made containers, dead keepers, cgroups, names
+#[derive(Debug, clap::Args)]
+pub struct Check {
+    /// Take it away
+    #[arg(long)]
+    repair: bool,
 }
 
 /// Ends well if nothing is left over, or nothing any more.
-fn check(store: &Store, repair: bool) -> Result<ExitCode> {
+pub fn check(store: &Store, args: &Check) -> Result<ExitCode> {
     let mut left = 0;
     for finding in check::check(store)? {
-        if !repair {
+        if !args.repair {
             println!("{finding}");
             left += 1;
             continue;
@@ -50,7 +38,7 @@ fn check(store: &Store, repair: bool) -> Result<ExitCode> {
     if left == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    if !repair {
+    if !args.repair {
         eprintln!("rcon: `rcon system check --repair` takes away what can be");
     }
     Ok(ExitCode::FAILURE)

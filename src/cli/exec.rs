@@ -15,6 +15,7 @@ use crate::container::Status;
 use crate::error::{Context, Error, Result};
 use crate::facts;
 use crate::foreground::relay::{self, Ending};
+use crate::keeper;
 use crate::plan::{self, ExecRequest};
 use crate::run::{self, Explain, Launch, State};
 use crate::spec::{self, Further, users};
@@ -53,6 +54,12 @@ pub fn exec(store: &Store, args: &Exec) -> Result<ExitCode> {
             privileged: request.privileged.then_some(facts.caps),
         },
     )?;
+    let config = found.entry.config()?;
+    let command = request.argv.join(" ");
+    for action in ["exec_create", "exec_start"] {
+        let action = format!("{action}: {command}");
+        keeper::note(store, &found.entry, &config, &action, &[]);
+    }
     let wanted = Wanted {
         terminal: request.tty && !request.detach,
         input: request.interactive,
@@ -61,7 +68,18 @@ pub fn exec(store: &Store, args: &Exec) -> Result<ExitCode> {
         explain: args.explain,
         process,
     };
-    run(&found, container, &spec, &wanted)
+    let code = run(&found, container, &spec, &wanted)?;
+    if let Some(code) = code {
+        let code = code.to_string();
+        keeper::note(
+            store,
+            &found.entry,
+            &config,
+            "exec_die",
+            &[("exitCode", &code)],
+        );
+    }
+    Ok(code.map_or(ExitCode::SUCCESS, common::exit_code))
 }
 
 /// `--privileged` lifts the filter of system calls, too.
@@ -90,7 +108,8 @@ struct Wanted {
 }
 
 /// Runs it, and stays with it unless it is detached.
-fn run(found: &Found, container: OwnedFd, spec: &Spec, wanted: &Wanted) -> Result<ExitCode> {
+/// `None` where it goes on without us.
+fn run(found: &Found, container: OwnedFd, spec: &Spec, wanted: &Wanted) -> Result<Option<i32>> {
     let cgroups = found.state.cgroups.clone();
     let plan = plan::exec(
         &ExecRequest {
@@ -125,7 +144,7 @@ fn run(found: &Found, container: OwnedFd, spec: &Spec, wanted: &Wanted) -> Resul
     }
     if wanted.detach {
         held.release()?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(None);
     }
     let signals = process::signals_as_fd()?;
     let keys = if wanted.input {
@@ -136,8 +155,8 @@ fn run(found: &Found, container: OwnedFd, spec: &Spec, wanted: &Wanted) -> Resul
     let session = relay::Session::open(console, keys)?;
     let (_, pidfd) = held.release()?;
     Ok(match relay::attend_until(&pidfd, &signals, session)? {
-        Ending::Exit(exit) => common::exit_code(exit.shell_code()),
-        Ending::Left => ExitCode::SUCCESS,
+        Ending::Exit(exit) => Some(exit.shell_code()),
+        Ending::Left => None,
     })
 }
 

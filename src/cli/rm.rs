@@ -34,7 +34,15 @@ pub struct Rename {
 /// `rename`.
 pub fn rename(store: &Store, args: &Rename) -> Result<ExitCode> {
     let entry = store.find(&args.container)?;
+    let old = entry.name()?;
     store.rename(&entry, &args.name)?;
+    keeper::note(
+        store,
+        &entry,
+        &entry.config()?,
+        "rename",
+        &[("oldName", &old)],
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -67,6 +75,9 @@ pub fn remove(store: &Store, entry: &Entry, force: bool) -> Result<()> {
     match entry.lock() {
         Ok(lock) => {
             keeper::clear_away(entry);
+            if let Ok(config) = entry.config() {
+                keeper::note(store, entry, &config, "destroy", &[]);
+            }
             store.remove(entry, lock)
         }
         // Its keeper has removed it, as it was told when it was made.

@@ -9,7 +9,7 @@ use super::start;
 use crate::container::{Id, ImageDefaults, Mount};
 use crate::error::{Context, Error, Result};
 use crate::foreground::session;
-use crate::keeper::Attached;
+use crate::keeper::{self, Attached};
 use crate::store::{Entry, Lock, Store};
 
 /// Other containers, as the store knows them.
@@ -98,6 +98,7 @@ fn make(store: &Store, request: &mut Request) -> Result<(Entry, Lock)> {
     }
     let made = store.add(&request.config, request.name.as_deref());
     let (entry, lock) = made.map_err(usage)?;
+    keeper::note(store, &entry, &request.config, "create", &[]);
     if let Some(path) = &request.cidfile {
         write_cidfile(path, &request.config.id).inspect_err(|_| {
             // Whoever waits for the file would wait in vain.

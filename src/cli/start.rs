@@ -77,7 +77,9 @@ pub fn restart(store: &Store, args: &Restart) -> Result<ExitCode> {
     Ok(common::each(&args.containers, |name| {
         let found = common::find(store, name)?;
         kill::end(store, &found, number, args.time)?;
-        quietly(store, &found.entry)
+        quietly(store, &found.entry)?;
+        keeper::note(store, &found.entry, &found.entry.config()?, "restart", &[]);
+        Ok(())
     }))
 }
 

@@ -31,7 +31,13 @@ impl Keeper {
         take_away(&mut self.state);
         self.state.exit_code = code;
         self.state.finished = Some(Timestamp::now());
-        self.stopping = None;
+        if self.state.oom_killed {
+            self.note("oom", &[]);
+        }
+        self.note("die", &[("exitCode", &code.to_string())]);
+        if self.stopping.take().is_some() {
+            self.note("stop", &[]);
+        }
     }
 
     /// How long to wait before the program is started again, if it is.

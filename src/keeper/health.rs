@@ -201,6 +201,7 @@ impl Keeper {
         let since_start = self.state.started.map_or(Duration::MAX, Timestamp::elapsed);
         let starting = since_start < check.start_period;
         let health = self.state.health.get_or_insert_with(Health::default);
+        let before = health.status;
         let probe = Probe {
             start,
             end: Timestamp::now(),
@@ -214,8 +215,13 @@ impl Keeper {
         } else {
             check.interval
         };
+        let now = health.status;
         self.checks.next = Some(Instant::now() + pause);
         self.write_state();
+        if now != before {
+            let word = format!("{now:?}").to_lowercase();
+            self.note(&format!("health_status: {word}"), &[]);
+        }
     }
 }
 

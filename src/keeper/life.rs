@@ -61,6 +61,7 @@ impl Keeper {
             Ok((_, pidfd)) => {
                 self.running = Some(Running { pidfd });
                 self.begin_checks();
+                self.note("start", &[]);
                 Ok(())
             }
             Err(e) => {

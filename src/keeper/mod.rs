@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use crate::container::{Config, State, Status};
 use crate::error::{Context, Result};
+use crate::events;
 use crate::store::{Entry, Lock, Store};
 use crate::sys::process::{self, Exit, Forked};
 use crate::sys::{fd, identity, socket};
@@ -230,6 +231,7 @@ impl Keeper {
         let _ = fs::remove_dir_all(self.entry.run_dir());
         let Some(lock) = self.lock.take() else { return };
         if self.config.auto_remove {
+            self.note("destroy", &[]);
             // What is left is swept away by the next command.
             let _ = self.store.remove(&self.entry, lock);
         }
@@ -242,6 +244,11 @@ impl Keeper {
         }
     }
 
+    /// Tells those who follow events what has happened.
+    fn note(&self, action: &str, more: &[(&str, &str)]) {
+        note(&self.store, &self.entry, &self.config, action, more);
+    }
+
     fn stop_signal(&self) -> i32 {
         self.config.program.stop_signal_number()
     }
@@ -250,6 +257,13 @@ impl Keeper {
         let seconds = self.config.program.stop_timeout.unwrap_or(10);
         u64::try_from(seconds).ok().map(Duration::from_secs)
     }
+}
+
+/// Tells those who follow events what has happened to a container.
+pub fn note(store: &Store, entry: &Entry, config: &Config, action: &str, more: &[(&str, &str)]) {
+    let name = entry.name().unwrap_or_default();
+    let attributes = events::attributes(&name, config, more);
+    events::record(store, "container", action, entry.id().as_str(), &attributes);
 }
 
 /// Connects to the keeper of a container that is up.

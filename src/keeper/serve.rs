@@ -238,6 +238,7 @@ impl Keeper {
             Request::Attach(streams, size) => {
                 self.clients.attach(number, streams);
                 self.resize(size);
+                self.note("attach", &[]);
                 return;
             }
             Request::Input(bytes) => return self.streams.feed(&bytes),
@@ -300,6 +301,7 @@ impl Keeper {
             return Err(Error::user("the container is not running"));
         };
         fd::pidfd_send_signal(&running.pidfd, signal)?;
+        self.note("kill", &[("signal", &signal.to_string())]);
         // Whoever asks for the end does not want a restart.
         if signal == libc::SIGKILL || signal == self.stop_signal() {
             self.state.stopped_by_hand = true;
@@ -327,6 +329,7 @@ impl Keeper {
             (_, new) => new,
         };
         self.stopping = Some(Stopping { kill_at: nearest });
+        self.note("kill", &[("signal", &signal.to_string())]);
         self.signal(signal);
     }
 
@@ -348,9 +351,11 @@ impl Keeper {
         if on {
             cgroup.freeze()?;
             self.state.status = Status::Paused;
+            self.note("pause", &[]);
         } else {
             cgroup.thaw()?;
             self.state.status = Status::Running;
+            self.note("unpause", &[]);
         }
         self.write_state();
         Ok(())

@@ -21,6 +21,7 @@ impl Keeper {
         apply(&new, cgroup.as_ref())?;
         self.entry.write_config(&new)?;
         self.config = new;
+        self.note("update", &[]);
         Ok(())
     }
 }

@@ -51,7 +51,7 @@ pub struct Export {
 
 /// One side of a copy.
 enum Side {
-    Container(Found, String),
+    Container(Box<Found>, String),
     Host(PathBuf),
     Stream,
 }
@@ -63,9 +63,9 @@ impl Side {
             return Ok(Self::Stream);
         }
         match text.split_once(':') {
-            Some((name, path)) if !name.is_empty() && !name.starts_with(['/', '.']) => {
-                Ok(Self::Container(common::find(store, name)?, path.to_owned()))
-            }
+            Some((name, path)) if !name.is_empty() && !name.starts_with(['/', '.']) => Ok(
+                Self::Container(Box::new(common::find(store, name)?), path.to_owned()),
+            ),
             _ => Ok(Self::Host(PathBuf::from(text))),
         }
     }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use super::common::{self, Found};
 use crate::archive::copy::{self, Incoming};
-use crate::archive::{self, IdMaps, IdRange, Ownership, Pack};
+use crate::archive::{self, Change, ChangeKind, IdMaps, IdRange, Ownership, Pack};
 use crate::error::{Context, Error, Result};
 use crate::keeper::root;
 use crate::store::Store;
@@ -187,7 +187,8 @@ pub fn diff(store: &Store, args: &Diff) -> Result<ExitCode> {
         .hint("with `--rootfs DIR:O`, changes are kept apart"));
     };
     let mut out = BufWriter::new(io::stdout().lock());
-    for change in archive::changes(&upper, &lowers)? {
+    let all = archive::changes(&upper, &lowers)?;
+    for change in own_changes(all, &mount_points(&found)) {
         let path = change.path.to_string_lossy();
         let path = crate::format::escaped(&path);
         let line = writeln!(out, "{} {path}", change.kind.letter());
@@ -198,6 +199,31 @@ pub fn diff(store: &Store, args: &Diff) -> Result<ExitCode> {
     }
     let _ = out.flush();
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where something was mounted, for which rcon may have made a place.
+fn mount_points(found: &Found) -> Vec<PathBuf> {
+    let spec = found.entry.spec().ok();
+    let mounts = spec
+        .and_then(|spec| spec.mounts().clone())
+        .unwrap_or_default();
+    mounts.iter().map(|m| m.destination().clone()).collect()
+}
+
+/// Without the places that rcon has made for mounts, and the directories that
+/// changed for nothing else.
+fn own_changes(all: Vec<Change>, places: &[PathBuf]) -> Vec<Change> {
+    let is_place = |change: &Change| places.contains(&change.path);
+    let (made, own): (Vec<Change>, Vec<Change>) = all.into_iter().partition(is_place);
+    let only_above = |change: &Change| {
+        let below =
+            |other: &Change| other.path != change.path && other.path.starts_with(&change.path);
+        change.kind == ChangeKind::Changed && made.iter().any(below) && !own.iter().any(below)
+    };
+    let keep: Vec<bool> = own.iter().map(|change| !only_above(change)).collect();
+    let kept = own.into_iter().zip(keep);
+    kept.filter_map(|(change, keep)| keep.then_some(change))
+        .collect()
 }
 
 /// `export`.
@@ -230,4 +256,38 @@ pub fn export(store: &Store, args: &Export) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(kind: ChangeKind, path: &str) -> Change {
+        Change {
+            kind,
+            path: path.into(),
+        }
+    }
+
+    #[test]
+    fn the_places_of_mounts_are_not_the_containers_changes() {
+        use ChangeKind::{Added, Changed};
+        let places = ["/etc/hosts".into(), "/proc".into(), "/srv/a/b".into()];
+        let all = vec![
+            change(Changed, "/etc"),
+            change(Added, "/etc/hosts"),
+            change(Added, "/proc"),
+            change(Changed, "/srv"),
+            change(Changed, "/srv/a"),
+            change(Added, "/srv/a/b"),
+            change(Added, "/srv/mine"),
+            change(Changed, "/touched"),
+        ];
+        let own: Vec<_> = own_changes(all, &places)
+            .into_iter()
+            .map(|c| c.path)
+            .collect();
+        let want = ["/srv", "/srv/mine", "/touched"].map(PathBuf::from);
+        assert_eq!(own, want);
+    }
 }

@@ -104,6 +104,10 @@ enum Command {
 /// What stands behind `container`: the same, and what needs the word to be
 /// understood.
 #[derive(Debug, Subcommand)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one of it, and it is taken apart at once"
+)]
 enum Grouped {
     #[command(flatten)]
     Container(Container),

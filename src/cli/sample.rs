@@ -1,7 +1,6 @@
 //! A container for the tests of what shows containers.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::json;
 
@@ -48,15 +47,13 @@ pub fn listed() -> Listed {
     }
 }
 
-/// One that is nowhere: nothing of it is read.
-fn store() -> Store {
-    let place = std::env::temp_dir().join(format!("rcon-test-sample-{}", std::process::id()));
-    let store = Store::open(Some(place.clone()), Some(PathBuf::from("/nowhere")));
+/// One of which nothing is left but where it was: nobody here reads it.
+pub fn store() -> Store {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("rcon-test-sample-{}-{count}", std::process::id());
+    let place = std::env::temp_dir().join(name);
+    let store = Store::open(Some(place.clone()), Some(place.join("run")));
     let _ = std::fs::remove_dir_all(place);
     store.expect("a store")
-}
-
-/// No labels.
-pub fn no_labels() -> BTreeMap<String, String> {
-    BTreeMap::new()
 }

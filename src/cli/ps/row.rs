@@ -1,5 +1,7 @@
 //! One container as a row: every field Docker's templates know. Pure.
 
+use std::fmt::Write;
+
 use serde_json::{Value, json};
 
 use super::{ports, status};
@@ -95,8 +97,9 @@ fn quoted(text: &str) -> String {
             '\x08' => out.push_str("\\b"),
             '\x0b' => out.push_str("\\v"),
             '\x0c' => out.push_str("\\f"),
-            c if c.is_ascii_control() => out.push_str(&format!("\\x{:02x}", c as u32)),
-            c if hidden(c) => out.push_str(&format!("\\u{:04x}", c as u32)),
+            // A string takes everything.
+            c if c.is_ascii_control() => drop(write!(out, "\\x{:02x}", c as u32)),
+            c if hidden(c) => drop(write!(out, "\\u{:04x}", c as u32)),
             c => out.push(c),
         }
     }

@@ -234,10 +234,8 @@ mod tests {
     use crate::container::Image;
 
     fn select(given: &[&str]) -> Result<Select> {
-        let place = std::env::temp_dir().join(format!("rcon-test-select-{}", std::process::id()));
-        let store = Store::open(Some(place.clone()), Some(place.join("run")))?;
         let given: Vec<String> = given.iter().map(|s| (*s).to_owned()).collect();
-        Select::new(&store, &given)
+        Select::new(&sample::store(), &given)
     }
 
     fn shown(given: &str, c: &Listed) -> bool {

@@ -17,7 +17,7 @@ use crate::store::Store;
 /// Show this machine, and what there is on it
 #[derive(Debug, clap::Args)]
 pub struct Info {
-    /// Show only this: json, or a template as {{.ContainersRunning}}
+    /// Show only this: json, or a template as {{.NCPU}}
     #[arg(short, long, value_name = "FORMAT")]
     format: Option<String>,
 }

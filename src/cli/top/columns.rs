@@ -68,7 +68,7 @@ pub const ALL: &[Column] = &[
     column(
         &["stime", "start_time", "start", "bsdstart"],
         "STIME",
-        |m, p| m.start(p),
+        Machine::start,
     ),
     column(&["time", "cputime"], "TIME", |_, p| {
         long_time(cpu_seconds(p))

@@ -67,8 +67,8 @@ fn table(columns: &[Chosen], processes: &[Process], machine: &Machine) -> String
     let mut out = String::new();
     for line in &lines {
         let cells = line.iter().zip(&widths);
-        let text: String = cells.map(|(cell, &w)| format!("{cell:w$}")).collect();
-        out.push_str(text.trim_end());
+        let cells: Vec<String> = cells.map(|(cell, &w)| format!("{cell:w$}")).collect();
+        out.push_str(cells.concat().trim_end());
         out.push('\n');
     }
     out

@@ -93,7 +93,9 @@ fn make(store: &Store, request: &mut Request) -> Result<(Entry, Lock)> {
     match &request.source {
         Source::Directory => request.merge(&ImageDefaults::default())?,
         Source::Image(name) => {
-            return Err(Error::user(format!("no image {name}")).exit(125));
+            return Err(Error::user(format!("no such image: {name}"))
+                .hint("rcon knows no images yet; --rootfs runs what is in a directory")
+                .exit(125));
         }
     }
     let made = store.add(&request.config, request.name.as_deref());

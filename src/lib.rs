@@ -3,7 +3,8 @@
 //! One direction: arguments ([`cli`], [`oci`]) become a configuration, that
 //! and the [`facts`] about this host a [`plan`], which is told by [`render`]
 //! and performed by [`run`]. [`cgroup`] and [`seccomp`] know their matters for
-//! both planning and performing; [`format`](mod@format) is how a listing looks;
+//! both planning and performing; [`format`](mod@format) is how a listing looks,
+//! and [`events`] the log of what has happened;
 //! [`sys`] is the kernel's border, and the only home of unsafe code.
 //! `docs/architecture.md` is the tour.
 #![deny(unsafe_code)]

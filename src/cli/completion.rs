@@ -42,7 +42,7 @@ _rcon_with_containers() {
     case "$command" in
         attach|commit|cp|diff|exec|export|inspect|kill|logs|pause|port|rename|restart|rm|start|stats|stop|top|unpause|update|wait)
             local names
-            names=$("${COMP_WORDS[0]}" ps -aq --format '{{.Names}}' 2>/dev/null)
+            names=$("${COMP_WORDS[0]}" ps -a --format '{{.Names}}' 2>/dev/null)
             COMPREPLY=($(compgen -W "$names" -- "$cur"))
             ;;
     esac

@@ -23,6 +23,7 @@ mod needs;
 pub mod pty;
 mod rootfs;
 mod spec;
+pub mod store;
 
 pub use bed::Bed;
 pub use call::{Call, Output, Running, TIMEOUT};

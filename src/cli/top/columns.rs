@@ -304,7 +304,7 @@ mod tests {
             (136 << 8, "pts/0"),
             (137 << 8 | 1, "pts/257"),
             (4 << 8 | 1, "tty1"),
-            (4 << 8 | 65, "ttyS1"),
+            (4 << 8 | 0x41, "ttyS1"),
             (5 << 8 | 1, "console"),
         ] {
             assert_eq!(terminal(device), name);

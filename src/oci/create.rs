@@ -155,7 +155,7 @@ fn make(
         warnings,
     } = bundle::load(&args.bundle)?;
     for warning in &warnings {
-        log.warn_aloud(warning);
+        log.warn(warning);
     }
     let sockets = pass_sockets(&mut spec);
     let bundle = facts::observe_bundle(&args.bundle, &spec)?;

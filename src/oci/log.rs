@@ -47,7 +47,7 @@ impl Log {
     /// The same for what somebody has to look after: told to everybody.
     pub fn warn_aloud(&self, text: &str) {
         self.write("warning", text);
-        eprintln!("rcon: warning: {text}");
+        complain(&format!("rcon: warning: {text}"));
     }
 
     /// Something went wrong.

@@ -189,6 +189,11 @@ impl Place {
         fs::canonicalize(&link).unwrap_or_else(|e| panic!("{}: {e}", link.display()))
     }
 
+    /// Whether there is a container of that name.
+    pub fn exists(&self, name: &str) -> bool {
+        self.store().join("names").join(name).exists()
+    }
+
     /// What is recorded of a container.
     #[track_caller]
     pub fn state(&self, name: &str) -> Value {

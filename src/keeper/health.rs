@@ -91,7 +91,6 @@ impl Keeper {
         } else {
             check.interval.min(check.start_interval)
         };
-        self.state.health = Some(Health::default());
         self.checks.next = Some(Instant::now() + first);
     }
 

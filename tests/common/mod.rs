@@ -29,7 +29,8 @@ pub use bed::Bed;
 pub use call::{Call, Output, Running, TIMEOUT};
 pub use container::Container;
 pub use host::{eventually, stat_of};
-pub use needs::{Need, is_foreign, runtime};
+pub use needs::{Need, all_met as needs_met, is_foreign, runtime};
+pub use rootfs::make as make_rootfs;
 pub use spec::{CAPS, default_spec, drop_namespace, mount, namespace, sh, words};
 
 pub use serde_json::{Value, json};

@@ -334,9 +334,13 @@ fn len<'d>(value: &Value) -> Outcome<'d> {
     Ok(Val::made(len as u64))
 }
 
-/// The value under a key; a key that a map does not have is no error.
+/// The value under a key. What a map does not have is an empty text: maps that
+/// are looked into by key are labels and the like, whose values are texts.
 fn index<'d>(value: &Val<'d>, key: &Value) -> Outcome<'d> {
     let len = match (value.json(), key) {
+        (Value::Object(map), Value::String(key)) if !map.contains_key(key) => {
+            return Ok(Val::made(""));
+        }
         (Value::Object(_), Value::String(key)) => return Ok(value.member(|map| map.get(key))),
         (Value::Object(_), _) => {
             return Err(format!(

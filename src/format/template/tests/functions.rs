@@ -158,7 +158,7 @@ fn functions_of_data() {
         ("{{truncate .Id 12}}", "0123456789ab"),
         ("{{len .Mounts}} {{len .Labels}} {{len .Empty}}", "2 2 0"),
         (r#"{{index .Labels "com.example.app"}}"#, "shop"),
-        (r#"{{index .Labels "none"}}"#, "<no value>"),
+        (r#"{{index .Labels "none"}}"#, ""),
         (r#"{{if index .Labels "none"}}x{{else}}y{{end}}"#, "y"),
         (r#"{{index .Mounts 1 "To"}}"#, "/y"),
         (r"{{(index .Mounts 0).To}}", "/x"),
@@ -216,7 +216,7 @@ fn a_call_that_cannot_work_says_where_and_why() {
         ),
         (
             r#"{{index .Labels "x" "y"}}"#,
-            "template: :1:2: executing \"\" at <index .Labels \"x\" \"y\">: error calling index: index of nil pointer",
+            "template: :1:2: executing \"\" at <index .Labels \"x\" \"y\">: error calling index: cannot index slice/array with type string",
         ),
         (
             r#"{{eq 1 "a"}}"#,

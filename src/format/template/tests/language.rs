@@ -143,7 +143,10 @@ fn a_missing_field_is_an_error_unless_it_may_be() {
         ("{{.Null.X}}", "nil has no field \"X\""),
         ("{{.Name.X}}", "can't evaluate field X in type string"),
         ("{{(print 1).X}}", "can't evaluate field X in type string"),
-        ("{{(index .Labels \"q\").X}}", "nil has no field \"X\""),
+        (
+            "{{(index .Labels \"q\").X}}",
+            "evaluate field X in type string",
+        ),
         (
             "{{range .Name}}{{end}}",
             "template: :1:8: executing \"\" at <.Name>: range can't iterate over web",

@@ -8,6 +8,7 @@
     reason = "a help text that shows what is optional is no link"
 )]
 
+mod absent;
 mod attach;
 mod common;
 mod completion;

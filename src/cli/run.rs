@@ -98,6 +98,7 @@ fn make(store: &Store, request: &mut Request) -> Result<(Entry, Lock)> {
                 .exit(125));
         }
     }
+    super::absent::refuse(&request.config)?;
     let made = store.add(&request.config, request.name.as_deref());
     let (entry, lock) = made.map_err(usage)?;
     keeper::note(store, &entry, &request.config, "create", &[]);

@@ -218,10 +218,14 @@ impl Reply {
     /// The next one; `None` when the keeper is gone.
     pub fn receive(socket: impl AsFd) -> SysResult<Option<Self>> {
         let mut buf = vec![0; CHUNK + 1];
-        match socket::receive(socket, &mut buf) {
-            Err(e) if e.errno == Errno::ECONNRESET => Ok(None),
-            Err(e) => Err(e),
-            Ok((n, _)) => Ok(Self::decode(&buf[..n])),
+        loop {
+            match socket::receive(&socket, &mut buf) {
+                // It closed without having heard our last request. The kernel
+                // says so once, and before what was sent ahead of it.
+                Err(e) if e.errno == Errno::ECONNRESET => {}
+                Err(e) => return Err(e),
+                Ok((n, _)) => return Ok(Self::decode(&buf[..n])),
+            }
         }
     }
 }

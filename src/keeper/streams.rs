@@ -199,8 +199,12 @@ impl Ours {
         }
     }
 
-    /// The input ends after what was fed.
+    /// The input ends after what was fed. A terminal has no end: whoever comes
+    /// next goes on typing.
     pub(super) fn end_input(&mut self) {
+        if self.terminal.is_some() {
+            return;
+        }
         self.ending = true;
         self.write();
     }
@@ -225,7 +229,7 @@ impl Ours {
                 }
             }
         }
-        if self.ending && self.terminal.is_none() {
+        if self.ending {
             self.input = None;
         }
     }

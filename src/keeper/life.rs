@@ -8,7 +8,7 @@ use super::protocol::Stream;
 use super::serve::Running;
 use super::streams::{self, Wanted};
 use super::{Keeper, prepare};
-use crate::container::{Status, Timestamp};
+use crate::container::{Health, Status, Timestamp};
 use crate::error::Result;
 use crate::process::start_time;
 use crate::run::{self, Explain, Launch};
@@ -62,6 +62,7 @@ impl Keeper {
         self.state.status = Status::Running;
         self.state.started = Some(Timestamp::now());
         self.state.finished = None;
+        self.state.health = self.config.health.as_ref().map(|_| Health::default());
         self.write_state();
         match held.release() {
             Ok((_, pidfd)) => {

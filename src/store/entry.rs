@@ -106,7 +106,7 @@ impl Entry {
 
     /// Whether it has not been removed.
     pub fn exists(&self) -> bool {
-        self.dir.join("config.json").exists()
+        self.dir.is_dir()
     }
 
     /// What people call it.

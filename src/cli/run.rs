@@ -99,13 +99,11 @@ fn make(store: &Store, request: &mut Request) -> Result<(Entry, Lock)> {
     let made = store.add(&request.config, request.name.as_deref());
     let (entry, lock) = made.map_err(usage)?;
     if let Some(path) = &request.cidfile {
-        write_cidfile(path, &request.config.id).inspect_err(|_| {
-            // Whoever waits for the file would wait in vain.
-            let lock = entry.try_lock().ok().flatten();
-            if let Some(lock) = lock {
-                let _ = store.remove(&entry, lock);
-            }
-        })?;
+        // Whoever waits for the file would wait in vain.
+        if let Err(e) = write_cidfile(path, &request.config.id) {
+            let _ = store.remove(&entry, lock);
+            return Err(e);
+        }
     }
     Ok((entry, lock))
 }

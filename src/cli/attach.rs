@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{common, start};
+use super::{common, flags, start};
 use crate::container::Status;
 use crate::error::{Error, Result};
 use crate::foreground::session;
@@ -27,6 +27,8 @@ pub struct Attach {
 
 /// `attach`.
 pub fn attach(store: &Store, args: &Attach) -> Result<ExitCode> {
+    let keys = args.detach_keys.as_deref().map(flags::detach_keys);
+    let keys = keys.transpose()?;
     let found = common::find(store, &args.container)?;
     if found.state.status == Status::Paused {
         return Err(Error::user("a paused container says nothing")
@@ -39,7 +41,7 @@ pub fn attach(store: &Store, args: &Attach) -> Result<ExitCode> {
         output: true,
         errors: true,
     };
-    let options = session::options(&config, attached, args.sig_proxy, None);
+    let options = session::options(&config, attached, args.sig_proxy, keys.as_deref());
     Request::Attach(attached, session::own_size()).send(&connection)?;
     Ok(start::shown(session::attend(&connection, &options)?))
 }

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::{common, kill};
-use crate::container::Config;
+use super::{common, flags, kill};
+use crate::container::{Config, Status};
 use crate::error::{Error, Result};
 use crate::foreground::session::{self, Outcome};
 use crate::keeper::{self, Attached};
@@ -46,12 +46,16 @@ pub fn start(store: &Store, args: &Start) -> Result<ExitCode> {
     if !args.attach && !args.interactive {
         return Ok(common::each(&args.containers, |name| {
             let found = common::find(store, name)?;
-            if found.state.status.is_up() {
-                return Ok(());
+            match found.state.status {
+                Status::Paused => return Err(paused(name)),
+                status if status.is_up() => return Ok(()),
+                _ => {}
             }
             quietly(store, &found.entry)
         }));
     }
+    let keys = args.detach_keys.as_deref().map(flags::detach_keys);
+    let keys = keys.transpose()?;
     let [name] = args.containers.as_slice() else {
         return Err(Error::user("only one container can be attached to"));
     };
@@ -67,7 +71,7 @@ pub fn start(store: &Store, args: &Start) -> Result<ExitCode> {
         errors: true,
     };
     let lock = lock(&found.entry)?;
-    let options = session::options(&config, attached, true, None);
+    let options = session::options(&config, attached, true, keys.as_deref());
     foreground(store, found.entry, lock, &config, &options, false)
 }
 
@@ -79,6 +83,12 @@ pub fn restart(store: &Store, args: &Restart) -> Result<ExitCode> {
         kill::end(store, &found, number, args.time)?;
         quietly(store, &found.entry)
     }))
+}
+
+/// Frozen is not ended.
+fn paused(name: &str) -> Error {
+    Error::user(format!("container {name} is paused"))
+        .hint(format!("`rcon unpause {name}` lets it go on"))
 }
 
 /// Starts one that nobody looks at.

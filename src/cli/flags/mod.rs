@@ -16,7 +16,7 @@ pub mod request;
 mod testing;
 pub mod typed;
 
-pub use request::{Attach, ExecRequest, Request, Resolve, Source, Surroundings};
+pub use request::{Attach, ExecRequest, Request, Resolve, Source, Surroundings, detach_keys};
 pub use typed::{Create, Exec, Pull, Run};
 
 use clap::error::ContextKind;

@@ -225,7 +225,8 @@ impl Run {
     }
 }
 
-fn detach_keys(text: &str) -> Result<Vec<u8>> {
+/// What to type to leave, as `--detach-keys` says it.
+pub fn detach_keys(text: &str) -> Result<Vec<u8>> {
     keys::parse(text).map_err(|e| e.context("--detach-keys"))
 }
 

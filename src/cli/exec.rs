@@ -110,6 +110,7 @@ fn run(found: &Found, container: OwnedFd, spec: &Spec, wanted: &Wanted) -> Resul
         (None, None)
     };
     let explain = explain(wanted)?;
+    let own_errors = fd::duplicate(fd::standard(2))?;
     quieten(wanted)?;
     let held = run::launch(Launch {
         plan: &plan,
@@ -119,7 +120,10 @@ fn run(found: &Found, container: OwnedFd, spec: &Spec, wanted: &Wanted) -> Resul
         container: Some(container),
         preserve_fds: 0,
         explain,
-    })?;
+    });
+    // What is to be said about it is still for whoever typed the command.
+    fd::place(&own_errors, 2)?;
+    let held = held?;
     for warning in &held.warnings {
         eprintln!("rcon: warning: {warning}");
     }

@@ -133,7 +133,10 @@ fn of_containers(places: Places, command: Container) -> Result<ExitCode> {
     ) {
         crate::run::protect_own_binary()?;
     }
-    let store = &Store::open(places.root, places.run_root)?;
+    // With `run`, all other codes are the program's.
+    let runs = matches!(command, Container::Run(_) | Container::Create(_));
+    let store = &Store::open(places.root, places.run_root)
+        .map_err(|e| if runs { e.exit(125) } else { e })?;
     store.sweep()?;
     match command {
         Container::Run(args) => run::run(store, &args),

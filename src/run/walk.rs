@@ -363,7 +363,7 @@ impl Walk<'_> {
             return Error::internal("nobody looked for the program").into();
         };
         let e = process::exec(&ready.path, &ready.args, &ready.env);
-        StepError::NotRunnable(program::explain_exec(&args[0], &e))
+        StepError::NotRunnable(program::explain_exec(&args[0], &ready.path, &e))
     }
 
     /// Makes the next process. The child does not return from here: it walks

@@ -32,7 +32,7 @@ fn variables_directory_and_user() {
                 "1000\n1000 50\n/home/user",
             ),
             (&["-u", "12:34"], "id -u; id -G", "12\n34"),
-            (&["-u", "user", "--group-add", "tty"], "id -G", "1000 50 5"),
+            (&["-u", "user", "--group-add", "tty"], "id -G", "1000 5 50"),
         ],
     );
     let line = place.run(&["--rm", "--entrypoint", "echo"], &["one", "two"]);
@@ -329,7 +329,7 @@ fn processes_of_the_host_and_of_another() {
     assert_eq!(
         place.prints(
             &["--pid", "container:other"],
-            "pgrep -f 'sleep 4242' | head -1"
+            "ps | grep '[s]leep 4242' | awk '{print $1}'"
         ),
         "1"
     );

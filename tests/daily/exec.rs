@@ -16,7 +16,7 @@ fn the_exit_code_and_both_streams() {
         .code(7);
     assert_eq!((out.stdout.as_str(), out.stderr.as_str()), ("o\n", "e\n"));
     place
-        .rcon(&["exec", "box", "sh", "-c", "kill -9 $$"])
+        .rcon(&["exec", "box", "sh", "-c", "sh -c 'kill -9 $$'; exit $?"])
         .output()
         .code(137);
     place

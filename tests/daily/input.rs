@@ -111,7 +111,7 @@ fn the_input_ends_when_the_one_who_typed_is_gone() {
         c.stdin(Stdio::piped());
     });
     let running = call.spawn();
-    eventually("it is up", || place.kept().len() == 1);
+    eventually("it is there", || place.exists("reader"));
     place.becomes("reader", "running");
     running.signal(Signal::SIGKILL);
     let over = place.dir_of("reader").join("fs/upper/over");

@@ -189,6 +189,11 @@ impl Place {
         fs::canonicalize(&link).unwrap_or_else(|e| panic!("{}: {e}", link.display()))
     }
 
+    /// Whether there is a container of that name.
+    pub fn exists(&self, name: &str) -> bool {
+        self.store().join("names").join(name).exists()
+    }
+
     /// What is recorded of a container.
     #[track_caller]
     pub fn state(&self, name: &str) -> Value {
@@ -234,9 +239,8 @@ impl Place {
     /// Nothing of any container is on the machine.
     #[track_caller]
     pub fn assert_empty(&self) {
-        if !becomes_true(SETTLE, || self.left().is_empty()) {
-            panic!("left behind: {:#?}", self.left());
-        }
+        let empty = becomes_true(SETTLE, || self.left().is_empty());
+        assert!(empty, "left behind: {:#?}", self.left());
     }
 
     /// All ids that were ever given out here.

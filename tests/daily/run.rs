@@ -23,7 +23,7 @@ fn the_exit_code_is_the_programs() {
         place.sh(&[], &format!("exit {code}")).output().code(code);
     }
     for (signal, code) in [("KILL", 137), ("TERM", 143), ("SEGV", 139)] {
-        let inner = format!("sh -c 'kill -{signal} $$'");
+        let inner = format!("sh -c 'kill -{signal} $$'; exit $?");
         place.sh(&[], &inner).output().code(code);
     }
     place.assert_empty();

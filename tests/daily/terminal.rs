@@ -186,7 +186,10 @@ fn a_full_screen_program() {
     let Some(place) = Place::new() else { return };
     let mut p = person(&place, &["--rm"], &["vi", "/tmp/new"]);
     p.terminal.wait_for("/tmp/new");
-    p.terminal.type_in("ihello\x1b:q!\r");
+    p.terminal.type_in("ihello\x1b");
+    // Together they would be one key with Alt.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    p.terminal.type_in(":q!\r");
     p.running.wait().ok();
     let mut q = person(&place, &["--rm"], &["top"]);
     q.terminal.wait_for("COMMAND");

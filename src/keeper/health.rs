@@ -28,6 +28,7 @@ pub(super) struct Checks {
 
 #[derive(Debug)]
 struct Running {
+    pid: i32,
     pidfd: OwnedFd,
     output: Option<OwnedFd>,
     said: Vec<u8>,
@@ -74,9 +75,18 @@ impl Checks {
     pub(super) fn cease(&mut self) {
         self.next = None;
         if let Some(running) = self.running.take() {
-            let _ = fd::pidfd_send_signal(&running.pidfd, libc::SIGKILL);
-            let _ = process::wait(&running.pidfd);
+            running.kill();
         }
+    }
+}
+
+impl Running {
+    /// Ends it and what it has started. It leads a session of its own, and its
+    /// number is nobody else's until we have waited for it.
+    fn kill(&self) {
+        let _ = process::kill(-self.pid, libc::SIGKILL);
+        let _ = fd::pidfd_send_signal(&self.pidfd, libc::SIGKILL);
+        let _ = process::wait(&self.pidfd);
     }
 }
 
@@ -102,8 +112,7 @@ impl Keeper {
         let now = Instant::now();
         if let Some(running) = &self.checks.running {
             if running.deadline <= now {
-                let _ = fd::pidfd_send_signal(&running.pidfd, libc::SIGKILL);
-                let _ = process::wait(&running.pidfd);
+                running.kill();
                 let text = format!("Health check exceeded timeout ({:?})", check.timeout);
                 self.conclude(&check, -1, Some(text));
             } else if let Ok(Some(exit)) = process::try_wait(&running.pidfd) {
@@ -178,8 +187,9 @@ impl Keeper {
             explain: None,
         });
         streams::forget_own()?;
-        let (_, pidfd) = held?.release()?;
+        let (pid, pidfd) = held?.release()?;
         Ok(Running {
+            pid,
             pidfd,
             output: Some(output),
             said: Vec::new(),

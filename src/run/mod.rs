@@ -8,6 +8,7 @@
 mod advice;
 mod channel;
 mod devices;
+mod foreign;
 mod hooks;
 mod launch;
 mod listener;

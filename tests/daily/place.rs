@@ -239,9 +239,8 @@ impl Place {
     /// Nothing of any container is on the machine.
     #[track_caller]
     pub fn assert_empty(&self) {
-        if !becomes_true(SETTLE, || self.left().is_empty()) {
-            panic!("left behind: {:#?}", self.left());
-        }
+        let empty = becomes_true(SETTLE, || self.left().is_empty());
+        assert!(empty, "left behind: {:#?}", self.left());
     }
 
     /// All ids that were ever given out here.

@@ -60,9 +60,12 @@ pub fn start(store: &Store, args: &Start) -> Result<ExitCode> {
         return Err(Error::user("only one container can be attached to"));
     };
     let found = common::find(store, name)?;
+    let running = || {
+        Error::user(format!("container {name} is running already"))
+            .hint(format!("`rcon attach {name}` shows what it says"))
+    };
     if found.state.status.is_up() {
-        return Err(Error::user(format!("container {name} is running already"))
-            .hint(format!("`rcon attach {name}` shows what it says")));
+        return Err(running());
     }
     let config = found.entry.config()?;
     let attached = Attached {
@@ -70,7 +73,7 @@ pub fn start(store: &Store, args: &Start) -> Result<ExitCode> {
         output: true,
         errors: true,
     };
-    let lock = lock(&found.entry)?;
+    let lock = common::lock(&found.entry)?.ok_or_else(running)?;
     let options = session::options(&config, attached, true, keys.as_deref());
     foreground(store, found.entry, lock, &config, &options, false)
 }
@@ -93,18 +96,10 @@ fn paused(name: &str) -> Error {
 
 /// Starts one that nobody looks at.
 fn quietly(store: &Store, entry: &Entry) -> Result<()> {
-    let lock = lock(entry)?;
-    background(store, entry.clone(), lock, false)
-}
-
-/// The lock of a container that is to be started.
-fn lock(entry: &Entry) -> Result<Lock> {
-    entry.try_lock()?.ok_or_else(|| {
-        Error::user(format!(
-            "container {} is just being started or removed",
-            entry.id().short()
-        ))
-    })
+    match common::lock(entry)? {
+        Some(lock) => background(store, entry.clone(), lock, false),
+        None => Ok(()),
+    }
 }
 
 /// Starts a container and leaves it to its keeper.

@@ -45,5 +45,6 @@ pub fn attach(store: &Store, args: &Attach) -> Result<ExitCode> {
     let request = Request::Attach(attached, session::own_size());
     let sent = request.send(&connection);
     sent.map_err(|_| common::not_running(&found))?;
-    Ok(start::shown(session::attend(&connection, &options)?))
+    let outcome = session::attend(&connection, &options)?;
+    start::shown(store, &found.entry, outcome)
 }

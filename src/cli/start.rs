@@ -1,6 +1,7 @@
 //! `start` and `restart`.
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use super::{common, flags, kill};
 use crate::container::{Config, Status};
@@ -134,15 +135,33 @@ pub fn foreground(
         },
         explain,
     };
+    let entry = start.entry.clone();
     let connection = keeper::start(store, start)?;
     session::started(&connection)?;
-    Ok(shown(session::attend(&connection, options)?))
+    shown(store, &entry, session::attend(&connection, options)?)
 }
 
 /// How a session ended, as this command's end.
-pub fn shown(outcome: Outcome) -> ExitCode {
+pub fn shown(store: &Store, entry: &Entry, outcome: Outcome) -> Result<ExitCode> {
     match outcome {
-        Outcome::Exit(code) => common::exit_code(code),
-        Outcome::Detached => ExitCode::SUCCESS,
+        Outcome::Exit(code) => Ok(common::exit_code(code)),
+        Outcome::Detached => Ok(ExitCode::SUCCESS),
+        Outcome::Silence => after_silence(store, entry),
     }
+}
+
+/// A keeper says nothing to whom it has not let in before the end, and nothing
+/// when it is killed; which of them it was, is on record.
+fn after_silence(store: &Store, entry: &Entry) -> Result<ExitCode> {
+    let until = Instant::now() + common::PATIENCE;
+    while let Ok(state) = keeper::truth(store, entry) {
+        if !state.status.is_up() && state.error.is_empty() {
+            return Ok(common::exit_code(state.exit_code));
+        }
+        if !state.status.is_up() || Instant::now() > until {
+            break;
+        }
+        std::thread::sleep(common::PAUSE);
+    }
+    Err(Error::environment("the container's keeper was killed").exit(137))
 }

@@ -42,6 +42,9 @@ pub fn attach(store: &Store, args: &Attach) -> Result<ExitCode> {
         errors: true,
     };
     let options = session::options(&config, attached, args.sig_proxy, keys.as_deref());
-    Request::Attach(attached, session::own_size()).send(&connection)?;
-    Ok(start::shown(session::attend(&connection, &options)?))
+    let request = Request::Attach(attached, session::own_size());
+    let sent = request.send(&connection);
+    sent.map_err(|_| common::not_running(&found))?;
+    let outcome = session::attend(&connection, &options)?;
+    start::shown(store, &found.entry, outcome)
 }

@@ -2,11 +2,17 @@
 
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use crate::container::State;
 use crate::error::{Error, Result};
 use crate::keeper::{self, Reply, Request};
-use crate::store::{Entry, Store};
+use crate::store::{Entry, Lock, Store};
+
+/// How long somebody else may take to start or end a container.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two looks whether it is done.
+pub const PAUSE: Duration = Duration::from_millis(2);
 
 /// A container, and what became of it.
 pub struct Found {
@@ -39,10 +45,33 @@ pub fn each(wanted: &[String], mut act: impl FnMut(&str) -> Result<()>) -> ExitC
     code
 }
 
+/// The lock of a container that is not up; `None` if it has come up meanwhile.
+/// A keeper notes the end an instant before it gives the lock back, and
+/// somebody else may be starting the container just now.
+pub fn lock(entry: &Entry) -> Result<Option<Lock>> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(lock) = entry.try_lock()? {
+            return Ok(Some(lock));
+        }
+        if entry.recorded().is_ok_and(|state| state.status.is_up()) {
+            return Ok(None);
+        }
+        if Instant::now() > until {
+            return Err(Error::user(format!(
+                "container {} is just being started or removed",
+                entry.id().short()
+            )));
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
 /// Asks a container's keeper to do something, and waits until it is done.
 pub fn ask(found: &Found, request: &Request) -> Result<()> {
     let connection = connect(found)?;
-    request.send(&connection)?;
+    // A keeper that is about to end neither listens nor answers.
+    request.send(&connection).map_err(|_| not_running(found))?;
     match Reply::receive(&connection)? {
         Some(Reply::Refused(why)) => Err(Error::told(why)),
         Some(Reply::Done) => Ok(()),

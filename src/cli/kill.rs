@@ -1,6 +1,7 @@
 //! `kill`, `stop`, `pause`, `unpause`: what is said to a running container.
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use super::common::{self, Found};
 use crate::error::{Error, Result};
@@ -94,20 +95,26 @@ pub fn end(store: &Store, found: &Found, signal: Option<i32>, time: Option<i64>)
         .checked_mul(1000)
         .filter(|ms| *ms >= 0)
         .unwrap_or(-1);
-    if let Ok(connection) = keeper::connect(&found.entry) {
-        Request::Stop(number, ms).send(&connection)?;
-        if common::wait_for_exit(&connection)?.is_some() {
-            return Ok(());
-        }
+    if let Ok(connection) = keeper::connect(&found.entry)
+        && Request::Stop(number, ms).send(&connection).is_ok()
+        && common::wait_for_exit(&connection)?.is_some()
+    {
+        return Ok(());
     }
     // The keeper ended meanwhile: by itself, or killed, and then what it left
-    // is taken away now.
-    match keeper::truth(store, &found.entry) {
-        Ok(state) if state.status.is_up() => Err(Error::environment(
-            "the container was started again meanwhile",
-        )),
-        Ok(_) => Ok(()),
-        Err(_) if !found.entry.exists() => Ok(()),
-        Err(e) => Err(e),
+    // is taken away now. Its lock comes free an instant after its connections.
+    let until = Instant::now() + common::PATIENCE;
+    loop {
+        match keeper::truth(store, &found.entry) {
+            Ok(state) if !state.status.is_up() => return Ok(()),
+            Err(_) if !found.entry.exists() => return Ok(()),
+            Err(e) => return Err(e),
+            Ok(_) if Instant::now() > until => {
+                return Err(Error::environment(
+                    "the container was started again meanwhile",
+                ));
+            }
+            Ok(_) => std::thread::sleep(common::PAUSE),
+        }
     }
 }

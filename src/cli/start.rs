@@ -1,6 +1,7 @@
 //! `start` and `restart`.
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use super::{common, flags, kill};
 use crate::container::{Config, Status};
@@ -60,9 +61,12 @@ pub fn start(store: &Store, args: &Start) -> Result<ExitCode> {
         return Err(Error::user("only one container can be attached to"));
     };
     let found = common::find(store, name)?;
+    let running = || {
+        Error::user(format!("container {name} is running already"))
+            .hint(format!("`rcon attach {name}` shows what it says"))
+    };
     if found.state.status.is_up() {
-        return Err(Error::user(format!("container {name} is running already"))
-            .hint(format!("`rcon attach {name}` shows what it says")));
+        return Err(running());
     }
     let config = found.entry.config()?;
     let attached = Attached {
@@ -70,7 +74,7 @@ pub fn start(store: &Store, args: &Start) -> Result<ExitCode> {
         output: true,
         errors: true,
     };
-    let lock = lock(&found.entry)?;
+    let lock = common::lock(&found.entry)?.ok_or_else(running)?;
     let options = session::options(&config, attached, true, keys.as_deref());
     foreground(store, found.entry, lock, &config, &options, false)
 }
@@ -95,18 +99,10 @@ fn paused(name: &str) -> Error {
 
 /// Starts one that nobody looks at.
 fn quietly(store: &Store, entry: &Entry) -> Result<()> {
-    let lock = lock(entry)?;
-    background(store, entry.clone(), lock, false)
-}
-
-/// The lock of a container that is to be started.
-fn lock(entry: &Entry) -> Result<Lock> {
-    entry.try_lock()?.ok_or_else(|| {
-        Error::user(format!(
-            "container {} is just being started or removed",
-            entry.id().short()
-        ))
-    })
+    match common::lock(entry)? {
+        Some(lock) => background(store, entry.clone(), lock, false),
+        None => Ok(()),
+    }
 }
 
 /// Starts a container and leaves it to its keeper.
@@ -141,15 +137,33 @@ pub fn foreground(
         },
         explain,
     };
+    let entry = start.entry.clone();
     let connection = keeper::start(store, start)?;
     session::started(&connection)?;
-    Ok(shown(session::attend(&connection, options)?))
+    shown(store, &entry, session::attend(&connection, options)?)
 }
 
 /// How a session ended, as this command's end.
-pub fn shown(outcome: Outcome) -> ExitCode {
+pub fn shown(store: &Store, entry: &Entry, outcome: Outcome) -> Result<ExitCode> {
     match outcome {
-        Outcome::Exit(code) => common::exit_code(code),
-        Outcome::Detached => ExitCode::SUCCESS,
+        Outcome::Exit(code) => Ok(common::exit_code(code)),
+        Outcome::Detached => Ok(ExitCode::SUCCESS),
+        Outcome::Silence => after_silence(store, entry),
     }
+}
+
+/// A keeper says nothing to whom it has not let in before the end, and nothing
+/// when it is killed; which of them it was, is on record.
+fn after_silence(store: &Store, entry: &Entry) -> Result<ExitCode> {
+    let until = Instant::now() + common::PATIENCE;
+    while let Ok(state) = keeper::truth(store, entry) {
+        if !state.status.is_up() && state.error.is_empty() {
+            return Ok(common::exit_code(state.exit_code));
+        }
+        if !state.status.is_up() || Instant::now() > until {
+            break;
+        }
+        std::thread::sleep(common::PAUSE);
+    }
+    Err(Error::environment("the container's keeper was killed").exit(137))
 }

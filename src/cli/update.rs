@@ -68,15 +68,14 @@ pub fn update(store: &Store, args: &Update) -> Result<ExitCode> {
     Ok(common::each(&args.containers, |name| {
         let found = common::find(store, name)?;
         let wanted = args.applied(found.entry.config()?);
-        if found.state.status.is_up() {
-            let json = serde_json::to_vec(&wanted).map_err(|e| Error::internal(e.to_string()))?;
-            return common::ask(&found, &Request::Update(json));
+        if !found.state.status.is_up()
+            && let Some(_lock) = common::lock(&found.entry)?
+        {
+            return keeper::update_stopped(&found.entry, wanted);
         }
-        let _lock = found
-            .entry
-            .try_lock()?
-            .ok_or_else(|| Error::user("the container is just being started or removed"))?;
-        keeper::update_stopped(&found.entry, wanted)
+        let json = serde_json::to_vec(&wanted).map_err(|e| Error::internal(e.to_string()))?;
+        let found = common::find(store, name)?;
+        common::ask(&found, &Request::Update(json))
     }))
 }
 

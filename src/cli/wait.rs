@@ -31,15 +31,19 @@ pub fn wait(store: &Store, args: &Wait) -> ExitCode {
 }
 
 fn end_of(store: &Store, name: &str) -> Result<i32> {
-    let found = common::find(store, name)?;
-    if !found.state.status.is_up() {
-        return Ok(found.state.exit_code);
-    }
-    if let Ok(connection) = keeper::connect(&found.entry) {
-        Request::Wait.send(&connection)?;
-        if let Some(code) = common::wait_for_exit(&connection)? {
+    loop {
+        let found = common::find(store, name)?;
+        if !found.state.status.is_up() {
+            return Ok(found.state.exit_code);
+        }
+        if let Ok(connection) = keeper::connect(&found.entry)
+            && Request::Wait.send(&connection).is_ok()
+            && let Some(code) = common::wait_for_exit(&connection)?
+        {
             return Ok(code);
         }
+        // The keeper does not listen any more: in an instant it gives back the
+        // lock, or the kernel does for it.
+        std::thread::sleep(common::PAUSE);
     }
-    Ok(keeper::truth(store, &found.entry)?.exit_code)
 }

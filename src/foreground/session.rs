@@ -50,6 +50,8 @@ pub enum Outcome {
     Exit(i32),
     /// The person has left.
     Detached,
+    /// The keeper is gone without a word.
+    Silence,
 }
 
 /// The size of the terminal this command is typed in.
@@ -162,9 +164,7 @@ impl Session<'_> {
             Some(Reply::Failed(failure)) => {
                 return Err(Error::told(failure.text).exit(failure.code));
             }
-            None => {
-                return Err(Error::environment("the container's keeper was killed").exit(137));
-            }
+            None => return Ok(Some(Outcome::Silence)),
         }
         Ok(None)
     }

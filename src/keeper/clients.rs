@@ -38,6 +38,8 @@ impl Client {
 pub(super) struct Clients {
     all: BTreeMap<u64, Client>,
     next: u64,
+    /// Somebody was attached to the program's input.
+    spoken: bool,
     dir: PathBuf,
     buf: Vec<u8>,
 }
@@ -49,8 +51,8 @@ pub(super) enum Heard {
     Said(Request),
     /// Nothing now.
     Nothing,
-    /// It is gone; with what it was attached to.
-    Gone(Streams),
+    /// It is gone.
+    Gone,
 }
 
 impl Clients {
@@ -60,6 +62,7 @@ impl Clients {
         Self {
             all: BTreeMap::new(),
             next: first,
+            spoken: false,
             dir: dir.to_owned(),
             buf: vec![0; LONGEST],
         }
@@ -104,22 +107,23 @@ impl Clients {
             Ok(n) if n > 0 => match Request::decode(&self.buf[..n]) {
                 Some(request) => Heard::Said(request),
                 // Nobody who speaks nonsense is one of ours.
-                None => Heard::Gone(self.remove(number)),
+                None => self.remove(number),
             },
-            Ok(_) | Err(_) => Heard::Gone(self.remove(number)),
+            Ok(_) | Err(_) => self.remove(number),
         }
     }
 
     /// Lets a connection go.
-    pub(super) fn remove(&mut self, number: u64) -> Streams {
-        let gone = self.all.remove(&number);
-        gone.map(|c| c.streams).unwrap_or_default()
+    fn remove(&mut self, number: u64) -> Heard {
+        self.all.remove(&number);
+        Heard::Gone
     }
 
     /// From now on it sees and speaks.
     pub(super) fn attach(&mut self, number: u64, streams: Streams) {
         if let Some(client) = self.all.get_mut(&number) {
             client.streams = streams;
+            self.spoken |= streams.input;
         }
     }
 
@@ -142,9 +146,9 @@ impl Clients {
         !self.all.values().any(|c| c.looks_at(stream))
     }
 
-    /// Whether anybody speaks to the program.
-    pub(super) fn anybody_speaks(&self) -> bool {
-        self.all.values().any(|c| c.streams.input)
+    /// Whether all who spoke to the program are gone, however they went.
+    pub(super) fn have_spoken(&self) -> bool {
+        self.spoken && !self.all.values().any(|c| c.streams.input)
     }
 
     /// Tells one.

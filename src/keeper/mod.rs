@@ -124,6 +124,9 @@ impl Keeper {
     fn new(store: &Store, start: Start, starter: &OwnedFd) -> Result<Self> {
         let config = start.entry.config()?;
         let mut state = start.entry.recorded()?;
+        // The lock is ours: a keeper that is still on record was killed, maybe
+        // just now, and cgroups that we find would count as somebody else's.
+        ending::take_away(&mut state);
         state = State {
             boot: ending::boot_id(),
             keeper: std::process::id() as i32,

@@ -17,6 +17,8 @@ use crate::sys::{SysResult, socket};
 
 /// So much is kept in memory.
 const IN_MEMORY: usize = 256 * 1024;
+/// So much where no file can be written, as on a full disk.
+const IN_NEED: usize = 16 << 20;
 /// So much in a file; who is that far behind has gone for good.
 const IN_FILE: u64 = 4 << 30;
 
@@ -26,6 +28,9 @@ pub(super) struct Outbox {
     queue: VecDeque<Vec<u8>>,
     queued: usize,
     spill: Option<Spill>,
+    /// Behind what is in the file, because that could not take it.
+    late: VecDeque<Vec<u8>>,
+    late_size: usize,
     dir: PathBuf,
 }
 
@@ -43,13 +48,15 @@ impl Outbox {
             queue: VecDeque::new(),
             queued: 0,
             spill: None,
+            late: VecDeque::new(),
+            late_size: 0,
             dir: dir.to_owned(),
         }
     }
 
     /// Whether everything has been taken.
     pub(super) fn is_empty(&self) -> bool {
-        self.queue.is_empty() && self.spill.is_none()
+        self.queue.is_empty() && self.spill.is_none() && self.late.is_empty()
     }
 
     /// Sends `message`, or keeps it behind those that wait. An error means
@@ -58,12 +65,21 @@ impl Outbox {
         if self.is_empty() && send(&socket, message)? {
             return Ok(());
         }
-        if self.spill.is_none() && self.queued + message.len() <= IN_MEMORY {
+        if self.spill.is_none() && self.late.is_empty() && self.queued + message.len() <= IN_MEMORY
+        {
             self.queued += message.len();
             self.queue.push_back(message.to_vec());
             return Ok(());
         }
-        self.spill(message)
+        if self.late.is_empty() && self.spill(message).is_ok() {
+            return Ok(());
+        }
+        if self.late_size + message.len() > IN_NEED {
+            return Err(io::Error::other("too far behind"));
+        }
+        self.late_size += message.len();
+        self.late.push_back(message.to_vec());
+        Ok(())
     }
 
     /// Sends what waits, as far as there is room.
@@ -92,18 +108,26 @@ impl Outbox {
 
     /// Fetches from the file what memory has room for; whether there was any.
     fn refill(&mut self) -> io::Result<bool> {
-        let Some(spill) = &mut self.spill else {
-            return Ok(false);
-        };
         while self.queued < IN_MEMORY {
-            let Some(message) = spill.read()? else {
-                self.spill = None;
+            let Some(message) = self.next_kept()? else {
                 break;
             };
             self.queued += message.len();
             self.queue.push_back(message);
         }
         Ok(!self.queue.is_empty())
+    }
+
+    fn next_kept(&mut self) -> io::Result<Option<Vec<u8>>> {
+        if let Some(spill) = &mut self.spill {
+            if let Some(message) = spill.read()? {
+                return Ok(Some(message));
+            }
+            self.spill = None;
+        }
+        let late = self.late.pop_front();
+        self.late_size -= late.as_ref().map_or(0, Vec::len);
+        Ok(late)
     }
 }
 
@@ -183,6 +207,25 @@ mod tests {
         }
         outbox.flush(&ours).unwrap();
         assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn without_room_for_a_file_memory_does_for_a_while() {
+        let (ours, theirs) = socket::message_pair().unwrap();
+        let mut outbox = Outbox::new(Path::new("/no/such/directory"));
+        let count = 1500;
+        for n in 0..count {
+            outbox.push(&ours, &message(n)).unwrap();
+        }
+        let mut buf = vec![0; 8192];
+        for n in 0..count {
+            outbox.flush(&ours).unwrap();
+            let (len, _) = socket::receive(&theirs, &mut buf).unwrap();
+            assert_eq!(buf[..len], message(n), "message {n}");
+        }
+        assert!(outbox.is_empty());
+        let far = (0..50_000).find(|n| outbox.push(&ours, &message(*n)).is_err());
+        assert!(far.is_some(), "there is no bound");
     }
 
     #[test]

@@ -61,6 +61,9 @@ impl Keeper {
 
     /// One round: waits until something is ready, and deals with it.
     fn serve(&mut self, until: Option<Instant>) {
+        if self.config.program.stdin_once && self.clients.have_spoken() {
+            self.streams.end_input();
+        }
         let ready = self.wait(until);
         for (source, flags) in ready {
             self.attend_to(source, flags);
@@ -223,13 +226,7 @@ impl Keeper {
     fn hear(&mut self, number: u64) {
         match self.clients.hear(number) {
             Heard::Said(request) => self.answer(number, request),
-            Heard::Nothing => {}
-            Heard::Gone(streams) => {
-                let last = streams.input && !self.clients.anybody_speaks();
-                if last && self.config.program.stdin_once {
-                    self.streams.end_input();
-                }
-            }
+            Heard::Nothing | Heard::Gone => {}
         }
     }
 

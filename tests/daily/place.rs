@@ -303,7 +303,9 @@ impl Place {
         );
         found.extend(self.processes().iter().map(|p| describe(*p)));
         for part in ["containers", "names", "run"] {
-            let names = names_in(&self.store().join(part));
+            let mut names = names_in(&self.store().join(part));
+            // What happened stays to be read.
+            names.retain(|name| !name.starts_with("events.jsonl"));
             found.extend(names.iter().map(|n| format!("{part}/{n}")));
         }
         found

@@ -15,7 +15,8 @@ fn it_is_where_one_says() {
     let global = ["--root", &root, "--run-root", &run];
     place.rcon(&global).args(line).output().ok();
     assert_eq!(names_in(&place.path("elsewhere/names")), ["box"]);
-    assert_eq!(names_in(&place.path("sockets")).len(), 1);
+    let sockets = names_in(&place.path("sockets"));
+    assert_eq!(sockets.iter().filter(|n| n.len() == 64).count(), 1);
     assert!(
         !place.store().exists(),
         "the flag comes before the variable"

@@ -13,6 +13,7 @@ mod common;
 mod exec;
 mod kill;
 mod logs;
+pub mod progress;
 mod rm;
 mod run;
 mod start;

@@ -14,7 +14,7 @@
 //! checked as the bytes come in, and passwords go nowhere but where
 //! `auth/realm.rs` says.
 
-pub mod auth;
+mod auth;
 mod config;
 mod failure;
 mod http;
@@ -28,6 +28,7 @@ mod retry;
 mod session;
 mod url;
 
+pub use auth::{Credentials, Kept};
 pub use config::{Config, Patience, Registry};
 pub use manifest::{
     Content, DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Document, LARGEST_CONFIG, Manifest,
@@ -41,7 +42,7 @@ pub use session::Source;
 
 use std::sync::Arc;
 
-use auth::{Auth, Credentials, Kept, Purpose};
+use auth::{Auth, Purpose};
 use failure::What;
 use retry::{Attempts, Failed};
 use session::{Call, Session, Upload};

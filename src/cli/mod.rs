@@ -20,6 +20,7 @@ mod kill;
 mod listing;
 mod logs;
 mod port;
+pub mod progress;
 mod ps;
 mod rm;
 mod run;

@@ -195,7 +195,12 @@ fn without_privileges() {
     };
     place.run(&["--rm"], &["true"]).output().ok();
     let binary = place.text_path("rcon");
-    fs::copy(env!("CARGO_BIN_EXE_rcon"), &binary).unwrap();
+    // By another process: a file that a fork of ours still has open for writing
+    // cannot be executed.
+    let copied = Command::new("cp")
+        .args([env!("CARGO_BIN_EXE_rcon"), &binary])
+        .status();
+    assert!(copied.is_ok_and(|s| s.success()));
     let mut command = Command::new("setpriv");
     command.args([
         "--reuid=1000",

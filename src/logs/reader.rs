@@ -145,27 +145,59 @@ impl Reader {
     }
 }
 
-/// All files, the oldest first. A rename while they are opened would show one
-/// twice or not at all; then it is done again.
+/// So often is looked again while files change their names.
+const TRIES: u32 = 200;
+
+/// All files, the oldest first. While their writer renames them one after the
+/// other, a look could miss one or see it twice; so it counts only if a second
+/// look finds the same. What a killed writer has left, a gap or no newest file,
+/// stays as it is and is read so.
 fn open_all(dir: &Path) -> io::Result<Vec<File>> {
-    loop {
-        let newest = match File::open(dir.join(FILE)) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            newest => newest?,
-        };
-        let mut files = vec![newest];
-        for n in 1.. {
-            match File::open(dir.join(format!("{FILE}.{n}"))) {
-                Err(e) if e.kind() == io::ErrorKind::NotFound => break,
-                file => files.push(file?),
+    let mut last = Vec::new();
+    for _ in 0..TRIES {
+        let names = list(dir)?;
+        let opened: io::Result<Vec<File>> =
+            names.iter().map(|(_, path, _)| File::open(path)).collect();
+        match opened {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(e),
+            Ok(files) => {
+                let inodes = files.iter().map(|f| f.metadata().map(|m| m.ino()));
+                let inodes = inodes.collect::<io::Result<Vec<u64>>>()?;
+                let same = names.iter().map(|(.., ino)| *ino).eq(inodes);
+                last = files;
+                if same && list(dir)? == names {
+                    return Ok(last);
+                }
             }
         }
-        let now = std::fs::metadata(dir.join(FILE)).map(|m| m.ino());
-        if now.is_ok_and(|ino| files[0].metadata().is_ok_and(|m| m.ino() == ino)) {
-            files.reverse();
-            return Ok(files);
+        std::thread::sleep(std::time::Duration::from_micros(100));
+    }
+    Ok(last)
+}
+
+/// The files there are, with their inodes: the highest number, which is the
+/// oldest, first.
+fn list(dir: &Path) -> io::Result<Vec<(u32, PathBuf, u64)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let rest = name.to_str().and_then(|name| name.strip_prefix(FILE));
+        let number = match rest {
+            Some("") => Some(0),
+            Some(rest) => rest.strip_prefix('.').and_then(|n| n.parse().ok()),
+            None => None,
+        };
+        let meta = std::fs::symlink_metadata(entry.path());
+        if let (Some(number), Ok(meta)) = (number, meta)
+            && meta.is_file()
+        {
+            found.push((number, entry.path(), meta.ino()));
         }
     }
+    found.sort_by_key(|(number, ..)| std::cmp::Reverse(*number));
+    Ok(found)
 }
 
 /// Moves to where the last `lines` lines begin, reading from the end.

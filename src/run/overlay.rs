@@ -110,14 +110,15 @@ fn mount_in_private(overlay: &Overlay) -> SysResult<OwnedFd> {
 fn options(overlay: &Overlay, held: &mut Vec<OwnedFd>) -> SysResult<String> {
     let layers = overlay.layers.iter().map(|path| short(path, held));
     let layers: Vec<String> = layers.collect::<SysResult<_>>()?;
-    let mut options = format!("lowerdir={}", layers.join(":"));
+    let mut options = vec![format!("lowerdir={}", layers.join(":"))];
     if let Some(changes) = &overlay.changes {
         let (upper, work) = (short(&changes.upper, held)?, short(&changes.work, held)?);
-        options += &format!(",upperdir={upper},workdir={work}");
+        options.push(format!("upperdir={upper},workdir={work}"));
         if changes.volatile {
-            options += ",volatile";
+            options.push("volatile".to_owned());
         }
     }
+    let options = options.join(",");
     if options.len() < LONGEST_OPTIONS {
         return Ok(options);
     }

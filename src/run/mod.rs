@@ -26,6 +26,6 @@ mod walk;
 pub use channel::{Failure, FailureKind};
 pub use hooks::{State, run as run_hook};
 pub use launch::{Held, Launch, launch, release_over};
-pub use overlay::mount as mount_overlay;
+pub use overlay::{mount as mount_overlay, mount_at_once as mount_overlay_at_once};
 pub use protect::protect_own_binary;
 pub use walk::Explain;

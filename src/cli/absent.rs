@@ -1,7 +1,7 @@
 //! What the command line knows and rcon cannot do yet: refused, so that nobody
 //! believes to have it.
 
-use crate::container::{Config, MountKind, NetworkMode};
+use crate::container::{Config, MountKind};
 use crate::error::{Error, Result};
 
 /// Refuses what would otherwise be passed over.
@@ -11,19 +11,6 @@ pub fn refuse(config: &Config) -> Result<()> {
         return Err(absent(
             "-p: ports cannot be published yet",
             "--network host shares the host's ports",
-        ));
-    }
-    if let NetworkMode::Named(names) = &network.mode {
-        let names = names.join(", ");
-        return Err(absent(
-            &format!("--network {names}: there are no networks of one's own yet"),
-            "none, host and container:NAME are there",
-        ));
-    }
-    if network.ip.is_some() || network.ip6.is_some() || network.mac.is_some() {
-        return Err(absent(
-            "--ip, --ip6, --mac-address: addresses cannot be chosen yet",
-            "the network of a container has only a loopback device",
         ));
     }
     for mount in &config.mounts {

@@ -6,6 +6,7 @@ use super::{common, kill};
 use crate::container::Status;
 use crate::error::{Error, Result};
 use crate::keeper;
+use crate::network::store::Networks;
 use crate::store::{Entry, Store};
 
 /// Remove containers
@@ -36,6 +37,7 @@ pub fn rename(store: &Store, args: &Rename) -> Result<ExitCode> {
     let entry = store.find(&args.container)?;
     let old = entry.name()?;
     store.rename(&entry, &args.name)?;
+    Networks(store).rename(entry.id(), &args.name)?;
     keeper::note(
         store,
         &entry,
@@ -74,7 +76,7 @@ pub fn remove(store: &Store, entry: &Entry, force: bool) -> Result<()> {
     }
     match entry.lock() {
         Ok(lock) => {
-            keeper::clear_away(entry);
+            keeper::clear_away(store, entry);
             if let Ok(config) = entry.config() {
                 keeper::note(store, entry, &config, "destroy", &[]);
             }

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Id;
 
+/// The name of the network everybody is in who does not say otherwise.
+const DEFAULT: &str = "bridge";
+
 /// `--network` and what belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -37,6 +40,55 @@ pub struct Network {
     pub aliases: Vec<String>,
     /// The same four for networks behind the first, by the network's name.
     pub further: BTreeMap<String, Endpoint>,
+}
+
+impl Network {
+    /// Brings it into one more network.
+    pub fn join(&mut self, name: &str, endpoint: Endpoint) {
+        let mut names = self.names();
+        names.push(name.to_owned());
+        if names.len() == 1 {
+            self.set_first(endpoint);
+        } else {
+            self.further.insert(name.to_owned(), endpoint);
+        }
+        self.mode = NetworkMode::Named(names);
+    }
+
+    /// Takes it out of a network. Where that was the first, the next one is
+    /// the first now.
+    pub fn leave(&mut self, name: &str) {
+        let mut names = self.names();
+        let Some(at) = names.iter().position(|n| n == name) else {
+            return;
+        };
+        names.remove(at);
+        self.further.remove(name);
+        if at == 0 {
+            let next = names.first().and_then(|n| self.further.remove(n));
+            self.set_first(next.unwrap_or_default());
+        }
+        self.mode = match names.as_slice() {
+            [] => NetworkMode::None,
+            _ => NetworkMode::Named(names),
+        };
+    }
+
+    /// The networks it is in, by name; the first is the one with the way out.
+    pub fn names(&self) -> Vec<String> {
+        match &self.mode {
+            NetworkMode::Default => vec![DEFAULT.to_owned()],
+            NetworkMode::Named(names) => names.clone(),
+            NetworkMode::None | NetworkMode::Host | NetworkMode::Container(_) => Vec::new(),
+        }
+    }
+
+    fn set_first(&mut self, endpoint: Endpoint) {
+        self.ip = endpoint.ip;
+        self.ip6 = endpoint.ip6;
+        self.mac = endpoint.mac;
+        self.aliases = endpoint.aliases;
+    }
 }
 
 /// How a container is known in one of its networks.
@@ -102,4 +154,42 @@ pub struct Port {
     pub container_port: u16,
     /// Over what.
     pub protocol: Protocol,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known_as(alias: &str) -> Endpoint {
+        Endpoint {
+            aliases: vec![alias.to_owned()],
+            ..Endpoint::default()
+        }
+    }
+
+    #[test]
+    fn networks_are_joined_and_left_in_any_order() {
+        let mut n = Network::default();
+        n.aliases = vec!["first".to_owned()];
+        n.join("a", known_as("second"));
+        n.join("b", known_as("third"));
+        assert_eq!(n.names(), ["bridge", "a", "b"]);
+        assert_eq!(n.further["b"], known_as("third"));
+        n.leave("nowhere");
+        n.leave("bridge");
+        assert_eq!(
+            (n.names(), &n.aliases[..]),
+            (
+                vec!["a".to_owned(), "b".to_owned()],
+                &["second".to_owned()][..]
+            )
+        );
+        assert!(!n.further.contains_key("a"));
+        n.leave("b");
+        n.leave("a");
+        assert_eq!((&n.mode, n.further.len()), (&NetworkMode::None, 0));
+        assert!(n.aliases.is_empty());
+        n.join("c", known_as("again"));
+        assert_eq!((n.names(), n.aliases.len()), (vec!["c".to_owned()], 1));
+    }
 }

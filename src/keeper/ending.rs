@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 use crate::cgroup::ops::{self, Cgroup};
 use crate::container::{Restart, State, Status, Timestamp};
 use crate::error::Result;
+use crate::network::store::Networks;
 use crate::store::{Entry, Lock, Store};
 use crate::sys::process::Exit;
 
@@ -116,6 +117,8 @@ fn settle(store: &Store, entry: &Entry, lock: Lock) -> Result<State> {
         state.cgroups = None;
     }
     take_away(&mut state);
+    Networks(store).forget_everywhere(entry.id());
+    state.network = serde_json::Value::Null;
     if state.status.is_up() {
         state.status = Status::Exited;
     }
@@ -137,7 +140,8 @@ fn settle(store: &Store, entry: &Entry, lock: Lock) -> Result<State> {
 
 /// Takes away what may be left of a container's processes, whatever its record
 /// says. Its lock is ours.
-pub fn clear_away(entry: &Entry) {
+pub fn clear_away(store: &Store, entry: &Entry) {
+    Networks(store).forget_everywhere(entry.id());
     let recorded = entry.recorded().ok().and_then(|state| state.cgroups);
     let Some(paths) = recorded else { return };
     let mut state = State {

@@ -16,7 +16,14 @@ use crate::sys::fd;
 impl Keeper {
     /// Starts the program, for the first time or once more.
     pub(super) fn begin(&mut self) -> Result<()> {
-        let prepared = prepare::prepare(&self.store, &self.entry, &self.config, self.size)?;
+        self.enter_networks()?;
+        let prepared = prepare::prepare(
+            &self.store,
+            &self.entry,
+            &self.config,
+            self.size,
+            self.connections(),
+        )?;
         let wanted = Wanted {
             terminal: self.config.program.tty,
             input: self.config.program.open_stdin,
@@ -49,7 +56,7 @@ impl Keeper {
         streams::forget_own()?;
         let held = held.inspect_err(|_| take_away(&mut self.state))?;
         self.streams.take_terminal(self.size)?;
-        self.warnings.clone_from(&held.warnings);
+        self.warnings.extend(held.warnings.iter().cloned());
         self.state.pid = held.pid;
         self.state.pid_start = start_time(held.pid).map_or(0, |(ticks, _)| ticks);
         self.state.cgroups = Some(held.cgroups.clone());

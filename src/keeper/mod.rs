@@ -15,6 +15,7 @@ mod ending;
 mod health;
 mod life;
 mod log;
+mod network;
 mod outbox;
 mod prepare;
 mod protocol;
@@ -24,6 +25,7 @@ mod streams;
 mod update;
 
 pub use ending::{clear_away, truth};
+pub use network::{Wish, check_own_network};
 pub use protocol::{Failure, Reply, Request, Size, Stream, Streams as Attached};
 pub use update::update_stopped;
 
@@ -34,6 +36,7 @@ use std::time::Duration;
 use crate::container::{Config, State, Status};
 use crate::error::{Context, Result};
 use crate::events;
+use crate::network::connection::Connection;
 use crate::store::{Entry, Lock, Store};
 use crate::sys::process::{self, Exit, Forked};
 use crate::sys::{fd, identity, socket};
@@ -58,6 +61,8 @@ struct Keeper {
     pause: Duration,
     explain: bool,
     warnings: Vec<String>,
+    /// Its networks, from the first start on.
+    connections: Option<Vec<Connection>>,
     /// What is read goes through here.
     buf: Vec<u8>,
 }
@@ -136,6 +141,7 @@ impl Keeper {
             restarts: 0,
             stopped_by_hand: false,
             health: None,
+            network: serde_json::Value::Null,
             ..state
         };
         process::new_session()?;
@@ -165,6 +171,7 @@ impl Keeper {
             pause: Self::first_pause(),
             explain: start.explain,
             warnings: Vec::new(),
+            connections: None,
             buf: Vec::new(),
         })
     }
@@ -229,6 +236,7 @@ impl Keeper {
     /// Writes the last record and gives the lock back; a container that was
     /// only wanted while it ran is removed.
     fn close(&mut self) {
+        self.leave_networks();
         self.state.keeper = 0;
         self.write_state();
         let _ = fs::remove_dir_all(self.entry.run_dir());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use super::root;
 use crate::container::{Config, Id, MountKind, NetworkMode, Sharing};
 use crate::error::{Context, Error, Result};
 use crate::facts::{self, BundleFacts, Facts};
+use crate::network::connection::{self, Connection};
 use crate::network::names;
 use crate::plan::{self, Options, Overlay, Plan};
 use crate::run::State;
@@ -31,10 +33,12 @@ pub(super) fn prepare(
     entry: &Entry,
     config: &Config,
     size: Size,
+    connections: &[Connection],
 ) -> Result<Prepared> {
     let facts = facts::observe()?;
     let (rootfs, overlay) = root::of(store, entry, config)?;
-    let mut spec = spec(store, entry, config, &facts, &rootfs, overlay.as_ref())?;
+    let place = (rootfs.as_path(), overlay.as_ref());
+    let mut spec = spec(store, entry, config, &facts, place, connections)?;
     show_size(&mut spec, size);
     entry.write_spec(&spec)?;
     let bundle = BundleFacts {
@@ -44,6 +48,7 @@ pub(super) fn prepare(
     let options = Options {
         id: entry.id().to_string(),
         die_with_launcher: true,
+        network: connection::wanted(connections)?,
         ..Options::default()
     };
     let plan = plan::container(&spec, &facts, &bundle, &options)?;
@@ -63,8 +68,8 @@ fn spec(
     entry: &Entry,
     config: &Config,
     facts: &Facts,
-    rootfs: &Path,
-    overlay: Option<&Overlay>,
+    (rootfs, overlay): (&Path, Option<&Overlay>),
+    connections: &[Connection],
 ) -> Result<Spec> {
     let view = root::view(rootfs, overlay)?;
     let user = users::resolve(view.as_fd(), &config.program.user, &config.program.groups)?;
@@ -76,7 +81,7 @@ fn spec(
         config,
         name: &name,
         rootfs,
-        files: &write_files(entry, config, &host.hostname)?,
+        files: &write_files(entry, config, &host.hostname, connections)?,
         user: &user,
         namespaces: &namespaces,
         volumes: &volumes(config)?,
@@ -115,30 +120,40 @@ fn show_size(spec: &mut Spec, (rows, columns): Size) {
     }
 }
 
-/// The files by which programs find names, unless the container shares the
-/// host's network and with it the host's files.
-fn write_files(entry: &Entry, config: &Config, host: &str) -> Result<Files> {
-    let network = &config.network;
-    let shares = matches!(network.mode, NetworkMode::Host);
-    let name = match config.program.hostname.as_str() {
+/// What the container calls itself.
+pub(super) fn hostname(config: &Config, host: &str) -> String {
+    let shares = matches!(config.network.mode, NetworkMode::Host);
+    match config.program.hostname.as_str() {
         "" if config.isolation.uts == Sharing::Host || shares => host.to_owned(),
         "" => config.id.short().to_owned(),
         name => name.to_owned(),
-    };
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let resolv_conf = names::resolv_conf(&read("/etc/resolv.conf"), network, !shares);
+    }
+}
+
+/// The files by which programs find names, unless the container shares the
+/// host's network and with it the host's files.
+fn write_files(
+    entry: &Entry,
+    config: &Config,
+    host: &str,
+    connections: &[Connection],
+) -> Result<Files> {
+    let network = &config.network;
+    let shares = matches!(network.mode, NetworkMode::Host);
+    let name = hostname(config, host);
+    let resolv_conf = names::resolv_conf(&names::of_host(), network, !shares);
     let hosts = if shares {
         let extra = names::hosts(network, &[], None);
         let extra = extra.lines().skip(6);
-        let all: Vec<String> = read("/etc/hosts")
+        let all: Vec<String> = fs::read_to_string("/etc/hosts")
+            .unwrap_or_default()
             .lines()
             .map(str::to_owned)
             .chain(extra.map(str::to_owned))
             .collect();
         all.join("\n") + "\n"
     } else {
-        let own = ("127.0.0.1".parse().ok()).map(|a| (a, vec![name.clone()]));
-        names::hosts(network, own.as_slice(), None)
+        own_hosts(config, &name, connections)
     };
     let file = |name: &str, text: &str| entry.write_file(name, text);
     Ok(Files {
@@ -146,6 +161,19 @@ fn write_files(entry: &Entry, config: &Config, host: &str) -> Result<Files> {
         hosts: Some(file("hosts", &hosts)?),
         resolv_conf: Some(file("resolv.conf", &resolv_conf)?),
     })
+}
+
+/// `/etc/hosts` of a container with a network of its own. Without an address
+/// there it is on its loopback.
+pub(super) fn own_hosts(config: &Config, name: &str, connections: &[Connection]) -> String {
+    let domain = &config.program.domainname;
+    let full = (!domain.is_empty()).then(|| format!("{name}.{domain}"));
+    let own_names: Vec<String> = full.into_iter().chain([name.to_owned()]).collect();
+    let (mut own, gateway) = connection::hosts(connections, &own_names);
+    if own.is_empty() {
+        own.push((Ipv4Addr::LOCALHOST.into(), own_names));
+    }
+    names::hosts(&config.network, &own, gateway)
 }
 
 /// The namespaces of other containers that this one shares.

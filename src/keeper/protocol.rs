@@ -79,6 +79,10 @@ pub enum Request {
     Unpause,
     /// Hold other limits from now on: a [`crate::container::Config`] as JSON.
     Update(Vec<u8>),
+    /// Connect it to a network: a [`super::Wish`].
+    Connect(Vec<u8>),
+    /// Take it out of a network, by its name or id.
+    Disconnect(String),
     /// Wants to know how it ends.
     Wait,
     /// Whoever this client shows that stream to does not look any more.
@@ -131,6 +135,8 @@ impl Request {
             Request::Unpause => vec![9],
             Request::Update(json) => with(10, json),
             Request::Wait => vec![11],
+            Request::Connect(json) => with(14, json),
+            Request::Disconnect(name) => with(15, name.as_bytes()),
             Request::Close(Stream::Out) => vec![12],
             Request::Close(Stream::Err) => vec![13],
         }
@@ -164,6 +170,8 @@ impl Request {
             11 => Request::Wait,
             12 => Request::Close(Stream::Out),
             13 => Request::Close(Stream::Err),
+            14 => Request::Connect(rest.to_vec()),
+            15 => Request::Disconnect(String::from_utf8(rest.to_vec()).ok()?),
             _ => return None,
         })
     }
@@ -274,6 +282,8 @@ mod tests {
             Request::Pause,
             Request::Unpause,
             Request::Update(b"{}".to_vec()),
+            Request::Connect(b"{}".to_vec()),
+            Request::Disconnect("net".to_owned()),
             Request::Wait,
             Request::Close(Stream::Out),
             Request::Close(Stream::Err),

@@ -259,6 +259,8 @@ impl Keeper {
             Request::Pause => self.freeze(true),
             Request::Unpause => self.freeze(false),
             Request::Update(json) => self.update(&json),
+            Request::Connect(json) => self.connect(&json),
+            Request::Disconnect(network) => self.disconnect(&network),
         };
         let reply = match done {
             Ok(()) => Reply::Done,

@@ -1,6 +1,30 @@
-//! What a container sees of networks.
+//! Networks: what connects containers with each other and with the world.
 //!
-//! So far the files that name things: the bridges themselves come with
-//! published ports.
+//! ```text
+//!   container            this machine                      the world
+//!   +---------+          +------------------------------+
+//!   |    eth0 |==pair====| rv…  bridge rc-…   172.17.0.1 |
+//!   +---------+          |        |                     |
+//!   +---------+          |        +-- table rcon-… -----|--> masqueraded
+//!   |    eth0 |==pair====| rv…                          |
+//!   +---------+          +------------------------------+
+//! ```
+//!
+//! [`record`] is what is kept of a network and of those in it, [`store`] keeps
+//! it; [`design`] and [`subnets`] work out what it is to be. [`connection`] is a container in its
+//! networks; it comes to [`wanted`], which is data that a plan can hold, and
+//! [`bridge`] and [`interface`] make that come true, in the words of
+//! [`netlink`]. [`names`] writes the files by which programs find names.
+//! Nothing here starts a process or knows of images.
 
+pub mod bridge;
+pub mod cidr;
+pub mod connection;
+pub mod design;
+pub mod interface;
 pub mod names;
+pub mod netlink;
+pub mod record;
+pub mod store;
+pub mod subnets;
+pub mod wanted;

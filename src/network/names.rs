@@ -4,6 +4,7 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
+use super::cidr::Cidr;
 use crate::container::Network;
 
 /// What every machine knows of itself.
@@ -73,6 +74,42 @@ pub fn resolv_conf(host: &str, network: &Network, own_namespace: bool) -> String
     text
 }
 
+/// Where a host that answers look-ups itself writes down whom it asks.
+const BEHIND_STUB: &str = "/run/systemd/resolve/resolv.conf";
+
+/// The host's `/etc/resolv.conf`; where that leads to a server on the host's
+/// own loopback only, the one which that asks.
+pub fn of_host() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let text = read("/etc/resolv.conf");
+    let servers = servers(&text);
+    if servers.is_empty() || servers.iter().any(|s| !s.is_loopback()) {
+        return text;
+    }
+    match read(BEHIND_STUB) {
+        behind if behind.is_empty() => text,
+        behind => behind,
+    }
+}
+
+fn servers(text: &str) -> Vec<IpAddr> {
+    let words = text
+        .lines()
+        .map(|l| l.split_whitespace().collect::<Vec<_>>());
+    let server = |words: Vec<&str>| match words[..] {
+        ["nameserver", address, ..] => address.split('%').next()?.parse().ok(),
+        _ => None,
+    };
+    words.filter_map(server).collect()
+}
+
+/// The name servers of this machine: a network with their addresses would
+/// hide them.
+pub fn servers_of_host() -> Vec<Cidr> {
+    let all = servers(&of_host()).into_iter();
+    all.filter(|a| !a.is_loopback()).map(Cidr::host).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +124,12 @@ mod tests {
                     search example.org lan\noptions edns0 trust-ad\n";
         assert_eq!(text, want);
         assert!(resolv_conf(HOST, &Network::default(), false).contains("127.0.0.53"));
+    }
+
+    #[test]
+    fn servers_are_found_among_other_lines() {
+        let found: Vec<String> = servers(HOST).iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["127.0.0.53", "192.0.2.1", "fe80::1"]);
     }
 
     #[test]

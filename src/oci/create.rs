@@ -220,7 +220,7 @@ fn plan_for(spec: &Spec, bundle: &BundleFacts, args: &Create) -> Result<Plan> {
         id: args.id.clone(),
         no_pivot: args.no_pivot,
         no_new_keyring: args.no_new_keyring,
-        die_with_launcher: false,
+        ..Options::default()
     };
     plan::container(spec, &facts::observe()?, bundle, &options)
 }
@@ -343,7 +343,7 @@ pub fn plan(args: &PlanArgs, log: &Log) -> Result<String> {
         id: args.id.clone(),
         no_pivot: args.no_pivot,
         no_new_keyring: false,
-        die_with_launcher: false,
+        ..Options::default()
     };
     let mut plan = plan::container(&spec, &facts::observe()?, &bundle, &options)?;
     plan.warnings.extend(warnings);

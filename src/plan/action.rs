@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::overlay::Overlay;
 use crate::cgroup::limits::Write;
 use crate::cgroup::paths::CgroupPaths;
+use crate::network::wanted::{Bridge, Interface};
 use crate::seccomp::Filter;
 use crate::sys::identity::CapSet;
 use crate::sys::process::SchedAttr;
@@ -48,6 +49,10 @@ pub enum Signal {
     Recorded,
     /// The program may start.
     Start,
+    /// There is a network namespace to put interfaces into.
+    NetworkMade,
+    /// The interfaces are there.
+    Connected,
 }
 
 /// The kinds of namespace.
@@ -295,6 +300,21 @@ pub enum Action {
     },
     /// Switches the loopback interface on.
     RaiseLoopback,
+    /// Makes sure that a network's bridge is there, with its rules.
+    EnsureBridge {
+        /// What it is like.
+        bridge: Bridge,
+    },
+    /// Makes an interface in init's network namespace.
+    MakeInterface {
+        /// Which.
+        interface: Interface,
+    },
+    /// Gives that interface its addresses and switches it on.
+    ArrangeInterface {
+        /// Which.
+        interface: Interface,
+    },
     /// Offsets a clock of the new time namespace.
     SetClockOffset {
         /// `monotonic` or `boottime`.

@@ -18,6 +18,7 @@ pub mod hooks;
 mod joining;
 mod mounts;
 mod namespace;
+mod network;
 pub mod options;
 mod overlay;
 mod process;
@@ -47,6 +48,7 @@ use serde::Serialize;
 use crate::cgroup::paths::CgroupPaths;
 use crate::error::{Error, Result};
 use crate::facts::{BundleFacts, Facts};
+use crate::network::wanted::Wanted;
 
 /// What happens when a step fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -93,6 +95,8 @@ pub struct Options {
     pub no_new_keyring: bool,
     /// The container does not outlive the process that keeps it.
     pub die_with_launcher: bool,
+    /// What it is connected to. The OCI configuration has no place for it.
+    pub network: Wanted,
 }
 
 /// Everything a container's plan is made of, checked and taken apart.

@@ -11,6 +11,7 @@ use super::joining::{
     open_namespaces, start_first_child,
 };
 use super::mounts::{self, Explained};
+use super::network::{await_connection, connect};
 use super::process::Program;
 use super::root::{assemble_root, enter_root, join_sources};
 use super::steps::Steps;
@@ -71,6 +72,7 @@ pub fn container(
     s.or_warn();
     s.init(Action::NewSession, "apart from the caller's terminal, so that nothing typed there or pushed into it crosses over");
     enter_namespaces(&mut s, c);
+    connect(&mut s, c);
     s.init(
         Action::OpenHostProc,
         "what must be written to procfs is written to this one, whatever the image has at /proc",
@@ -90,6 +92,7 @@ pub fn container(
     enter_root(&mut s, c, process, &mounts)?;
 
     // Init, inside the root. From here on power is only given up.
+    await_connection(&mut s, c);
     set_sysctls(&mut s, c)?;
     s.all(Actor::Init, program.resources()?);
     become_program(&mut s, c.namespaces.makes(Namespace::User), &program)?;

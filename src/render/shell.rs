@@ -12,6 +12,7 @@ mod cgroups;
 mod commands;
 mod enter;
 mod mounts;
+mod network;
 mod quote;
 
 use commands::{Shell, Writer};
@@ -232,6 +233,7 @@ const TOOLS: &[&str] = &[
     "mknod",
     "mktemp",
     "mount",
+    "nft",
     "nice",
     "nsenter",
     "prlimit",
@@ -271,6 +273,8 @@ fn header(body: &str, talking: bool) -> String {
             "prepared",
             "assembled",
             "hooks-done",
+            "network-made",
+            "connected",
         ];
         for pipe in pipes.map(|p| format!("\"$run/{p}\"")) {
             if body.contains(&pipe) {

@@ -4,6 +4,7 @@
 //! list of steps as well as in front of an error. It is always one line, and
 //! the values in it cannot speak to a terminal: `values` sees to that.
 
+mod network;
 pub(crate) mod values;
 
 use std::path::PathBuf;
@@ -73,6 +74,9 @@ pub fn action(action: &Action) -> String {
         }
         Action::DenySetgroups => "forbid the new user namespace to change groups".to_owned(),
         Action::RaiseLoopback => "switch on the loopback interface".into(),
+        Action::EnsureBridge { bridge } => network::bridge(bridge),
+        Action::MakeInterface { interface } => network::make(interface),
+        Action::ArrangeInterface { interface } => network::arrange(interface),
         Action::BecomeRoot => "become root of the user namespace".to_owned(),
         Action::HideFromOthers => "hide from ptrace and /proc of other processes".to_owned(),
         Action::CreateCgroup { paths, optional } => {
@@ -286,6 +290,8 @@ fn news(signal: Signal) -> &'static str {
         Signal::Ready => "all is ready but the program",
         Signal::Recorded => "the container is on record",
         Signal::Start => "the program may start",
+        Signal::NetworkMade => "there is a network to connect",
+        Signal::Connected => "the network is connected",
     }
 }
 

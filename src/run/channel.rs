@@ -6,6 +6,8 @@
 //!      |                                |------ clone3 ---------->|
 //!      |<--- Child(pid) + pidfd --------|                         |
 //!      |---- Told(prepared) ------------------------------------->|
+//!      |<--- Told(network-made) ----------------------------------|
+//!      |---- Told(connected) (if init needs to know) ------------>|
 //!      |<--- Told(root-assembled) --------------------------------|
 //!      |---- Told(hooks-done) ----------------------------------->|
 //!      |<--- Listener(fd number) ---------------------------------|
@@ -72,7 +74,7 @@ pub enum FailureKind {
     NotExecutable,
 }
 
-const SIGNALS: [Signal; 7] = [
+const SIGNALS: [Signal; 9] = [
     Signal::Mapped,
     Signal::Prepared,
     Signal::RootAssembled,
@@ -80,6 +82,8 @@ const SIGNALS: [Signal; 7] = [
     Signal::Ready,
     Signal::Recorded,
     Signal::Start,
+    Signal::NetworkMade,
+    Signal::Connected,
 ];
 
 const KINDS: [FailureKind; 3] = [

@@ -12,6 +12,7 @@ use super::walk::{Done, Walk, become_root, missing, run_map_helper};
 use super::{devices, mounting, procfs};
 use crate::cgroup::devices::DeviceList;
 use crate::cgroup::ops::{Cgroup, Permission};
+use crate::network;
 use crate::plan::{Action, Actor, Label, MountFlags, Signal, Slot};
 use crate::sys::{identity, mount, namespace, process};
 
@@ -87,6 +88,19 @@ impl Walk<'_> {
                 mounting::write_file(Path::new(&path), "deny")?;
             }
             Action::RaiseLoopback => namespace::raise_loopback()?,
+            Action::EnsureBridge { bridge } => {
+                for news in network::bridge::ensure(bridge)? {
+                    self.warnings.push(news);
+                }
+            }
+            Action::MakeInterface { interface } => {
+                let namespace = self.network_of_child()?;
+                network::interface::make(namespace, interface)?;
+            }
+            Action::ArrangeInterface { interface } => {
+                let namespace = self.network_of_child()?;
+                network::interface::arrange(namespace, interface)?;
+            }
             Action::BecomeRoot => become_root()?,
             Action::HideFromOthers => {
                 identity::set_dumpable(false)?;

@@ -1,10 +1,11 @@
 //! One process walking along a plan and taking the steps that are its own.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::CString;
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Instant;
 
@@ -16,6 +17,7 @@ use super::program::{self, NotRunnable, as_root};
 use super::{advice, mounting, terminal};
 use crate::cgroup::ops::{Cgroup, Joiner};
 use crate::error::Error;
+use crate::network::interface;
 use crate::plan::{
     Action, Actor, EnterRoot, HookEnv, HookRun, Namespace, OnFailure, Plan, Slot, Step,
 };
@@ -213,6 +215,18 @@ impl Walk<'_> {
     pub(super) fn child_pid(&self) -> SysResult<i32> {
         let none = || SysError::new(Errno::ESRCH, "no process was made yet");
         self.child.as_ref().map(|c| c.pid).ok_or_else(none)
+    }
+
+    /// The network namespace of the process made last.
+    pub(super) fn network_of_child(&mut self) -> SysResult<BorrowedFd<'_>> {
+        let slot = Slot::Namespace(Namespace::Network);
+        if let Entry::Vacant(free) = self.slots.entry(slot) {
+            let child = self.child.as_ref().map(|c| c.pid);
+            let child =
+                child.ok_or_else(|| SysError::new(Errno::ESRCH, "no process was made yet"))?;
+            free.insert(interface::namespace_of(child)?);
+        }
+        Ok(self.slot(slot)?.as_fd())
     }
 
     /// The container's root as this process can reach it now.

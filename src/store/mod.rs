@@ -25,7 +25,7 @@
 //! image is kept beside it; what a container is, is [`crate::container`]'s.
 
 mod entry;
-mod files;
+pub(crate) mod files;
 mod lock;
 mod names;
 mod sweep;

@@ -122,3 +122,19 @@ pub fn raise_loopback() -> SysResult<()> {
     )
     .map(drop)
 }
+
+/// Does something in another network namespace and comes back. A thread that
+/// could not come back would go on in the wrong place: the process ends
+/// instead.
+pub fn inside_network<T>(ns: impl AsFd, act: impl FnOnce() -> T) -> SysResult<T> {
+    let net = libc::CLONE_NEWNET as u64;
+    let own = std::path::Path::new("/proc/thread-self/ns/net");
+    let own = fd::open(own, libc::O_RDONLY)?;
+    setns(ns, net)?;
+    let done = act();
+    if let Err(e) = setns(&own, net) {
+        eprintln!("rcon: error: {e}");
+        super::process::exit_now(255);
+    }
+    Ok(done)
+}

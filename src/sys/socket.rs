@@ -9,7 +9,7 @@ use nix::sys::socket::{
     UnixAddr, accept4, bind, connect, listen, recvmsg, sendmsg, socket, socketpair,
 };
 
-use super::{SysError, SysResult, fd};
+use super::{SysError, SysResult, fd, syscall};
 
 /// Two connected ends that carry whole messages in order.
 pub fn message_pair() -> SysResult<(OwnedFd, OwnedFd)> {
@@ -168,4 +168,41 @@ pub fn receive(sock: impl AsFd, buf: &mut [u8]) -> SysResult<(usize, Option<Owne
         }
     }
     Ok((msg.bytes, passed))
+}
+
+/// A socket to the kernel: `protocol` is `NETLINK_…`. What goes wrong is told
+/// in words where the kernel has any, and requests are not repeated to us.
+pub fn netlink(protocol: i32) -> SysResult<OwnedFd> {
+    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
+    let raw = syscall!(
+        || format!("socket(AF_NETLINK, SOCK_RAW, {protocol})"),
+        libc::SYS_socket,
+        libc::AF_NETLINK,
+        kind,
+        protocol
+    )?;
+    let sock = fd::own(raw);
+    for option in [
+        libc::NETLINK_EXT_ACK,
+        libc::NETLINK_CAP_ACK,
+        libc::NETLINK_GET_STRICT_CHK,
+    ] {
+        // An older kernel without one of them says less, and that is all.
+        let _ = set_option(&sock, libc::SOL_NETLINK, option, 1);
+    }
+    Ok(sock)
+}
+
+fn set_option(sock: &OwnedFd, level: i32, option: i32, value: i32) -> SysResult<()> {
+    let raw = sock.as_raw_fd();
+    syscall!(
+        || format!("setsockopt({}, {level}, {option}, {value})", fd::show(raw)),
+        libc::SYS_setsockopt,
+        raw,
+        level,
+        option,
+        &raw const value,
+        size_of::<i32>()
+    )
+    .map(drop)
 }

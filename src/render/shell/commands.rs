@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::cgroups;
 use super::enter::Enter;
 use super::mounts;
+use super::network;
 use super::quote::{inside, quote, quote_path};
 use crate::cgroup::paths::CgroupPaths;
 use crate::plan::{
@@ -110,6 +111,9 @@ impl<'a> Writer<'a> {
                 Wrap(format!("nsenter --target \"$container\"{}", flags(kinds)))
             }
             Action::RaiseLoopback => Lines(vec!["ip link set lo up".to_owned()]),
+            Action::EnsureBridge { bridge } => Lines(network::bridge(bridge)),
+            Action::MakeInterface { interface } => Lines(network::make(interface)),
+            Action::ArrangeInterface { interface } => Lines(network::arrange(interface)),
             Action::SetClockOffset {
                 clock,
                 seconds,
@@ -384,6 +388,8 @@ fn fifo(signal: Signal) -> Option<&'static str> {
         Signal::Prepared => Some("prepared"),
         Signal::RootAssembled => Some("assembled"),
         Signal::HooksDone => Some("hooks-done"),
+        Signal::NetworkMade => Some("network-made"),
+        Signal::Connected => Some("connected"),
         Signal::Ready | Signal::Recorded | Signal::Start => None,
     }
 }

@@ -1,0 +1,338 @@
+//! From what somebody wants of a network to what is kept of it. Pure.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::cidr::Cidr;
+use super::record::{Driver, Network, Subnet, VERSION};
+use super::{subnets, wanted};
+use crate::container::{Id, Timestamp};
+use crate::error::{Error, Result};
+
+/// A network as it is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// What people will call it.
+    pub name: String,
+    /// `bridge`, `macvlan` or `none`; empty: the first.
+    pub driver: String,
+    /// Its addresses; none: some are chosen.
+    pub subnets: Vec<Cidr>,
+    /// This machine's addresses in them.
+    pub gateways: Vec<IpAddr>,
+    /// From where containers get theirs.
+    pub ranges: Vec<Cidr>,
+    /// Nothing goes in or out.
+    pub internal: bool,
+    /// It has addresses of the newer kind, too.
+    pub ipv6: bool,
+    /// `--opt`.
+    pub options: BTreeMap<String, String>,
+    /// `--label`.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What is to be kept. `device` is what its bridge is called; `taken` is not
+/// to be used again.
+pub fn design(request: Request, id: Id, device: String, taken: &[Cidr]) -> Result<Network> {
+    check_name(&request.name)?;
+    check_reserved(&request.name)?;
+    let driver = driver(&request.driver)?;
+    let (mtu, parent) = options(driver, &request.options)?;
+    let subnets = match driver {
+        Driver::None => no_subnets(&request)?,
+        _ => choose(&request, driver, &id, taken)?,
+    };
+    Ok(Network {
+        version: VERSION,
+        id,
+        name: request.name,
+        created: Timestamp::now(),
+        driver,
+        subnets,
+        internal: request.internal,
+        device: parent.unwrap_or(match driver {
+            Driver::Bridge => device,
+            _ => String::new(),
+        }),
+        mtu,
+        options: request.options,
+        labels: request.labels,
+    })
+}
+
+/// Words that mean something else where a network is named.
+const RESERVED: [&str; 3] = ["host", "none", "default"];
+
+fn check_reserved(name: &str) -> Result<()> {
+    if RESERVED.contains(&name) {
+        return Err(Error::user(format!("a network cannot be called {name}"))
+            .hint("that word has a meaning of its own behind --network"));
+    }
+    Ok(())
+}
+
+/// A name is a word that can stand in a path and on a command line.
+pub fn check_name(name: &str) -> Result<()> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    let starts_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if starts_well && name.len() <= 253 && name.chars().all(fine) {
+        return Ok(());
+    }
+    let short: String = name.chars().take(64).collect();
+    Err(Error::user(format!("invalid network name {short:?}"))
+        .hint("a name has letters, digits, and _ . - which it does not begin with"))
+}
+
+fn driver(word: &str) -> Result<Driver> {
+    match word {
+        "" | "bridge" => Ok(Driver::Bridge),
+        "macvlan" => Ok(Driver::Macvlan),
+        "none" | "null" => Ok(Driver::None),
+        other => Err(Error::user(format!("there is no network driver {other:?}"))
+            .hint("bridge, macvlan and none are there")),
+    }
+}
+
+/// The options that mean something: the largest packet, and whose wire.
+fn options(driver: Driver, given: &BTreeMap<String, String>) -> Result<(u32, Option<String>)> {
+    let (mut mtu, mut parent) = (0, None);
+    for (key, value) in given {
+        match key.as_str() {
+            "mtu" | "com.docker.network.driver.mtu" => mtu = read_mtu(value)?,
+            "parent" if driver == Driver::Macvlan => parent = Some(interface(value)?),
+            "mode" | "macvlan_mode" if driver == Driver::Macvlan => {
+                wanted::macvlan_mode(value).ok_or_else(|| {
+                    Error::user(format!("there is no macvlan mode {value:?}"))
+                        .hint("bridge, private, vepa and passthru are there")
+                })?;
+            }
+            other => {
+                let what = format!("a {} network has no option {other:?}", driver.word());
+                return Err(Error::user(what).hint(match driver {
+                    Driver::Macvlan => "mtu, parent and mode are there",
+                    _ => "mtu is there",
+                }));
+            }
+        }
+    }
+    if driver == Driver::Macvlan && parent.is_none() {
+        return Err(
+            Error::user("a macvlan network shares an interface of this machine")
+                .hint("say which: --opt parent=eth0"),
+        );
+    }
+    Ok((mtu, parent))
+}
+
+fn read_mtu(value: &str) -> Result<u32> {
+    // Below 68 there is no IPv4; above, no interface takes it.
+    let mtu = value.parse().ok().filter(|n| (68..=65_535).contains(n));
+    mtu.ok_or_else(|| Error::user(format!("invalid mtu {value:?}")).hint("as in 1400"))
+}
+
+fn interface(name: &str) -> Result<String> {
+    let fine = |c: char| c.is_ascii_graphic() && c != '/';
+    if !name.is_empty() && name.len() < libc::IFNAMSIZ && name.chars().all(fine) {
+        return Ok(name.to_owned());
+    }
+    Err(Error::user(format!(
+        "{name:?} is not the name of an interface"
+    )))
+}
+
+fn no_subnets(request: &Request) -> Result<Vec<Subnet>> {
+    let asked = !request.subnets.is_empty() || request.ipv6 || !request.gateways.is_empty();
+    if asked {
+        return Err(Error::user("a network of driver none has no addresses"));
+    }
+    Ok(Vec::new())
+}
+
+fn choose(request: &Request, driver: Driver, id: &Id, taken: &[Cidr]) -> Result<Vec<Subnet>> {
+    let mut chosen: Vec<Cidr> = Vec::new();
+    for subnet in &request.subnets {
+        check_subnet(*subnet, driver, &chosen, taken)?;
+        chosen.push(*subnet);
+    }
+    let lacks = |chosen: &[Cidr], v4: bool| !chosen.iter().any(|s| s.address.is_ipv4() == v4);
+    if lacks(&chosen, true) {
+        if driver == Driver::Macvlan {
+            return Err(
+                Error::user("a macvlan network has the addresses of its wire")
+                    .hint("say which: --subnet 192.168.1.0/24"),
+            );
+        }
+        let found = subnets::choose(taken).ok_or_else(|| {
+            Error::environment("no subnet is free on this machine")
+                .hint("choose one with --subnet, or take away networks with rcon network prune")
+        })?;
+        chosen.insert(0, found);
+    }
+    if request.ipv6 && lacks(&chosen, false) {
+        chosen.push(subnets::of_id(id));
+    }
+    chosen.sort_by_key(|s| s.address.is_ipv6());
+    with_gateways(request, &chosen)
+}
+
+fn check_subnet(subnet: Cidr, driver: Driver, chosen: &[Cidr], taken: &[Cidr]) -> Result<()> {
+    let network = subnet.network();
+    if subnet != network {
+        return Err(Error::user(format!("{subnet} is an address in a subnet"))
+            .hint(format!("its subnet is {network}")));
+    }
+    if chosen.iter().any(|c| c.is_like(subnet.address)) {
+        return Err(Error::user(
+            "a network has one subnet of each kind of address, not two",
+        ));
+    }
+    // A wire that is shared has its addresses already.
+    let clash = taken.iter().find(|t| t.overlaps(&subnet));
+    match clash.filter(|_| driver == Driver::Bridge) {
+        Some(other) => Err(Error::user(format!(
+            "subnet {subnet} overlaps {other}, which this machine or another network uses"
+        ))
+        .hint("choose another, or leave out --subnet")),
+        None => Ok(()),
+    }
+}
+
+fn with_gateways(request: &Request, chosen: &[Cidr]) -> Result<Vec<Subnet>> {
+    let nowhere = |what: String| {
+        Err(
+            Error::user(format!("{what} is in none of the network's subnets"))
+                .hint("give the subnet, too, with --subnet"),
+        )
+    };
+    if let Some(gateway) =
+        (request.gateways.iter()).find(|g| !chosen.iter().any(|s| s.contains(**g)))
+    {
+        return nowhere(format!("gateway {gateway}"));
+    }
+    let inside = |s: &Cidr, r: &Cidr| s.contains(r.network().address) && r.prefix >= s.prefix;
+    if let Some(range) = (request.ranges.iter()).find(|r| !chosen.iter().any(|s| inside(s, r))) {
+        return nowhere(format!("range {range}"));
+    }
+    let subnet = |subnet: &Cidr| {
+        let given = request.gateways.iter().find(|g| subnet.contains(**g));
+        Subnet {
+            subnet: *subnet,
+            gateway: given.copied().or_else(|| subnets::first_host(*subnet)),
+            range: request.ranges.iter().copied().find(|r| inside(subnet, r)),
+        }
+    };
+    Ok(chosen.iter().map(subnet).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(name: &str) -> Request {
+        Request {
+            name: name.to_owned(),
+            ..Request::default()
+        }
+    }
+
+    fn made(request: Request) -> Result<Network> {
+        let taken = ["172.17.0.0/16".parse().unwrap()];
+        design(request, Id::random()?, "rc-0".to_owned(), &taken)
+    }
+
+    #[track_caller]
+    fn refused(request: Request, why: &str) {
+        let e = made(request).unwrap_err().to_string();
+        assert!(e.contains(why), "{e}");
+    }
+
+    fn options(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let own = |(k, v): &(&str, &str)| ((*k).to_owned(), (*v).to_owned());
+        pairs.iter().map(own).collect()
+    }
+
+    #[test]
+    fn a_plain_network_gets_the_first_free_subnet() {
+        let n = made(request("one")).unwrap();
+        assert_eq!((n.driver, n.device.as_str()), (Driver::Bridge, "rc-0"));
+        assert_eq!(n.subnets.len(), 1);
+        assert_eq!(n.subnets[0].subnet.to_string(), "172.18.0.0/16");
+        assert_eq!(n.subnets[0].gateway.unwrap().to_string(), "172.18.0.1");
+    }
+
+    #[test]
+    fn both_kinds_of_address() {
+        let mut r = request("six");
+        r.ipv6 = true;
+        let n = made(r.clone()).unwrap();
+        assert_eq!(n.subnets.len(), 2);
+        assert!(n.has_ipv6() && n.subnets[0].subnet.address.is_ipv4());
+        r.subnets = vec!["fd00:9::/64".parse().unwrap()];
+        r.gateways = vec!["fd00:9::9".parse().unwrap()];
+        r.ranges = vec!["fd00:9::8000/113".parse().unwrap()];
+        let n = made(r).unwrap();
+        assert_eq!(n.subnets[1].subnet.to_string(), "fd00:9::/64");
+        assert_eq!(n.subnets[1].gateway.unwrap().to_string(), "fd00:9::9");
+        assert!(n.subnets[1].range.is_some() && n.subnets[0].range.is_none());
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        for name in ["", "a/b", "-a", "..", "host", "none", "default", "a b"] {
+            assert!(made(request(name)).is_err(), "{name:?}");
+        }
+        let subnet = |list: &[&str]| Request {
+            subnets: list.iter().map(|s| s.parse().unwrap()).collect(),
+            ..request("net")
+        };
+        refused(subnet(&["172.17.4.0/24"]), "overlaps 172.17.0.0/16");
+        refused(subnet(&["10.1.2.3/24"]), "its subnet is 10.1.2.0/24");
+        refused(
+            subnet(&["10.1.0.0/24", "10.2.0.0/24"]),
+            "one subnet of each kind",
+        );
+        let mut r = subnet(&["10.1.0.0/24"]);
+        r.gateways = vec!["10.2.0.1".parse().unwrap()];
+        refused(r, "gateway 10.2.0.1 is in none");
+        let mut r = subnet(&["10.1.0.0/24"]);
+        r.ranges = vec!["10.1.0.0/16".parse().unwrap()];
+        refused(r, "range 10.1.0.0/16 is in none");
+        let with = |driver: &str, pairs: &[(&str, &str)]| Request {
+            driver: driver.to_owned(),
+            options: options(pairs),
+            ..request("net")
+        };
+        refused(with("overlay", &[]), "no network driver");
+        refused(with("bridge", &[("colour", "red")]), "no option \"colour\"");
+        refused(with("", &[("mtu", "10")]), "invalid mtu");
+        refused(with("macvlan", &[]), "shares an interface");
+        refused(with("macvlan", &[("parent", "eth0")]), "--subnet");
+        refused(with("macvlan", &[("parent", "e/0")]), "not the name");
+        refused(
+            with("macvlan", &[("parent", "e0"), ("mode", "x")]),
+            "macvlan mode",
+        );
+        let mut r = with("none", &[]);
+        r.ipv6 = true;
+        refused(r, "has no addresses");
+    }
+
+    #[test]
+    fn other_drivers() {
+        let n = made(Request {
+            driver: "macvlan".to_owned(),
+            // What the machine uses is just what it is to have.
+            subnets: vec!["172.17.0.0/16".parse().unwrap()],
+            options: options(&[("parent", "eth0"), ("mtu", "1400")]),
+            ..request("wire")
+        });
+        let n = n.unwrap();
+        assert_eq!((n.device.as_str(), n.mtu), ("eth0", 1400));
+        let n = made(Request {
+            driver: "none".to_owned(),
+            ..request("alone")
+        });
+        assert_eq!(n.unwrap().subnets, []);
+    }
+}

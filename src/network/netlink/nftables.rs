@@ -1,0 +1,400 @@
+//! Packet filters: a table with chains of rules, made as one.
+//!
+//! A rule is a list of expressions that work on registers: one loads something
+//! of the packet, one compares it, and where it does not fit the rule is over;
+//! the last says what becomes of a packet that came so far.
+
+use nix::errno::Errno;
+
+use super::decode::{find, net_number, text};
+use super::message::{self, Message};
+use super::socket::{Socket, Thing};
+use crate::network::cidr::{self, Cidr};
+use crate::sys::SysResult;
+
+const SUBSYSTEM: u16 = 10 << 8;
+const BATCH_BEGIN: u16 = 16;
+const BATCH_END: u16 = 17;
+const NEWTABLE: u16 = SUBSYSTEM;
+const GETTABLE: u16 = SUBSYSTEM | 1;
+const DELTABLE: u16 = SUBSYSTEM | 2;
+const NEWCHAIN: u16 = SUBSYSTEM | 3;
+const GETCHAIN: u16 = SUBSYSTEM | 4;
+const NEWRULE: u16 = SUBSYSTEM | 6;
+
+/// Both kinds of IP at once.
+const INET: u8 = 1;
+const IPV4: u8 = 2;
+const IPV6: u8 = 10;
+
+/// `struct nfgenmsg`.
+const FIXED: usize = 4;
+
+const TABLE_NAME: u16 = 1;
+const TABLE_USERDATA: u16 = 6;
+const CHAIN_TABLE: u16 = 1;
+const CHAIN_NAME: u16 = 3;
+const CHAIN_HOOK: u16 = 4;
+const CHAIN_POLICY: u16 = 5;
+const CHAIN_TYPE: u16 = 7;
+const HOOK_NUMBER: u16 = 1;
+const HOOK_PRIORITY: u16 = 2;
+const RULE_TABLE: u16 = 1;
+const RULE_CHAIN: u16 = 2;
+const RULE_EXPRESSIONS: u16 = 4;
+const ELEMENT: u16 = 1;
+const EXPR_NAME: u16 = 1;
+const EXPR_DATA: u16 = 2;
+const VALUE: u16 = 1;
+const VERDICT: u16 = 2;
+const VERDICT_CODE: u16 = 1;
+
+/// The one register that is needed.
+const REGISTER: u32 = 1;
+/// What nft(8) shows as a table's comment.
+const COMMENT: u8 = 0;
+
+const LONGEST: usize = 250;
+
+/// Where in a packet's way a chain stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hook {
+    /// What goes through this machine, from one interface to another.
+    Forward,
+    /// What leaves it, where its source can still be changed.
+    Postrouting,
+}
+
+/// A chain that packets come to by themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it stands.
+    pub hook: Hook,
+    /// In order.
+    pub rules: Vec<Vec<Expr>>,
+}
+
+/// A table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// Its name.
+    pub name: String,
+    /// What is written on it.
+    pub comment: String,
+    /// Its chains.
+    pub chains: Vec<Chain>,
+}
+
+/// A part of a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expr {
+    /// It came in through an interface of this name. One that ends in `*` is
+    /// a beginning.
+    From(String),
+    /// It came in through another one.
+    NotFrom(String),
+    /// It goes out through an interface of this name.
+    To(String),
+    /// It goes out through another one.
+    NotTo(String),
+    /// Its source is in this network.
+    Source(Cidr),
+    /// It belongs to a conversation that has begun.
+    Established,
+    /// It goes on with this machine's address as its source.
+    Masquerade,
+    /// It may pass.
+    Accept,
+    /// It is dropped.
+    Drop,
+}
+
+fn fixed(family: u8, resource: u16) -> [u8; FIXED] {
+    let resource = resource.to_be_bytes();
+    [family, 0, resource[0], resource[1]]
+}
+
+fn request(kind: u16, flags: u16, family: u8) -> Message {
+    Message::new(kind, flags, &fixed(family, 0))
+}
+
+/// All messages between the two that hold a batch together.
+fn batch(requests: Vec<Message>) -> Vec<Message> {
+    let mark = |kind| Message::new(kind, 0, &fixed(0, SUBSYSTEM >> 8));
+    let mut all = vec![mark(BATCH_BEGIN)];
+    all.extend(requests);
+    all.push(mark(BATCH_END));
+    all
+}
+
+fn new_table(name: &str) -> Message {
+    let mut m = request(NEWTABLE, message::CREATE, INET);
+    m.text(TABLE_NAME, name);
+    m
+}
+
+fn delete_table(name: &str) -> Message {
+    let mut m = request(DELTABLE, 0, INET);
+    m.text(TABLE_NAME, name);
+    m
+}
+
+impl Table {
+    /// What makes it anew, whether or not there is one: made so that it can
+    /// be deleted, deleted so that it is empty, and made.
+    pub fn replace(&self) -> Vec<Message> {
+        let mut with_comment = new_table(&self.name);
+        // The length of a comment is one byte, and its end is a zero.
+        let text = self.comment.as_bytes();
+        let text = [&text[..text.len().min(LONGEST)], &[0]].concat();
+        let data = [&[COMMENT, text.len() as u8][..], &text].concat();
+        with_comment.attribute(TABLE_USERDATA, &data);
+        let mut all = vec![
+            new_table(&self.name),
+            delete_table(&self.name),
+            with_comment,
+        ];
+        for chain in &self.chains {
+            all.push(chain.create(&self.name));
+            all.extend(chain.rules.iter().map(|r| chain.rule(&self.name, r)));
+        }
+        batch(all)
+    }
+}
+
+impl Chain {
+    fn create(&self, table: &str) -> Message {
+        let (kind, number, priority) = match self.hook {
+            Hook::Forward => ("filter", 2, 0),
+            Hook::Postrouting => ("nat", 4, 100),
+        };
+        let mut m = request(NEWCHAIN, message::CREATE, INET);
+        m.text(CHAIN_TABLE, table).text(CHAIN_NAME, self.name);
+        m.nest(CHAIN_HOOK, |m| {
+            m.net_number(HOOK_NUMBER, number);
+            m.net_number(HOOK_PRIORITY, priority);
+        });
+        m.text(CHAIN_TYPE, kind);
+        m
+    }
+
+    fn rule(&self, table: &str, exprs: &[Expr]) -> Message {
+        let mut m = request(NEWRULE, message::CREATE | message::APPEND, INET);
+        m.text(RULE_TABLE, table).text(RULE_CHAIN, self.name);
+        m.nest(RULE_EXPRESSIONS, |m| {
+            for expr in exprs {
+                expr.write(m);
+            }
+        });
+        m
+    }
+}
+
+fn part(m: &mut Message, name: &str, fill: impl FnOnce(&mut Message)) {
+    m.nest(ELEMENT, |m| {
+        m.text(EXPR_NAME, name).nest(EXPR_DATA, fill);
+    });
+}
+
+/// Loads what the kernel knows of a packet.
+fn meta(m: &mut Message, key: i32) {
+    part(m, "meta", |m| {
+        m.net_number(1, REGISTER).net_number(2, key as u32);
+    });
+}
+
+/// Goes on where the register holds `value`, or where it does not.
+fn compare(m: &mut Message, equal: bool, value: &[u8]) {
+    part(m, "cmp", |m| {
+        m.net_number(1, REGISTER).net_number(2, u32::from(!equal));
+        m.nest(3, |m| {
+            m.attribute(VALUE, value);
+        });
+    });
+}
+
+/// Clears all bits that are not in `mask`.
+fn keep(m: &mut Message, mask: &[u8]) {
+    part(m, "bitwise", |m| {
+        m.net_number(1, REGISTER).net_number(2, REGISTER);
+        m.net_number(3, mask.len() as u32);
+        m.nest(4, |m| {
+            m.attribute(VALUE, mask);
+        });
+        m.nest(5, |m| {
+            m.attribute(VALUE, &vec![0; mask.len()]);
+        });
+    });
+}
+
+fn interface(m: &mut Message, key: i32, equal: bool, name: &str) {
+    meta(m, key);
+    match name.strip_suffix('*') {
+        Some(beginning) => compare(m, equal, beginning.as_bytes()),
+        None => {
+            let mut whole = name.as_bytes().to_vec();
+            whole.resize(libc::IFNAMSIZ, 0);
+            compare(m, equal, &whole);
+        }
+    }
+}
+
+fn source(m: &mut Message, net: &Cidr) {
+    // Which kind of IP, and where it has the source address.
+    let (kind, offset) = if net.address.is_ipv4() {
+        (IPV4, 12)
+    } else {
+        (IPV6, 8)
+    };
+    meta(m, libc::NFT_META_NFPROTO);
+    compare(m, true, &[kind]);
+    let network = cidr::octets(net.network().address);
+    part(m, "payload", |m| {
+        m.net_number(1, REGISTER).net_number(2, 1);
+        m.net_number(3, offset);
+        m.net_number(4, network.len() as u32);
+    });
+    keep(m, &cidr::octets(net.mask_address()));
+    compare(m, true, &network);
+}
+
+fn established(m: &mut Message) {
+    const ESTABLISHED_OR_RELATED: u32 = 0x6;
+    part(m, "ct", |m| {
+        m.net_number(1, REGISTER).net_number(2, 0);
+    });
+    keep(m, &ESTABLISHED_OR_RELATED.to_ne_bytes());
+    compare(m, false, &[0; 4]);
+}
+
+fn verdict(m: &mut Message, code: u32) {
+    part(m, "immediate", |m| {
+        m.net_number(1, 0);
+        m.nest(2, |m| {
+            m.nest(VERDICT, |m| {
+                m.net_number(VERDICT_CODE, code);
+            });
+        });
+    });
+}
+
+impl Expr {
+    fn write(&self, m: &mut Message) {
+        match self {
+            Expr::From(name) => interface(m, libc::NFT_META_IIFNAME, true, name),
+            Expr::NotFrom(name) => interface(m, libc::NFT_META_IIFNAME, false, name),
+            Expr::To(name) => interface(m, libc::NFT_META_OIFNAME, true, name),
+            Expr::NotTo(name) => interface(m, libc::NFT_META_OIFNAME, false, name),
+            Expr::Source(net) => source(m, net),
+            Expr::Established => established(m),
+            Expr::Masquerade => part(m, "masq", |_| {}),
+            Expr::Drop => verdict(m, 0),
+            Expr::Accept => verdict(m, 1),
+        }
+    }
+}
+
+/// A chain of somebody's that all packets come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base {
+    /// `ip`, `inet`, …, as nft(8) says it.
+    pub family: &'static str,
+    /// Its table.
+    pub table: String,
+    /// Its name.
+    pub chain: String,
+    /// It stands where packets go through this machine.
+    pub forward: bool,
+    /// What no rule speaks of is dropped.
+    pub drops: bool,
+}
+
+fn family_name(family: u8) -> &'static str {
+    match family {
+        INET => "inet",
+        IPV4 => "ip",
+        IPV6 => "ip6",
+        7 => "bridge",
+        _ => "other",
+    }
+}
+
+fn read_chain(thing: &Thing) -> Option<(Base, bool)> {
+    let attributes = thing.body.get(FIXED..)?;
+    let words = |kind| find(attributes, kind).and_then(text);
+    let hook = find(attributes, CHAIN_HOOK);
+    let number = hook.and_then(|h| find(h, HOOK_NUMBER)).and_then(net_number);
+    let policy = find(attributes, CHAIN_POLICY).and_then(net_number);
+    let base = Base {
+        family: family_name(*thing.body.first()?),
+        table: words(CHAIN_TABLE)?,
+        chain: words(CHAIN_NAME)?,
+        forward: number == Some(2),
+        drops: policy == Some(0),
+    };
+    Some((base, hook.is_some()))
+}
+
+/// A table that is there: its name, and what is written on it.
+fn read_table(thing: &Thing) -> Option<(String, String)> {
+    if thing.kind != NEWTABLE || thing.body.first() != Some(&INET) {
+        return None;
+    }
+    let attributes = thing.body.get(FIXED..)?;
+    let name = find(attributes, TABLE_NAME).and_then(text)?;
+    let data = find(attributes, TABLE_USERDATA).unwrap_or_default();
+    let comment = match data {
+        [COMMENT, length, rest @ ..] => rest.get(..usize::from(*length)).and_then(text),
+        _ => None,
+    };
+    Some((name, comment.unwrap_or_default()))
+}
+
+impl Socket {
+    /// Makes a table, or makes it anew.
+    pub fn replace_table(&mut self, table: &Table) -> SysResult<()> {
+        let what = || format!("NFT_MSG_NEWTABLE inet {:?}", table.name);
+        self.batch(what, table.replace())
+    }
+
+    /// Takes a table away with all that is in it; whether there was one.
+    pub fn delete_table(&mut self, name: &str) -> SysResult<bool> {
+        let what = || format!("NFT_MSG_DELTABLE inet {name:?}");
+        match self.batch(what, batch(vec![delete_table(name)])) {
+            Err(e) if e.errno == Errno::ENOENT => Ok(false),
+            done => done.map(|()| true),
+        }
+    }
+
+    /// Whether there is a table of this name.
+    pub fn has_table(&mut self, name: &str) -> SysResult<bool> {
+        let mut m = request(GETTABLE, 0, INET);
+        m.text(TABLE_NAME, name);
+        match self.get(|| format!("NFT_MSG_GETTABLE inet {name:?}"), &m) {
+            Ok(things) => Ok(!things.is_empty()),
+            Err(e) if e.errno == Errno::ENOENT => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// All tables for both kinds of IP: their names, and what is written on
+    /// them.
+    pub fn tables(&mut self) -> SysResult<Vec<(String, String)>> {
+        let m = request(GETTABLE, message::DUMP, 0);
+        let things = self.get(|| "NFT_MSG_GETTABLE".to_owned(), &m)?;
+        Ok(things.iter().filter_map(read_table).collect())
+    }
+
+    /// All chains that packets come to by themselves, and then the names of
+    /// the others.
+    pub fn chains(&mut self) -> SysResult<(Vec<Base>, Vec<Base>)> {
+        let m = request(GETCHAIN, message::DUMP, 0);
+        let things = self.get(|| "NFT_MSG_GETCHAIN".to_owned(), &m)?;
+        let chains = things.iter().filter_map(read_chain);
+        let (base, others): (Vec<_>, Vec<_>) = chains.partition(|(_, is_base)| *is_base);
+        let plain = |list: Vec<(Base, bool)>| list.into_iter().map(|(base, _)| base).collect();
+        Ok((plain(base), plain(others)))
+    }
+}

@@ -1,0 +1,144 @@
+//! Bridges and interfaces with ip(8) and nft(8).
+
+use std::fmt::Write;
+
+use super::quote::quote;
+use crate::network::bridge::rules;
+use crate::network::netlink::nftables::{Expr, Hook, Table};
+use crate::network::wanted::{Bridge, Interface, Wire};
+
+/// Enters the network namespace of init.
+const INSIDE: &str = "nsenter --net=\"/proc/$init/ns/net\"";
+
+pub(super) fn bridge(bridge: &Bridge) -> Vec<String> {
+    let name = quote(&bridge.name);
+    let mtu = mtu(bridge.mtu);
+    let mac = quote(&bridge.mac);
+    let mut lines = vec![
+        format!(
+            "ip link show dev {name} > /dev/null 2>&1 || \
+             ip link add {name} address {mac}{mtu} type bridge"
+        ),
+        format!("ip link set {name} alias {}", quote(&bridge.mark)),
+    ];
+    let v6 = bridge.addresses.iter().any(|a| a.address.is_ipv6());
+    let (file, value) = if v6 {
+        ("accept_ra", 0)
+    } else {
+        ("disable_ipv6", 1)
+    };
+    lines.push(format!(
+        "echo {value} > /proc/sys/net/ipv6/conf/{name}/{file}"
+    ));
+    for address in &bridge.addresses {
+        lines.push(address_line("ip address replace", *address, &name));
+    }
+    lines.push(format!("ip link set {name} up"));
+    let rules = table(&rules(bridge));
+    lines.push(format!("nft -f - <<'RULES'\n{rules}RULES"));
+    if !bridge.internal {
+        lines.push("echo 1 > /proc/sys/net/ipv4/ip_forward".to_owned());
+    }
+    if v6 && !bridge.internal {
+        lines.push("echo 1 > /proc/sys/net/ipv6/conf/all/forwarding".to_owned());
+    }
+    lines
+}
+
+fn mtu(mtu: u32) -> String {
+    match mtu {
+        0 => String::new(),
+        n => format!(" mtu {n}"),
+    }
+}
+
+fn address_line(command: &str, address: crate::network::cidr::Cidr, name: &str) -> String {
+    let kind = if address.address.is_ipv4() {
+        "broadcast +"
+    } else {
+        "nodad"
+    };
+    format!("{command} {address} {kind} dev {name}")
+}
+
+pub(super) fn make(interface: &Interface) -> Vec<String> {
+    let file = if interface.has_ipv6() {
+        "echo 0 > /proc/sys/net/ipv6/conf/default/accept_ra"
+    } else {
+        "echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6"
+    };
+    let notify = "echo 1 > /proc/sys/net/ipv4/conf/default/arp_notify";
+    let (name, mac) = (quote(&interface.name), quote(&interface.mac));
+    let mtu = mtu(interface.mtu);
+    let link = match &interface.wire {
+        Wire::Bridge { bridge, port } => format!(
+            "ip link add {}{mtu} up master {} type veth peer name {name} address {mac}{mtu} \
+             netns \"$init\"",
+            quote(port),
+            quote(bridge)
+        ),
+        Wire::Macvlan { parent, mode } => format!(
+            "ip link add link {} name {name} address {mac}{mtu} netns \"$init\" \
+             type macvlan mode {}",
+            quote(parent),
+            quote(mode)
+        ),
+    };
+    vec![format!("{INSIDE} sh -c '{file}; {notify}'"), link]
+}
+
+pub(super) fn arrange(interface: &Interface) -> Vec<String> {
+    let name = quote(&interface.name);
+    let add = format!("{INSIDE} ip address add");
+    let mut lines: Vec<String> = interface
+        .addresses
+        .iter()
+        .map(|a| address_line(&add, *a, &name))
+        .collect();
+    lines.push(format!("{INSIDE} ip link set {name} up"));
+    for gateway in &interface.gateways {
+        let kind = if gateway.is_ipv4() { "" } else { " -6" };
+        lines.push(format!("{INSIDE} ip{kind} route add default via {gateway}"));
+    }
+    lines
+}
+
+/// As nft(8) reads it.
+fn table(table: &Table) -> String {
+    let mut out = format!(
+        "table inet {}\ndelete table inet {}\n",
+        table.name, table.name
+    );
+    // A string takes everything.
+    let _ = writeln!(out, "table inet {} {{", table.name);
+    let comment = table.comment.replace('"', "'");
+    let _ = writeln!(out, "  comment \"{comment}\"");
+    for chain in &table.chains {
+        let hook = match chain.hook {
+            Hook::Forward => "type filter hook forward priority filter;",
+            Hook::Postrouting => "type nat hook postrouting priority srcnat;",
+        };
+        let _ = writeln!(out, "  chain {} {{\n    {hook}", chain.name);
+        for rule in &chain.rules {
+            let words: Vec<String> = rule.iter().map(expr).collect();
+            let _ = writeln!(out, "    {}", words.join(" "));
+        }
+        out.push_str("  }\n");
+    }
+    out + "}\n"
+}
+
+fn expr(expr: &Expr) -> String {
+    match expr {
+        Expr::From(name) => format!("iifname \"{name}\""),
+        Expr::NotFrom(name) => format!("iifname != \"{name}\""),
+        Expr::To(name) => format!("oifname \"{name}\""),
+        Expr::NotTo(name) => format!("oifname != \"{name}\""),
+        Expr::Source(net) if net.address.is_ipv4() => format!("ip saddr {net}"),
+        Expr::Source(net) => format!("ip6 saddr {net}"),
+        Expr::Established => "ct state established,related".to_owned(),
+        Expr::Masquerade => "masquerade".to_owned(),
+        Expr::Accept => "accept".to_owned(),
+        Expr::Drop => "drop".to_owned(),
+    }
+}

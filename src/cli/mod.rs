@@ -19,6 +19,7 @@ mod inspect;
 mod kill;
 mod listing;
 mod logs;
+mod network;
 mod port;
 pub mod progress;
 mod ps;
@@ -84,6 +85,11 @@ enum Command {
     System {
         #[command(subcommand)]
         command: system::System,
+    },
+    /// What connects containers with each other and with the world
+    Network {
+        #[command(subcommand)]
+        command: network::Network,
     },
     Version(system::version::Version),
     Completion(completion::Completion),
@@ -173,6 +179,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Some(Command::System { command }) => Store::open(cli.places.root, cli.places.run_root)
             .and_then(|store| system::system(&store, &command)),
+        Some(Command::Network { command }) => {
+            with_store(cli.places, |store| network::network(store, &command))
+        }
         Some(Command::Version(args)) => system::version::version(&args),
         Some(Command::Completion(args)) => completion::completion(&args, Cli::command()),
         Some(Command::Man(args)) => completion::man(&args, Cli::command()),

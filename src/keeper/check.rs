@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use super::{ending, truth};
 use crate::cgroup::ops;
 use crate::error::Result;
+use crate::network::leftovers::{self, Leftover};
+use crate::network::store::Networks;
 use crate::store::{Entry, Store};
 
 /// Something that should not be there.
@@ -31,6 +33,8 @@ enum Remedy {
     Settle(Entry),
     /// Names are swept.
     FreeNames,
+    /// Something of a network's is taken away.
+    Network(Box<Leftover>),
     /// That is for a person to decide.
     Person,
 }
@@ -64,6 +68,11 @@ pub fn check(store: &Store) -> Result<Vec<Finding>> {
     let ids: BTreeSet<&str> = entries.iter().map(|e| e.id().as_str()).collect();
     found.extend(check_run_dirs(store.run_root(), &ids, &entries));
     found.extend(check_cgroups(&ids)?);
+    let networks = leftovers::find(Networks(store))?.into_iter();
+    found.extend(networks.map(|leftover| Finding {
+        what: leftover.what.clone(),
+        remedy: Remedy::Network(Box::new(leftover)),
+    }));
     Ok(found)
 }
 
@@ -79,6 +88,7 @@ pub fn repair(store: &Store, finding: &Finding) -> Result<bool> {
                 return Err(e);
             }
         }
+        Remedy::Network(leftover) => leftovers::take_away(Networks(store), leftover)?,
         Remedy::FreeNames => drop(store.sweep_names()?),
         Remedy::Person => return Ok(false),
     }

@@ -90,11 +90,11 @@ impl Keeper {
             return Err(Error::user(what));
         }
         let taken = |name: &String| {
-            self.connections()
-                .iter()
-                .any(|c| c.endpoint.interface == *name)
+            let mut all = self.connections().iter();
+            all.any(|c| c.endpoint.interface == *name)
         };
-        let free = (0..).map(|n| format!("eth{n}")).find(|name| !taken(name));
+        let most = self.connections().len();
+        let free = (0..=most).map(|n| format!("eth{n}")).find(|n| !taken(n));
         let entered = connection::enter(
             networks,
             &self.who()?,

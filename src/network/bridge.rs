@@ -11,6 +11,7 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use super::cidr::Cidr;
+use super::firewall;
 use super::netlink::link::{self, Link, New};
 use super::netlink::nftables::{Chain, Expr, Hook, Table};
 use super::netlink::{Message, Socket, address};
@@ -28,19 +29,24 @@ pub const DEFAULT: &str = "rcon0";
 pub fn ensure(wanted: &Bridge) -> Result<Vec<String>> {
     let what = || format!("bridge {}", wanted.name);
     let mut socket = Socket::route()?;
+    let mut news = Vec::new();
     match socket.link(&wanted.name)? {
         Some(link) if !is_ours(&link, wanted) => return Err(foreign(&link)),
         Some(link) if link.up => {}
         there => {
             check_room(&mut socket, wanted, there.as_ref()).map_err(|e| e.context(what()))?;
             make(&mut socket, wanted, there.is_some()).context(what)?;
+            if !wanted.internal {
+                news.extend(firewall::in_the_way(&wanted.name));
+            }
         }
     }
     let mut filters = Socket::netfilter()?;
     if !filters.has_table(&wanted.table)? {
         filters.replace_table(&rules(wanted)).context(what)?;
     }
-    forward(wanted)
+    news.extend(forward(wanted)?);
+    Ok(news)
 }
 
 /// Takes away what [`ensure`] made: rules first, so that none is ever left

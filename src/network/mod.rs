@@ -11,17 +11,20 @@
 //! ```
 //!
 //! [`record`] is what is kept of a network and of those in it, [`store`] keeps
-//! it; [`design`] and [`subnets`] work out what it is to be. [`connection`] is a container in its
-//! networks; it comes to [`wanted`], which is data that a plan can hold, and
+//! it; [`design`] and [`subnets`] work out what it is to be. [`connection`] is
+//! a container in its networks; it comes to [`wanted`], which is data that a plan can hold, and
 //! [`bridge`] and [`interface`] make that come true, in the words of
 //! [`netlink`]. [`names`] writes the files by which programs find names.
-//! Nothing here starts a process or knows of images.
+//! [`firewall`] looks at other tools' filters, [`leftovers`] for what should not
+//! be there. Nothing here starts a process or knows of images.
 
 pub mod bridge;
 pub mod cidr;
 pub mod connection;
 pub mod design;
+pub mod firewall;
 pub mod interface;
+pub mod leftovers;
 pub mod names;
 pub mod netlink;
 pub mod record;

@@ -61,17 +61,22 @@ impl Networks<'_> {
     /// What is written on what belongs to a network: whose it is. A name of an
     /// interface's owner has room for 255 bytes.
     pub fn mark(self, id: &Id) -> String {
+        self.mark_of_short(id.short())
+    }
+
+    /// The same, from the beginning of an id.
+    pub fn mark_of_short(self, short: &str) -> String {
         let root = self.0.root().display().to_string();
         let start = root.len().saturating_sub(180);
         let start = (start..=root.len()).find(|n| root.is_char_boundary(*n));
-        format!("rcon {} {}", id.short(), &root[start.unwrap_or(0)..])
+        format!("rcon {short} {}", &root[start.unwrap_or(0)..])
     }
 
-    /// The network that a mark of this store's is of.
-    pub fn marked<'m>(self, mark: &'m str) -> Option<&'m str> {
+    /// The beginning of the id of the network that a mark of this store's is
+    /// of.
+    pub fn marked(self, mark: &str) -> Option<&str> {
         let short = mark.strip_prefix("rcon ")?.get(..12)?;
-        let id = Id::try_from(format!("{short}{}", "0".repeat(52))).ok()?;
-        (self.mark(&id) == mark).then_some(short)
+        (self.mark_of_short(short) == mark).then_some(short)
     }
 
     fn device(self, name: &str, id: &Id) -> String {
@@ -292,6 +297,39 @@ impl Networks<'_> {
         all
     }
 
+    /// Those that are in a network and are up.
+    pub fn present(self, network: &Network) -> Vec<Endpoint> {
+        let mut all = self.endpoints(network);
+        all.retain(|e| self.is_up(&e.container));
+        all
+    }
+
+    /// Those of whom something is noted, and who are not up.
+    pub fn absent(self, network: &Network) -> Vec<Id> {
+        let endpoints = self.endpoints(network).into_iter().map(|e| e.container);
+        let leases = self.leases(network).unwrap_or_default();
+        let holders = leases.into_iter().filter_map(|(_, holder)| holder);
+        let all: BTreeSet<Id> = endpoints.chain(holders).collect();
+        all.into_iter().filter(|id| !self.is_up(id)).collect()
+    }
+
+    /// Takes out of a network whoever is not up.
+    pub fn forget_absent(self, network: &Network, container: &Id) -> Result<()> {
+        let _lock = self.lock(network)?;
+        if !self.is_up(container) {
+            self.forget(network, container);
+        }
+        self.sweep_leases(network)
+    }
+
+    /// Where something is noted of those in a network, whether there is such a
+    /// network or not.
+    pub fn run_dirs(self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.0.run_root().join("networks"));
+        let entries = entries.into_iter().flatten().flatten();
+        entries.map(|e| e.path()).collect()
+    }
+
     /// Those that are in a network, as far as they are up; what others have
     /// left is taken away. The network is locked.
     fn in_use(self, network: &Network) -> Result<Vec<Endpoint>> {
@@ -362,23 +400,20 @@ impl Networks<'_> {
         let mut given = Vec::new();
         for subnet in &network.subnets {
             let wanted = fixed.iter().find(|a| subnet.subnet.contains(**a));
-            let address = match wanted {
-                Some(wanted) => {
-                    if used.contains(wanted) {
-                        self.give_back(network, container, *wanted);
-                        self.sweep_leases(network)?;
-                        used = self.used(network)?;
-                    }
-                    check_fixed(network, subnet, *wanted, &used)?
+            let free = |used: &BTreeSet<IpAddr>| match wanted {
+                Some(wanted) => check_fixed(network, subnet, *wanted, used),
+                None => subnets::free(subnet, used).ok_or_else(|| full(network, subnet)),
+            };
+            let address = if let Ok(address) = free(&used) {
+                address
+            } else {
+                // Maybe it only was somebody's who is gone.
+                if let Some(wanted) = wanted {
+                    self.give_back(network, container, *wanted);
                 }
-                None => match subnets::free(subnet, &used) {
-                    Some(free) => free,
-                    None => {
-                        self.sweep_leases(network)?;
-                        used = self.used(network)?;
-                        subnets::free(subnet, &used).ok_or_else(|| full(network, subnet))?
-                    }
-                },
+                self.sweep_leases(network)?;
+                used = self.used(network)?;
+                free(&used)?
             };
             let link = self.leases_dir(network).join(address.to_string());
             symlink(container.as_str(), &link)
@@ -426,10 +461,10 @@ impl Networks<'_> {
 
     /// Takes a container out of a network: its note, and its addresses.
     pub fn forget(self, network: &Network, container: &Id) {
-        self.forget_in(&self.run(&network.id), container);
+        Self::forget_in(&self.run(&network.id), container);
     }
 
-    fn forget_in(self, run: &Path, container: &Id) {
+    fn forget_in(run: &Path, container: &Id) {
         let note = run.join("endpoints").join(format!("{container}.json"));
         let endpoint = files::read(&note).ok();
         let endpoint = endpoint.and_then(|b| serde_json::from_slice::<Endpoint>(&b).ok());
@@ -445,9 +480,8 @@ impl Networks<'_> {
 
     /// Takes a container out of all networks it is in.
     pub fn forget_everywhere(self, container: &Id) {
-        let entries = fs::read_dir(self.0.run_root().join("networks"));
-        for entry in entries.into_iter().flatten().flatten() {
-            self.forget_in(&entry.path(), container);
+        for dir in self.run_dirs() {
+            Self::forget_in(&dir, container);
         }
     }
 }

@@ -87,7 +87,8 @@ fn places(store: &Store, c: &Listed) -> Places {
     }
 }
 
-fn show(format: &Format, given: bool, found: Vec<Value>) -> Result<String> {
+/// Things as JSON, or as a template says.
+pub fn show(format: &Format, given: bool, found: Vec<Value>) -> Result<String> {
     match format {
         Format::Default if !given => pretty(&Value::Array(found)),
         Format::Default => Err(Error::user("inspect has no table").hint("use json or a template")),

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use crate::cli::listing::{self, Listed};
-use crate::cli::{rm, sizes};
+use crate::cli::{network, rm, sizes};
 use crate::container::{State, Status, Timestamp};
 use crate::error::{Error, Result};
 use crate::format::filter::Filters;
@@ -31,16 +31,24 @@ pub fn containers(store: &Store, args: &Prune) -> Result<ExitCode> {
         "WARNING! This will remove all stopped containers.\nAre you sure you want to continue?";
     agree(args, warning, "container prune")?;
     let (removed, code) = remove_containers(store, &chosen)?;
-    report(&removed, code)
+    report(&removed, "", code)
 }
 
 /// `system prune`.
 pub fn system(store: &Store, args: &Prune) -> Result<ExitCode> {
     let chosen = Chosen::new(&args.filter)?;
-    let warning = "WARNING! This will remove:\n  - all stopped containers\n\nAre you sure you want to continue?";
+    let warning = "WARNING! This will remove:\n  - all stopped containers\n  - all networks that no container names\n\nAre you sure you want to continue?";
     agree(args, warning, "system prune")?;
     let (removed, code) = remove_containers(store, &chosen)?;
-    report(&removed, code)
+    let networks = network::remove_unused(store, |n| {
+        chosen.until.is_none_or(|until| n.created < until) && chosen.filters.labels(&n.labels)
+    })?;
+    let code = if networks.failed {
+        ExitCode::FAILURE
+    } else {
+        code
+    };
+    report(&removed, &networks.text(), code)
 }
 
 fn agree(args: &Prune, question: &str, what: &str) -> Result<()> {
@@ -113,13 +121,13 @@ fn remove_containers(store: &Store, chosen: &Chosen) -> Result<(Removed, ExitCod
     Ok((removed, code))
 }
 
-fn report(removed: &Removed, code: ExitCode) -> Result<ExitCode> {
+fn report(removed: &Removed, more: &str, code: ExitCode) -> Result<ExitCode> {
     let mut text = String::new();
     if !removed.ids.is_empty() {
         text = format!("Deleted Containers:\n{}\n\n", removed.ids.join("\n"));
     }
     let space = size::decimal(removed.bytes);
-    listing::print(&format!("{text}Total reclaimed space: {space}\n"))?;
+    listing::print(&format!("{text}{more}Total reclaimed space: {space}\n"))?;
     Ok(code)
 }
 

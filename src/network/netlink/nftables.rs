@@ -21,6 +21,7 @@ const DELTABLE: u16 = SUBSYSTEM | 2;
 const NEWCHAIN: u16 = SUBSYSTEM | 3;
 const GETCHAIN: u16 = SUBSYSTEM | 4;
 const NEWRULE: u16 = SUBSYSTEM | 6;
+const GETRULE: u16 = SUBSYSTEM | 7;
 
 /// Both kinds of IP at once.
 const INET: u8 = 1;
@@ -231,14 +232,12 @@ fn keep(m: &mut Message, mask: &[u8]) {
 
 fn interface(m: &mut Message, key: i32, equal: bool, name: &str) {
     meta(m, key);
-    match name.strip_suffix('*') {
-        Some(beginning) => compare(m, equal, beginning.as_bytes()),
-        None => {
-            let mut whole = name.as_bytes().to_vec();
-            whole.resize(libc::IFNAMSIZ, 0);
-            compare(m, equal, &whole);
-        }
+    let mut value = name.as_bytes().to_vec();
+    match value.last() {
+        Some(b'*') => value.truncate(value.len() - 1),
+        _ => value.resize(libc::IFNAMSIZ, 0),
     }
+    compare(m, equal, &value);
 }
 
 fn source(m: &mut Message, net: &Cidr) {
@@ -385,6 +384,18 @@ impl Socket {
         let m = request(GETTABLE, message::DUMP, 0);
         let things = self.get(|| "NFT_MSG_GETTABLE".to_owned(), &m)?;
         Ok(things.iter().filter_map(read_table).collect())
+    }
+
+    /// Whether a rule of a table speaks of an interface of this name.
+    pub fn has_rule_naming(&mut self, family: &str, table: &str, name: &str) -> SysResult<bool> {
+        let family = (0..=u8::MAX).find(|f| family_name(*f) == family);
+        let mut m = request(GETRULE, message::DUMP, family.unwrap_or(0));
+        m.text(RULE_TABLE, table);
+        let things = self.get(|| format!("NFT_MSG_GETRULE {table:?}"), &m)?;
+        // In whatever expression: as the whole of a value, or cut to it.
+        let whole = [name.as_bytes(), &[0]].concat();
+        let names = |thing: &Thing| thing.body.windows(whole.len()).any(|w| w == whole);
+        Ok(things.iter().any(names))
     }
 
     /// All chains that packets come to by themselves, and then the names of

@@ -1,0 +1,55 @@
+//! `network`: networks are made, looked at, joined, left and taken away.
+
+mod connect;
+mod create;
+pub mod doctor;
+mod inspect;
+mod ls;
+mod rm;
+
+pub use rm::remove_unused;
+
+use std::process::ExitCode;
+
+use crate::error::Result;
+use crate::store::Store;
+
+/// What stands behind `network`.
+#[derive(Debug, clap::Subcommand)]
+pub enum Network {
+    Connect(connect::Connect),
+    Create(create::Create),
+    Disconnect(connect::Disconnect),
+    Doctor(doctor::Doctor),
+    Inspect(inspect::Inspect),
+    #[command(visible_alias = "list")]
+    Ls(ls::Ls),
+    Prune(rm::Prune),
+    #[command(visible_alias = "remove")]
+    Rm(rm::Rm),
+}
+
+/// `network …`.
+pub fn network(store: &Store, command: &Network) -> Result<ExitCode> {
+    match command {
+        Network::Connect(args) => connect::connect(store, args),
+        Network::Create(args) => create::create(store, args),
+        Network::Disconnect(args) => connect::disconnect(store, args),
+        Network::Doctor(args) => doctor::doctor(store, args),
+        Network::Inspect(args) => inspect::inspect(store, args),
+        Network::Ls(args) => ls::ls(store, args),
+        Network::Prune(args) => rm::prune(store, args),
+        Network::Rm(args) => Ok(rm::rm(store, args)),
+    }
+}
+
+/// Tells those who follow events what has happened to a network.
+fn note(store: &Store, action: &str, network: &crate::network::record::Network) {
+    let attributes = [
+        ("name", network.name.as_str()),
+        ("type", network.driver.word()),
+    ];
+    let attributes = attributes.map(|(k, v)| (k.to_owned(), v.to_owned()));
+    let attributes = attributes.into_iter().collect();
+    crate::events::record(store, "network", action, network.id.as_str(), &attributes);
+}

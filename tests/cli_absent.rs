@@ -11,8 +11,6 @@ fn what_is_not_there_is_refused() {
     for (flags, part) in [
         (&["-p", "8000:80"][..], "ports cannot be published"),
         (&["-P"], "ports cannot be published"),
-        (&["--network", "mine"], "no networks of one's own"),
-        (&["--ip", "10.0.0.7"], "addresses cannot be chosen"),
         (&["-v", "data:/data"], "there are no volumes"),
         (&["-v", "/data"], "there are no volumes"),
         (&["--device", "vendor.com/gpu=all"], "CDI"),

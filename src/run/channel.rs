@@ -169,6 +169,18 @@ impl Channel {
         };
         Ok(Message::decode(&buf[..n]).map(|m| (m, fd)))
     }
+
+    /// A failure among what the other side has said already.
+    pub(super) fn failure_now(&self) -> Option<Failure> {
+        let mut buf = [0; LONGEST];
+        loop {
+            let n = socket::receive_now(&self.0, &mut buf).ok()?;
+            match Message::decode(&buf[..n])? {
+                Message::Failed(failure) => return Some(failure),
+                _ => {}
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -76,7 +76,9 @@ pub fn launch(launch: Launch<'_>) -> Result<Held> {
         uid: 0,
         hidden: false,
     };
-    let walked = walk.walk(is_start);
+    // Where init has failed, ours is only what followed from that.
+    let first = |ours, channel: &Channel| channel.failure_now().unwrap_or(ours);
+    let walked = walk.walk(is_start).map_err(|e| first(e, &walk.channel));
     let cgroups = walk.cgroup.as_ref().map(|c| c.paths().clone());
     let cgroups = cgroups.unwrap_or_else(|| launch.plan.cgroups.clone());
     match (walked, walk.child) {

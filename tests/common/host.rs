@@ -69,9 +69,12 @@ pub fn namespace_of(pid: i32, kind: &str) -> String {
     target.to_string_lossy().into_owned()
 }
 
-/// The same for the test process, that is for the host.
+/// The same for the test, that is for the host; of networks a test may have
+/// its own.
 pub fn own_namespace(kind: &str) -> String {
-    namespace_of(std::process::id() as i32, kind)
+    let link = format!("/proc/thread-self/ns/{kind}");
+    let target = fs::read_link(&link).unwrap_or_else(|e| panic!("{link}: {e}"));
+    target.to_string_lossy().into_owned()
 }
 
 /// Whether a process exists and is not merely waiting to be reaped.

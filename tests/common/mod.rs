@@ -20,6 +20,7 @@ mod container;
 pub mod host;
 mod leftovers;
 mod needs;
+pub mod netns;
 pub mod pty;
 mod rootfs;
 mod spec;

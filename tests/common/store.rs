@@ -29,6 +29,7 @@ impl StoreBed {
 
     fn make() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(1);
+        super::netns::leave_the_hosts_network();
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("rcon-test-{}-s{count}", std::process::id());
         let dir = std::env::temp_dir().join(name);

@@ -47,6 +47,7 @@ impl Place {
         static SWEEP: Once = Once::new();
         static COUNT: AtomicU32 = AtomicU32::new(1);
         SWEEP.call_once(sweep);
+        crate::common::netns::leave_the_hosts_network();
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("{NAME}{}-{count}", std::process::id()));
         fs::create_dir(&dir).expect("a directory for the test");

@@ -8,7 +8,9 @@ use serde_json::{Map, Value, json};
 use super::host_config::{host_config, network_mode, or_null};
 use crate::cli::listing::rfc3339;
 use crate::cli::ps::{ports, row, status};
-use crate::container::{Config, Health, Healthcheck, Mount, MountKind, Root, State, Status};
+use crate::container::{
+    Config, Health, Healthcheck, Mount, MountKind, NetworkMode, Root, State, Status,
+};
 
 /// Where what belongs to a container is kept on the host.
 #[derive(Debug, Clone, Default)]
@@ -277,7 +279,7 @@ fn mount(mount: &Mount) -> Option<Value> {
 fn network(config: &Config, state: &State) -> Value {
     let networks = match state.network.get("networks") {
         Some(Value::Object(networks)) => networks.clone(),
-        _ => Map::new(),
+        _ => absent_networks(config),
     };
     let first = networks.get(&network_mode(&config.network.mode));
     let first = first.or_else(|| networks.values().next());
@@ -298,6 +300,21 @@ fn network(config: &Config, state: &State) -> Value {
         "IPv6Gateway": text("IPv6Gateway"),
         "Networks": networks,
     })
+}
+
+/// A container that is not up is in no network, and has those it wants.
+fn absent_networks(config: &Config) -> Map<String, Value> {
+    let blank = json!({
+        "IPAMConfig": null, "Links": null, "Aliases": null, "MacAddress": "",
+        "DriverOpts": null, "NetworkID": "", "EndpointID": "", "Gateway": "",
+        "IPAddress": "", "IPPrefixLen": 0, "IPv6Gateway": "",
+        "GlobalIPv6Address": "", "GlobalIPv6PrefixLen": 0, "DNSNames": null,
+    });
+    let names = match &config.network.mode {
+        NetworkMode::Host | NetworkMode::None => vec![network_mode(&config.network.mode)],
+        _ => config.network.names(),
+    };
+    names.into_iter().map(|n| (n, blank.clone())).collect()
 }
 
 /// The network namespace, for tools that enter it.

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use crate::cgroup::layout::Layout;
 use crate::error::Result;
 use crate::facts::{BundleFacts, Facts, FileKind};
+use crate::network::cidr::Cidr;
+use crate::network::wanted::{Bridge, Interface, Wanted, Wire};
 use crate::plan::{ExecRequest, Namespace, Options, Plan, container, exec};
 use crate::sys::identity::CapSet;
 
@@ -276,6 +278,67 @@ fn owners() -> Value {
     spec
 }
 
+/// A container in two networks, with a parameter of one of its interfaces.
+pub(super) fn connected() -> Fixture {
+    let mut spec = minimal();
+    add_namespace(&mut spec, json!({ "type": "network" }));
+    spec["linux"]["sysctl"] = json!({ "net.ipv4.conf.eth1.rp_filter": "2" });
+    let mut fixture = Fixture::new("connected", spec);
+    fixture.options.network = networks();
+    fixture
+}
+
+fn networks() -> Wanted {
+    let cidr = |text: &str| text.parse::<Cidr>().expect("a subnet");
+    let bridge = |name: &str, all: &[&str], own: &[&str], internal| Bridge {
+        name: name.to_owned(),
+        mark: format!("rcon {name} /var/lib/it's \"here\""),
+        mtu: 0,
+        mac: "02:42:ac:11:00:01".to_owned(),
+        addresses: own.iter().map(|a| cidr(a)).collect(),
+        table: format!("rcon-{name}"),
+        subnets: all.iter().map(|a| cidr(a)).collect(),
+        internal,
+    };
+    let interface = |name: &str, wire, addresses: &[&str], gateways: &[&str]| Interface {
+        name: name.to_owned(),
+        wire,
+        mac: "02:42:ac:11:00:02".to_owned(),
+        mtu: 1400,
+        addresses: addresses.iter().map(|a| cidr(a)).collect(),
+        gateways: gateways
+            .iter()
+            .map(|g| g.parse().expect("an address"))
+            .collect(),
+    };
+    let port = |bridge: &str, port: &str| Wire::Bridge {
+        bridge: bridge.to_owned(),
+        port: port.to_owned(),
+    };
+    let wire = Wire::Macvlan {
+        parent: "up0".to_owned(),
+        mode: "bridge".to_owned(),
+    };
+    let both = ["172.17.0.0/16", "fd00::/64"];
+    let own = ["172.17.0.1/16", "fd00::1/64"];
+    Wanted {
+        bridges: vec![
+            bridge("rcon0", &both, &own, false),
+            bridge("rc-0", &["10.1.0.0/24"], &["10.1.0.1/24"], true),
+        ],
+        interfaces: vec![
+            interface(
+                "eth0",
+                port("rcon0", "rv0"),
+                &["172.17.0.2/16", "fd00::2/64"],
+                &["172.17.0.1", "fd00::1"],
+            ),
+            interface("eth1", port("rc-0", "rv1"), &["10.1.0.2/24"], &[]),
+            interface("eth2", wire, &[], &[]),
+        ],
+    }
+}
+
 fn no_mount_namespace() -> Value {
     let mut spec = minimal();
     spec["linux"]["namespaces"] = json!([{ "type": "pid" }]);
@@ -321,6 +384,7 @@ pub(super) fn all() -> Vec<Fixture> {
         Fixture::new("time", time()),
         Fixture::new("hooks", all_hooks()),
         Fixture::new("owners", owners()),
+        connected(),
         Fixture::new("no_mount_namespace", no_mount_namespace()),
         Fixture::new("hostile", hostile()),
         move_over,

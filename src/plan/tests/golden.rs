@@ -68,6 +68,7 @@ fn some_kinds_of_start_as_shell() {
             "time",
             "hooks",
             "hostile",
+            "connected",
         ]
         .contains(&name)
         {

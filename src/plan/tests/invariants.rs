@@ -53,6 +53,42 @@ fn who_waits_is_told_and_who_is_told_has_waited() {
     }
 }
 
+#[test]
+fn the_network_is_connected_before_the_program_runs() {
+    let plan = super::fixtures::connected().plan().unwrap();
+    let find = |what: &dyn Fn(&Action) -> bool| must_find("connected", &plan, what);
+    let told =
+        |wanted: Signal| find(&|a| matches!(a, Action::Tell { signal, .. } if *signal == wanted));
+    let sysctl = find(&|a| matches!(a, Action::SetSysctl { .. }));
+    let up = find(&|a| matches!(a, Action::ArrangeInterface { .. }));
+    assert!(told(Signal::NetworkMade) < up && up < told(Signal::Connected));
+    assert!(told(Signal::Connected) < sysctl && sysctl < told(Signal::Start));
+    // Who asks for no parameter of an interface need not wait.
+    let mut other = super::fixtures::connected();
+    other.spec["linux"]["sysctl"] = json!({ "net.ipv4.ip_forward": "1" });
+    let plan = other.plan().unwrap();
+    let connected = |a: &Action| {
+        matches!(
+            a,
+            Action::Tell {
+                signal: Signal::Connected,
+                ..
+            }
+        )
+    };
+    assert!(self::find(&plan, connected).is_none());
+    // Nor is anything made in a network that is somebody else's.
+    other.spec["linux"]["namespaces"][2]["path"] = json!("/proc/7/ns/net");
+    let plan = other.plan().unwrap();
+    let makes = |a: &Action| {
+        matches!(
+            a,
+            Action::MakeInterface { .. } | Action::EnsureBridge { .. }
+        )
+    };
+    assert!(self::find(&plan, makes).is_none());
+}
+
 /// Where each process begins; the launcher is there from the start.
 fn births(plan: &Plan) -> Vec<(Actor, Actor, usize)> {
     let born = |(i, s): (usize, &Step)| match s.action {

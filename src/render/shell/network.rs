@@ -111,7 +111,8 @@ fn table(table: &Table) -> String {
     );
     // A string takes everything.
     let _ = writeln!(out, "table inet {} {{", table.name);
-    let comment = table.comment.replace('"', "'");
+    let harmless = |c: char| if c == '"' || c.is_control() { '_' } else { c };
+    let comment: String = table.comment.chars().map(harmless).collect();
     let _ = writeln!(out, "  comment \"{comment}\"");
     for chain in &table.chains {
         let hook = match chain.hook {

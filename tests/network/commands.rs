@@ -1,0 +1,273 @@
+//! `network create`, `ls`, `inspect`, `rm`, `prune`, `doctor`.
+
+use crate::world::World;
+
+#[test]
+fn a_network_is_made_shown_and_removed() {
+    let Some(world) = World::new() else { return };
+    let args = [
+        "network",
+        "create",
+        "--label",
+        "a=1",
+        "--subnet",
+        "10.5.0.0/16",
+        "--ip-range",
+        "10.5.9.0/24",
+        "web",
+    ];
+    let id = world.says(&args);
+    assert_eq!(id.len(), 64);
+    let shown = world.says(&["network", "ls"]);
+    for part in ["NETWORK ID", "web", "bridge", "host", "none", &id[..12]] {
+        assert!(shown.contains(part), "{part} is not in {shown}");
+    }
+    assert_eq!(
+        world.says(&["network", "ls", "-q", "--filter", "label=a"]),
+        &id[..12]
+    );
+    assert_eq!(
+        world.says(&[
+            "network",
+            "ls",
+            "--no-trunc",
+            "--filter",
+            "name=we",
+            "--format",
+            "{{.ID}}"
+        ]),
+        id
+    );
+    world.start("one", &["--network", &id[..8]]);
+    let n = world.network("web");
+    assert_eq!(n["Driver"], "bridge");
+    assert_eq!(n["IPAM"]["Config"][0]["Subnet"], "10.5.0.0/16");
+    assert_eq!(n["IPAM"]["Config"][0]["Gateway"], "10.5.0.1");
+    let members: Vec<_> = n["Containers"].as_object().unwrap().values().collect();
+    assert_eq!(members[0]["Name"], "one");
+    assert_eq!(members[0]["IPv4Address"], "10.5.9.0/16");
+    world
+        .rcon(&["network", "rm", "web"])
+        .fails_naming(&["in use by container one"]);
+    world.rcon(&["rename", "one", "first"]).ok();
+    assert_eq!(
+        world.network("web")["Containers"]
+            .as_object()
+            .unwrap()
+            .values()
+            .next()
+            .unwrap()["Name"],
+        "first"
+    );
+    world.rcon(&["rm", "-f", "first"]).ok();
+    assert_eq!(
+        world.bridges(),
+        [format!("rc-{}", &id[..12])],
+        "it stays for the next"
+    );
+    assert_eq!(world.says(&["network", "rm", "web"]), "web");
+    assert!(world.bridges().is_empty() && world.tables().is_empty());
+    world
+        .rcon(&["network", "inspect", "web"])
+        .fails_naming(&["No such network: web"]);
+    world.rcon(&["network", "rm", "-f", "web"]).ok();
+}
+
+#[test]
+fn what_cannot_be_made_is_refused() {
+    let Some(world) = World::new() else { return };
+    world.says(&["network", "create", "web"]);
+    for (args, why) in [
+        (&["web"][..], "already exists"),
+        (
+            &["--subnet", "198.51.100.128/25", "two"],
+            "overlaps 198.51.100.0/24",
+        ),
+        (
+            &["--subnet", "172.17.0.0/24", "two"],
+            "overlaps 172.17.0.0/16",
+        ),
+        (
+            &["--subnet", "10.0.0.1/8", "two"],
+            "its subnet is 10.0.0.0/8",
+        ),
+        (&["--driver", "overlay", "two"], "no network driver"),
+        (&["--subnet", "ten", "two"], "is not a subnet"),
+        (&["host"], "cannot be called host"),
+    ] {
+        world
+            .rcon(&[&["network", "create"], args].concat())
+            .fails_naming(&[why]);
+    }
+    let refused = [
+        (&["--network", "mine"][..], "No such network: mine"),
+        (
+            &["--network", "web", "--ip", "10.9.9.9"],
+            "no address of network web",
+        ),
+        (
+            &["--network", "web", "--ip", "172.17.0.1"],
+            "is not for containers",
+        ),
+    ];
+    for (flags, why) in refused {
+        let out = world.run(flags, "true").code(125);
+        assert!(out.stderr.contains(why), "{out}");
+    }
+    world.start("one", &["--network", "web", "--ip", "172.17.0.9"]);
+    let out = world
+        .run(&["--network", "web", "--ip", "172.17.0.9"], "true")
+        .code(125);
+    assert!(
+        out.stderr.contains("172.17.0.9 of network web is in use"),
+        "{out}"
+    );
+    world.rcon(&["rm", "-f", "one"]).ok();
+    assert_eq!(world.says(&["ps", "-aq"]), "");
+}
+
+#[test]
+fn a_hundred_networks_share_no_address() {
+    let Some(world) = World::new() else { return };
+    for n in 0..100 {
+        world.says(&["network", "create", &format!("net{n}")]);
+    }
+    let mut names = vec![
+        "network".to_owned(),
+        "inspect".to_owned(),
+        "--format".to_owned(),
+    ];
+    names.push("{{range .IPAM.Config}}{{.Subnet}}{{end}}".to_owned());
+    names.extend((0..100).map(|n| format!("net{n}")));
+    let args: Vec<&str> = names.iter().map(String::as_str).collect();
+    let shown = world.says(&args);
+    let all: Vec<rcon::network::cidr::Cidr> = shown.lines().map(|l| l.parse().unwrap()).collect();
+    assert_eq!(all.len(), 100);
+    for (n, one) in all.iter().enumerate() {
+        assert!(
+            all[n + 1..].iter().all(|other| !other.overlaps(one)),
+            "{one}"
+        );
+    }
+}
+
+#[test]
+fn prune_takes_what_no_container_names() {
+    let Some(world) = World::new() else { return };
+    for name in ["used", "idle", "kept"] {
+        let label = format!("name={name}");
+        world.says(&["network", "create", "--label", &label, name]);
+    }
+    let root = world.bed.rootfs("").display().to_string();
+    // One that does not run will want its network again.
+    world.says(&[
+        "create",
+        "--name",
+        "later",
+        "--network",
+        "used",
+        "--rootfs",
+        &root,
+        "true",
+    ]);
+    world.run(&[], "true").ok();
+    world.run(&["--network", "kept"], "true").ok();
+    assert_eq!(world.bridges().len(), 2);
+    let said = world.says(&["network", "prune", "-f", "--filter", "label!=name=kept"]);
+    assert!(said.contains("Deleted Networks:\nidle\n"), "{said}");
+    assert!(said.contains("Idle bridges taken down:\nbridge"), "{said}");
+    assert_eq!(world.bridges().len(), 1);
+    let said = world.says(&["system", "prune", "-f"]);
+    assert!(said.contains("Deleted Networks:\n"), "{said}");
+    assert!(world.bridges().is_empty() && world.tables().is_empty());
+    let left = world.says(&["network", "ls", "--format", "{{.Name}}"]);
+    assert_eq!(
+        left, "bridge\nhost\nnone",
+        "the last container went with the prune, and so all"
+    );
+}
+
+#[test]
+fn the_doctor_finds_what_stands_in_the_way() {
+    let Some(world) = World::new() else { return };
+    let well = world.rcon(&["network", "doctor"]);
+    assert!(
+        well.stdout.contains("Nothing stands in the way") || well.stdout.contains("name servers"),
+        "{well}"
+    );
+    world.sh("nft 'add table ip filter; \
+              add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }; \
+              add chain ip filter DOCKER-USER; add rule ip filter FORWARD jump DOCKER-USER'");
+    let first = world.run(&[], "true").ok();
+    assert!(
+        first.stderr.contains("Docker's chain ip filter FORWARD"),
+        "{first}"
+    );
+    assert!(first.stderr.contains("rcon network doctor"), "{first}");
+    let bridge = world.bridges().remove(0);
+    let ill = world.rcon(&["network", "doctor"]).code(1);
+    assert!(
+        ill.stdout
+            .contains(&format!("iptables -I DOCKER-USER -o {bridge} -j ACCEPT")),
+        "{ill}"
+    );
+    // What it says helps.
+    world
+        .run(&[], "ping -c 1 -W 1 198.51.100.2 > /dev/null")
+        .code(1);
+    let rule = |way: &str| {
+        world.sh(&format!(
+            "nft add rule ip filter DOCKER-USER {way} {bridge} accept"
+        ))
+    };
+    rule("iifname");
+    rule("oifname");
+    world
+        .run(&[], "ping -c 1 -W 1 198.51.100.2 > /dev/null")
+        .ok();
+    let mended = world.rcon(&["network", "doctor"]);
+    assert!(!mended.stdout.contains("Docker's"), "{mended}");
+}
+
+#[test]
+fn events_tell_of_networks() {
+    let Some(world) = World::new() else { return };
+    world.says(&["network", "create", "web"]);
+    world.start("one", &[]);
+    world.says(&["network", "connect", "web", "one"]);
+    world.says(&["network", "disconnect", "web", "one"]);
+    world.rcon(&["rm", "-f", "one"]).ok();
+    world.says(&["network", "rm", "web"]);
+    let format = "{{.Action}}";
+    let told = world.says(&[
+        "events",
+        "--since",
+        "1h",
+        "--until",
+        "0s",
+        "--filter",
+        "type=network",
+        "--format",
+        format,
+    ]);
+    assert_eq!(told, "create\nconnect\ndisconnect\ndestroy");
+}
+
+#[test]
+fn each_step_is_told() {
+    let Some(world) = World::new() else { return };
+    let told = world.run(&["--explain"], "true").ok().stderr;
+    for part in [
+        "make sure that there is a bridge rc-",
+        "tell the launcher that there is a network to connect",
+        "make a pair of interfaces: rv",
+        "switch on eth0 with 172.17.0.2/16, and send through it by 172.17.0.1",
+    ] {
+        assert!(told.contains(part), "{part} is not in {told}");
+    }
+    let none = world
+        .run(&["--explain", "--network", "none"], "true")
+        .ok()
+        .stderr;
+    assert!(!none.contains("bridge"), "{none}");
+}

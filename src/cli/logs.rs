@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::common;
 use crate::container::Timestamp;
@@ -100,8 +100,8 @@ fn tail(text: &str) -> Result<Option<usize>> {
 
 fn moment(flag: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
     let Some(text) = text else { return Ok(None) };
-    let moment = parse_moment(text, SystemTime::now(), 0).map_err(|e| e.context(flag))?;
-    Ok(Some(moment.into()))
+    let moment = parse_moment(text, Timestamp::now(), 0).map_err(|e| e.context(flag))?;
+    Ok(Some(moment))
 }
 
 /// Shows each stream at a descriptor of its own, in the order it was said.

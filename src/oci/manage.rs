@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -149,7 +148,7 @@ fn table(records: &[(Record, Status, String)]) -> String {
 
 /// `kill`.
 pub fn kill(root: &Root, args: &Kill) -> Result<()> {
-    let number = signal_number(&args.signal)?;
+    let number = crate::signal::parse_or_none(&args.signal)?;
     let record = root.read(&args.id)?;
     if args.all {
         return kill_all(&record, number);
@@ -212,50 +211,6 @@ fn thaw(record: &Record) {
         // If it cannot be thawed, whoever waits for the end will say so.
         let _ = cgroup.thaw();
     }
-}
-
-/// A signal by number or name, with or without `SIG`.
-fn signal_number(text: &str) -> Result<i32> {
-    let unknown = || {
-        Error::user(format!("unknown signal {text:?}"))
-            .hint("give a name such as TERM, KILL or HUP, or a number from 0 to 64")
-    };
-    if let Ok(number) = text.parse::<i32>() {
-        return if (0..=64).contains(&number) {
-            Ok(number)
-        } else {
-            Err(unknown())
-        };
-    }
-    let upper = text.to_ascii_uppercase();
-    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-    if let Some(offset) = name.strip_prefix("RTMIN") {
-        let offset = if offset.is_empty() {
-            Ok(0)
-        } else {
-            offset.parse::<i32>()
-        };
-        return offset
-            .ok()
-            .map(|o| 34 + o)
-            .filter(|n| (34..=64).contains(n))
-            .ok_or_else(unknown);
-    }
-    if let Some(offset) = name.strip_prefix("RTMAX") {
-        let offset = if offset.is_empty() {
-            Ok(0)
-        } else {
-            offset.parse::<i32>()
-        };
-        return offset
-            .ok()
-            .map(|o| 64 + o)
-            .filter(|n| (34..=64).contains(n))
-            .ok_or_else(unknown);
-    }
-    Signal::from_str(&format!("SIG{name}"))
-        .map(|s| s as i32)
-        .map_err(|_| unknown())
 }
 
 /// `delete`.
@@ -491,21 +446,4 @@ pub(super) fn running(record: &Record) -> Result<std::os::fd::OwnedFd> {
     record
         .process()
         .ok_or_else(|| Error::user(format!("container {} is not running", record.id)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn signals_have_names_and_numbers() {
-        for text in ["9", "KILL", "SIGKILL", "sigkill", "kill"] {
-            assert_eq!(signal_number(text).unwrap(), 9, "{text}");
-        }
-        assert_eq!(signal_number("SIGRTMIN+1").unwrap(), 35);
-        assert_eq!(signal_number("RTMAX-1").unwrap(), 63);
-        for bad in ["", "SIG", "65", "-1", "NOPE", "RTMIN+99"] {
-            assert!(signal_number(bad).is_err(), "{bad:?}");
-        }
-    }
 }

@@ -34,3 +34,4 @@ pub mod signal;
 pub mod spec;
 pub mod store;
 pub mod sys;
+pub mod sysctl;

@@ -9,6 +9,7 @@
 //! `docs/architecture.md` is the tour.
 #![deny(unsafe_code)]
 
+pub mod accounts;
 pub mod archive;
 pub mod cgroup;
 pub mod cli;

@@ -27,6 +27,7 @@ pub mod network;
 pub mod oci;
 pub mod plan;
 pub mod process;
+pub mod ps;
 pub mod registry;
 pub mod render;
 pub mod run;

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -16,8 +15,9 @@ use super::log::{Log, timestamp};
 use super::record::{Locked, Record, Root, Status, signal};
 use crate::cgroup::ops::{self, Cgroup};
 use crate::cgroup::paths::CgroupPaths;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::plan::hooks::{self, Moment};
+use crate::ps::{Listing, Spacing};
 use crate::run;
 
 /// How long the kernel may take to end killed processes.
@@ -397,48 +397,21 @@ pub fn resume(root: &Root, id: &str) -> Result<()> {
     }
 }
 
-/// `ps`.
+/// Close together, as `ps` has it.
+const SPACING: Spacing = Spacing { width: 0, gap: 2 };
+
+/// `ps`, without running that program of the host's.
 pub fn ps(root: &Root, args: &Ps) -> Result<String> {
     let record = root.read(&args.id)?;
     let pids = Cgroup::open(&record.cgroups)?.pids()?;
     match args.format.as_str() {
         "json" => Ok(json!(pids).to_string()),
-        "table" => ps_table(&pids, &args.options),
+        "table" => {
+            let listing = Listing::new(&args.options)?;
+            Ok(listing.of(&pids, SPACING).trim_end().to_owned())
+        }
         other => Err(Error::user(format!("invalid format option {other:?}")).hint("table or json")),
     }
-}
-
-/// The lines of ps(1) that are about the container. The program is the
-/// host's, never one of the container's.
-fn ps_table(pids: &[i32], options: &[String]) -> Result<String> {
-    let default = ["-ef".to_owned()];
-    let options = if options.is_empty() {
-        &default
-    } else {
-        options
-    };
-    let output = Command::new("ps").args(options).output();
-    let output = output
-        .context(|| "cannot run ps")
-        .map_err(|e| e.hint("use --format json"))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(Error::user(format!("ps: {}", said.trim())));
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
-    let mut lines = text.lines();
-    let head = lines.next().unwrap_or_default();
-    let column = head.split_whitespace().position(|c| c == "PID");
-    let column = column.ok_or_else(|| Error::user("couldn't find PID field in ps output"))?;
-    let ours = lines.filter(|line| {
-        let pid = line.split_whitespace().nth(column);
-        pid.and_then(|p| p.parse().ok())
-            .is_some_and(|p: i32| pids.contains(&p))
-    });
-    Ok(std::iter::once(head)
-        .chain(ours)
-        .collect::<Vec<_>>()
-        .join("\n"))
 }
 
 /// Looks for a container's first process, which a command needs running.

@@ -96,7 +96,12 @@ fn ps_as_a_table_shows_only_the_containers_processes() {
     let c = sleeper(&bed);
     c.run_detached();
     // No program of that name is there to be run.
-    let ps = |options: &[&str]| c.call("ps", &[], options).env("PATH", "/nowhere").output().ok();
+    let ps = |options: &[&str]| {
+        c.call("ps", &[], options)
+            .env("PATH", "/nowhere")
+            .output()
+            .ok()
+    };
     let out = ps(&[]);
     let lines: Vec<&str> = out.stdout.lines().collect();
     assert!(

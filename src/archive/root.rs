@@ -76,13 +76,9 @@ impl Root<'_> {
         inside::directory(self.fd, path(&joined(parts)))
     }
 
-    /// The directory `name`, made if it is not there.
+    /// Makes the directory `name`.
     fn step(self, here: &OwnedFd, name: &Path) -> SysResult<OwnedFd> {
-        let whiteout = match child(here, name) {
-            Err(e) if e.errno == Errno::ENOENT => false,
-            Err(e) if e.errno == Errno::ENOTDIR && self.is_whiteout(here, name)? => true,
-            found => return found,
-        };
+        let whiteout = self.is_whiteout(here, name)?;
         if whiteout {
             fd::unlinkat(here, name)?;
         }

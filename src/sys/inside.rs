@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
@@ -37,13 +37,22 @@ pub fn directory(root: BorrowedFd<'_>, path: &Path) -> SysResult<OwnedFd> {
 }
 
 /// The directory `name` itself, not one that a link of that name leads to.
-pub fn child(dir: impl std::os::fd::AsFd, name: &Path) -> SysResult<OwnedFd> {
+pub fn child(dir: impl AsFd, name: &Path) -> SysResult<OwnedFd> {
     fd::openat2(dir, name, DIR | libc::O_NOFOLLOW, 0, fd::NO_LINKS)
 }
 
+/// The same, or `None` where there is none, but maybe something else.
+fn child_if_there(dir: &OwnedFd, name: &Path) -> SysResult<Option<OwnedFd>> {
+    match child(dir, name) {
+        Err(e) if matches!(e.errno, Errno::ENOENT | Errno::ELOOP | Errno::ENOTDIR) => Ok(None),
+        found => found.map(Some),
+    }
+}
+
 /// Goes down `path` from `root`, following links inside it. For each name that
-/// is no link, `step` opens it, making what is missing as it sees fit; it is
-/// told the directory, the name, and whether this is the last one.
+/// is neither a directory nor a link, `step` opens it, making what is missing
+/// as it sees fit; it is told the directory, the name, and whether this is the
+/// last one.
 pub fn walk(
     root: BorrowedFd<'_>,
     path: &Path,
@@ -57,6 +66,11 @@ pub fn walk(
         if name == ".." {
             done.pop();
             here = directory(root, &done)?;
+            continue;
+        }
+        if let Some(below) = child_if_there(&here, Path::new(&name))? {
+            here = below;
+            done.push(name);
             continue;
         }
         let Some(target) = entry::read_link(&here, Path::new(&name))? else {

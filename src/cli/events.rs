@@ -13,6 +13,7 @@ use crate::container::Timestamp;
 use crate::error::{Context, Error, Result};
 use crate::events::{Event, Reader};
 use crate::format::filter::Filters;
+use crate::format::template::Options;
 use crate::format::units::time;
 use crate::format::{Format, escaped, json_line};
 use crate::store::Store;
@@ -106,10 +107,16 @@ fn matches(filters: &Filters, event: &Event) -> bool {
         && filters.labels(&event.attributes)
 }
 
+/// Which attributes there are depends on the event.
+const OPTIONS: Options = Options {
+    maps: &["/Actor/Attributes"],
+    ..Options::STRICT
+};
+
 fn shown(format: &Format, event: &Event) -> Result<String> {
     match format {
         Format::Json => Ok(json_line(&docker_json(event)) + "\n"),
-        Format::Template(template) => Ok(template.render(&fields(event))? + "\n"),
+        Format::Template(template) => Ok(template.render_with(&fields(event), OPTIONS)? + "\n"),
         _ => Ok(line(event)),
     }
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::log::Log;
 use super::manage;
-use super::record::Root;
+use super::root::Root;
 use crate::cgroup::ops::{Cgroup, Oom, OomEvents};
 use crate::cgroup::stats::Stats;
 use crate::error::{Context, Error, Result};

@@ -15,7 +15,8 @@ use oci_spec::runtime::LinuxResources;
 use serde_json::{Value, json};
 
 use super::log::Log;
-use super::record::{Locked, Record, Root, Status};
+use super::record::{Record, Status};
+use super::root::{Locked, Root};
 use super::{bundle, manage};
 use crate::cgroup::devices::{DeviceList, default_rules};
 use crate::cgroup::ops::{self, Cgroup};

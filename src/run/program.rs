@@ -13,6 +13,7 @@ use nix::errno::Errno;
 use super::channel::FailureKind;
 use super::root::Root;
 use crate::accounts::{self, Passwd};
+use crate::error::with_short_quotes;
 use crate::sys::process::Strings;
 use crate::sys::{SysError, SysResult, fd, identity, mount};
 
@@ -31,7 +32,8 @@ impl NotRunnable {
         Self {
             kind,
             errno,
-            text: format!("exec: {program:?}: {why}"),
+            // Whole, it might not get across, and the reason stands behind it.
+            text: with_short_quotes(&format!("exec: {program:?}: {why}")).into_owned(),
         }
     }
 }

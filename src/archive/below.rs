@@ -92,7 +92,11 @@ impl Placer<'_> {
         if like.kind != Kind::Symlink {
             fd::chmod(&made, like.mode)?;
         }
-        Ok(entry::set_time(&made, found.stat.st_mtime, found.stat.st_mtime_nsec as u32)?)
+        Ok(entry::set_time(
+            &made,
+            found.stat.st_mtime,
+            found.stat.st_mtime_nsec as u32,
+        )?)
     }
 }
 

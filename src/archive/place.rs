@@ -49,11 +49,7 @@ pub(super) struct Placer<'a> {
 }
 
 impl<'a> Placer<'a> {
-    pub(super) fn new(
-        root: Root<'a>,
-        options: &'a Unpack,
-        below: Option<&'a Below<'a>>,
-    ) -> Self {
+    pub(super) fn new(root: Root<'a>, options: &'a Unpack, below: Option<&'a Below<'a>>) -> Self {
         Self {
             root,
             options,

@@ -105,7 +105,10 @@ impl Stage {
     /// blobs are there already.
     pub fn layers(&self, manifest: &Manifest, config: &ImageConfig) -> Result<()> {
         self.fetch_layers(manifest, config, &|blob, _, _| {
-            Err(Error::environment(format!("the layer {} is missing", blob.digest)))
+            Err(Error::environment(format!(
+                "the layer {} is missing",
+                blob.digest
+            )))
         })
     }
 
@@ -190,7 +193,8 @@ impl Stage {
         Ok(())
     }
 
-    fn small(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>> {
+    /// A small blob in memory.
+    pub(super) fn small(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>> {
         use io::Read as _;
         if !self.has(digest)? {
             return Err(Error::internal(format!("{digest} is not in the stage")));
@@ -208,7 +212,9 @@ impl Stage {
             return Ok(());
         }
         let dir = File::open(self.place.dir()).context(|| CANNOT)?;
-        nix::unistd::syncfs(&dir).map_err(io::Error::from).context(|| CANNOT)
+        nix::unistd::syncfs(&dir)
+            .map_err(io::Error::from)
+            .context(|| CANNOT)
     }
 
     fn install(

@@ -205,7 +205,9 @@ pub(super) fn everything(images: &Images) -> Candidates {
     let blobs = images.dir().join("blobs");
     for algorithm in super::place::names(&blobs) {
         let hex = super::place::names(&blobs.join(&algorithm));
-        let digests = hex.iter().map(|h| Digest::parse(&format!("{algorithm}:{h}")));
+        let digests = hex
+            .iter()
+            .map(|h| Digest::parse(&format!("{algorithm}:{h}")));
         all.blobs.extend(digests.filter_map(Result::ok));
     }
     let names = super::place::names(&images.store().layers());

@@ -44,7 +44,10 @@ fn by_name<'a>(all: &'a [Image], wanted: &str) -> Vec<&'a Image> {
     let named = |i: &&Image| match reference.digest() {
         Some(digest) => {
             let is = i.target.digest == *digest || i.manifest_digest == *digest;
-            let of = |n: &Name| n.reference().is_some_and(|r| r.repository() == reference.repository());
+            let of = |n: &Name| {
+                n.reference()
+                    .is_some_and(|r| r.repository() == reference.repository())
+            };
             is && i.names.iter().any(of)
         }
         None => i.names.iter().any(|n| n.reference() == Some(&reference)),
@@ -76,7 +79,8 @@ fn by_id<'a>(all: &'a [Image], wanted: &str) -> Result<Vec<&'a Image>> {
     let differ = |i: &&Image| !i.is_same(found[0]);
     if found.iter().any(differ) {
         return Err(
-            Error::user(format!("several images' ids begin with {wanted}")).hint("give more digits"),
+            Error::user(format!("several images' ids begin with {wanted}"))
+                .hint("give more digits"),
         );
     }
     Ok(found)

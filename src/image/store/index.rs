@@ -11,7 +11,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::Name;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::image::manifest::{Descriptor, OCI_INDEX};
 use crate::image::reference::{Digest, Reference};
 use crate::store::files;
@@ -107,7 +107,8 @@ impl Index {
             return;
         }
         self.unname(&name);
-        self.entries.retain(|e| !record(e).is_some_and(|r| r.name.is_none() && is(&r, target, manifest)));
+        self.entries
+            .retain(|e| !record(e).is_some_and(|r| r.name.is_none() && is(&r, target, manifest)));
         self.entries.push(entry(target, manifest, Some(&name)));
     }
 
@@ -126,11 +127,14 @@ impl Index {
     /// Takes a name away; the image stays, if need be without any.
     pub(super) fn unname(&mut self, name: &Name) {
         let records: Vec<Option<Record>> = self.entries.iter().map(record).collect();
-        let at = records.iter().position(|r| r.as_ref().is_some_and(|r| r.name.as_ref() == Some(name)));
+        let at = records
+            .iter()
+            .position(|r| r.as_ref().is_some_and(|r| r.name.as_ref() == Some(name)));
         let Some(at) = at else { return };
         let Some(old) = &records[at] else { return };
         let same = |r: &Option<Record>| {
-            r.as_ref().is_some_and(|r| r.target.digest == old.target.digest && r.manifest == old.manifest)
+            r.as_ref()
+                .is_some_and(|r| r.target.digest == old.target.digest && r.manifest == old.manifest)
         };
         let others = records.iter().enumerate().any(|(i, r)| i != at && same(r));
         if others {
@@ -196,7 +200,12 @@ mod tests {
     }
 
     fn names(index: &Index) -> Vec<(String, Option<String>)> {
-        let shown = |r: Record| (r.target.digest.short().to_owned(), r.name.map(|n| n.stored()));
+        let shown = |r: Record| {
+            (
+                r.target.digest.short().to_owned(),
+                r.name.map(|n| n.stored()),
+            )
+        };
         index.records().into_iter().map(shown).collect()
     }
 
@@ -209,17 +218,27 @@ mod tests {
         index.name(&b, &b.digest, &reference("x:1"));
         let (a_is, b_is) = (a.digest.short().to_owned(), b.digest.short().to_owned());
         let full = |tag: &str| Some(format!("docker.io/library/x:{tag}"));
-        assert_eq!(names(&index), [(a_is.clone(), full("2")), (b_is.clone(), full("1"))]);
+        assert_eq!(
+            names(&index),
+            [(a_is.clone(), full("2")), (b_is.clone(), full("1"))]
+        );
         index.name(&b, &b.digest, &reference("x:2"));
         assert_eq!(
             names(&index),
-            [(a_is.clone(), None), (b_is.clone(), full("1")), (b_is, full("2"))]
+            [
+                (a_is.clone(), None),
+                (b_is.clone(), full("1")),
+                (b_is, full("2"))
+            ]
         );
         // A name for one without: no second entry beside it.
         index.name(&a, &a.digest, &reference("y"));
         assert_eq!(names(&index).len(), 3);
         index.forget(&b.digest, &b.digest);
-        assert_eq!(names(&index), [(a_is, Some("docker.io/library/y".to_owned()))]);
+        assert_eq!(
+            names(&index),
+            [(a_is, Some("docker.io/library/y".to_owned()))]
+        );
     }
 
     #[test]
@@ -249,7 +268,13 @@ mod tests {
 
     #[test]
     fn what_is_no_index_is_refused() {
-        for bad in ["", "[]", "{}", r#"{"schemaVersion":1}"#, r#"{"schemaVersion":2,"manifests":3}"#] {
+        for bad in [
+            "",
+            "[]",
+            "{}",
+            r#"{"schemaVersion":1}"#,
+            r#"{"schemaVersion":2,"manifests":3}"#,
+        ] {
             assert!(Index::parse(bad).is_err(), "{bad}");
         }
     }

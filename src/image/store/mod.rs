@@ -28,9 +28,7 @@ use std::path::PathBuf;
 pub(super) use change::{Candidates, Change};
 use index::{Index, Record};
 
-use super::manifest::{
-    Content, Descriptor, Document, LARGEST_CONFIG, LARGEST_DOCUMENT, Manifest,
-};
+use super::manifest::{Content, Descriptor, Document, LARGEST_CONFIG, LARGEST_DOCUMENT, Manifest};
 use super::platform::{self, Platform};
 use super::reference::{Digest, Hasher, Reference};
 use super::unpack::chain_ids;
@@ -129,13 +127,17 @@ impl Images {
     pub fn tag(&self, image: &Image, name: &Reference) -> Result<()> {
         let name = name.clone().or_latest();
         if name.digest().is_some() {
-            return Err(Error::user("refusing to create a tag with a digest reference"));
+            return Err(Error::user(
+                "refusing to create a tag with a digest reference",
+            ));
         }
         let mut change = Change::begin(self)?;
         if !change.index.has(&image.target, &image.manifest_digest) {
             return Err(find::unknown(image.id().short()));
         }
-        change.index.name(&image.target, &image.manifest_digest, &name);
+        change
+            .index
+            .name(&image.target, &image.manifest_digest, &name);
         change.write()?;
         change.end();
         Ok(())
@@ -171,7 +173,9 @@ impl Images {
             .read_to_end(&mut bytes)
             .context(|| format!("the blob {digest}"))?;
         if bytes.len() as u64 > limit {
-            return Err(Error::environment(format!("the blob {digest} is too large")));
+            return Err(Error::environment(format!(
+                "the blob {digest} is too large"
+            )));
         }
         let mut hasher = Hasher::new(digest.algorithm());
         hasher.update(&bytes);
@@ -197,7 +201,8 @@ impl Images {
             Some(digest) => (digest.clone(), self.manifest(digest)?),
             None => self.chosen(&record.target)?,
         };
-        let config = ImageConfig::parse(&self.small_blob(&manifest.config.digest, LARGEST_CONFIG)?)?;
+        let config =
+            ImageConfig::parse(&self.small_blob(&manifest.config.digest, LARGEST_CONFIG)?)?;
         if config.rootfs.diff_ids.len() != manifest.layers.len() {
             return Err(super::unpack::uneven());
         }
@@ -283,6 +288,17 @@ impl Images {
     pub fn layer_size(&self, layer: &str) -> u64 {
         let noted = fs::read_to_string(self.size_path(layer));
         noted.ok().and_then(|t| t.trim().parse().ok()).unwrap_or(0)
+    }
+
+    /// The same for all layers of an image, the lowest first, also those that
+    /// stand there twice.
+    pub fn layer_sizes(&self, image: &Image) -> Vec<u64> {
+        let diffs = &image.config.rootfs.diff_ids;
+        let names = diffs.iter().zip(chain_ids(diffs));
+        let names = names.map(|(diff, chain)| self.layer_name(diff, &chain));
+        names
+            .map(|name| name.map_or(0, |n| self.layer_size(&n)))
+            .collect()
     }
 
     /// Sees to it that the layers are there. Those of an image that another

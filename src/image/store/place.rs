@@ -87,7 +87,11 @@ impl Place {
     }
 
     /// The same for a layer: the name it has, if it is there.
-    pub(in crate::image) fn claim_layer(&self, diff: &Digest, chain: &Digest) -> Result<Option<String>> {
+    pub(in crate::image) fn claim_layer(
+        &self,
+        diff: &Digest,
+        chain: &Digest,
+    ) -> Result<Option<String>> {
         let _guard = self.images.share()?;
         let name = self.images.layer_name(diff, chain);
         if let Some(name) = &name {
@@ -169,7 +173,9 @@ fn claim(name: &str) -> Result<Option<Claim>> {
         return Ok(Some(Claim::Layer(layer.to_owned())));
     }
     let digest = name.strip_prefix("blob-").map(|d| d.replacen('-', ":", 1));
-    digest.map(|d| Digest::parse(&d).map(Claim::Blob)).transpose()
+    digest
+        .map(|d| Digest::parse(&d).map(Claim::Blob))
+        .transpose()
 }
 
 /// Places whose makers are gone, and half layers without a place.

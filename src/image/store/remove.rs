@@ -85,7 +85,9 @@ impl Images {
         if let Some(holder) = alone
             && all.iter().any(|i| i != holder && !i.names.is_empty())
         {
-            change.index.forget(&holder.target.digest, &holder.manifest_digest);
+            change
+                .index
+                .forget(&holder.target.digest, &holder.manifest_digest);
         }
         change.write()?;
         let done = change.collect(&candidates.unwrap_or_default())?;
@@ -104,9 +106,15 @@ impl Images {
             let own = Used::by(self, &image.target.digest);
             candidates.blobs.extend(own.blobs);
             candidates.layers.extend(own.layers);
-            removed.untagged.extend(image.names.iter().map(Name::to_string));
-            removed.untagged.extend(image.digests().iter().map(Reference::familiar));
-            change.index.forget(&image.target.digest, &image.manifest_digest);
+            removed
+                .untagged
+                .extend(image.names.iter().map(Name::to_string));
+            removed
+                .untagged
+                .extend(image.digests().iter().map(Reference::familiar));
+            change
+                .index
+                .forget(&image.target.digest, &image.manifest_digest);
             if !removed.images.contains(&image.config_digest) {
                 removed.images.push(image.config_digest.clone());
             }
@@ -148,10 +156,14 @@ fn sum(layer: &str) -> String {
 
 /// The very name that was typed, if it was one.
 fn meant(image: &Image, wanted: &str) -> Option<Name> {
-    let full = Reference::parse(wanted).ok().map(|r| Name::Full(r.or_latest()));
+    let full = Reference::parse(wanted)
+        .ok()
+        .map(|r| Name::Full(r.or_latest()));
     let plain = Name::Plain(wanted.to_owned());
     let names = image.names.iter();
-    names.cloned().find(|n| Some(n) == full.as_ref() || *n == plain)
+    names
+        .cloned()
+        .find(|n| Some(n) == full.as_ref() || *n == plain)
 }
 
 fn in_use_by_name(wanted: &str, user: &User, image: &Image) -> Error {
@@ -167,7 +179,9 @@ fn in_use_by_name(wanted: &str, user: &User, image: &Image) -> Error {
 fn check(image: &Image, names: &[Name], users: &[User], force: bool) -> Result<()> {
     let id = image.id().short();
     let conflict = |force: &str, why: &str| {
-        Err(Error::user(format!("conflict: unable to delete {id} ({force}) - {why}")))
+        Err(Error::user(format!(
+            "conflict: unable to delete {id} ({force}) - {why}"
+        )))
     };
     if let Some(user) = users.first() {
         let kind = if user.up { "running" } else { "stopped" };
@@ -179,10 +193,16 @@ fn check(image: &Image, names: &[Name], users: &[User], force: bool) -> Result<(
             return conflict("must be forced", &why);
         }
     }
-    let repository = |n: &Name| n.reference().map_or_else(|| n.to_string(), Reference::familiar_name);
+    let repository = |n: &Name| {
+        n.reference()
+            .map_or_else(|| n.to_string(), Reference::familiar_name)
+    };
     let first = names.first().map(repository);
     if !force && names.iter().any(|n| Some(repository(n)) != first) {
-        return conflict("must be forced", "image is referenced in multiple repositories");
+        return conflict(
+            "must be forced",
+            "image is referenced in multiple repositories",
+        );
     }
     Ok(())
 }

@@ -7,8 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
-use super::stream::Plain;
 use super::Work;
+use super::stream::Plain;
 use crate::archive::{self, Summary, Unpack};
 use crate::error::{Context, Error, Result};
 use crate::image::stage::Fresh;
@@ -33,7 +33,9 @@ impl Work<'_> {
                 self.check_only(at)?;
                 name
             }
-            None => self.make(at).map_err(|e| e.context(format!("the layer {}", layer.blob.digest)))?,
+            None => self
+                .make(at)
+                .map_err(|e| e.context(format!("the layer {}", layer.blob.digest)))?,
         };
         self.named(at, name);
         Ok(())
@@ -101,7 +103,10 @@ impl Work<'_> {
             let path = self.stage.layer_path(name);
             fd::open(&path, libc::O_PATH | libc::O_DIRECTORY)
         };
-        Ok(names.iter().map(open).collect::<crate::sys::SysResult<_>>()?)
+        Ok(names
+            .iter()
+            .map(open)
+            .collect::<crate::sys::SysResult<_>>()?)
     }
 }
 

@@ -119,15 +119,17 @@ pub(super) fn layers(
 
 fn each(work: &Work<'_>, all: &[usize], limit: usize, act: impl Fn(usize) -> Result<()> + Sync) {
     // Its failure is in the state, where the other set of threads sees it, too.
-    let _ = parallel::each(all, limit, |at, _| {
-        act(*at).inspect_err(|e| work.fail(e))
-    });
+    let _ = parallel::each(all, limit, |at, _| act(*at).inspect_err(|e| work.fail(e)));
 }
 
 impl<'a> Work<'a> {
     fn new(stage: &'a Stage, manifest: &Manifest, diff_ids: &[Digest]) -> Result<Self> {
         let (mut blobs, mut diffs) = (HashMap::new(), HashMap::new());
-        let of = manifest.layers.iter().zip(diff_ids).zip(chain_ids(diff_ids));
+        let of = manifest
+            .layers
+            .iter()
+            .zip(diff_ids)
+            .zip(chain_ids(diff_ids));
         let layers = of.enumerate().map(|(at, ((blob, diff), chain))| Layer {
             first_blob: *blobs.entry(blob.digest.clone()).or_insert(at),
             first: *diffs.entry(diff.clone()).or_insert(at),

@@ -36,6 +36,8 @@ pub struct Pack {
     /// The upper directory of an overlayfs, as an OCI layer: whiteouts become
     /// `.wh.` files, and times are whole seconds.
     pub layer: bool,
+    /// What is left out with all that is in it, by its path from the top.
+    pub leave_out: Vec<Vec<u8>>,
 }
 
 /// Packs what is at `path` below `dir` and writes a whole archive.
@@ -94,6 +96,9 @@ impl<W: Write> Visitor for Run<'_, W> {
 
 impl<W: Write> Run<'_, W> {
     fn item(&mut self, item: &Item<'_>) -> Result<Next> {
+        if self.options.leave_out.iter().any(|path| path == item.path) {
+            return Ok(Next::Over);
+        }
         if self.options.layer
             && item
                 .name

@@ -1,15 +1,19 @@
 //! Images: bringing them, listing them, naming them, taking them away. One
 //! file per command.
 
+mod commit;
 mod history;
 pub mod images;
+mod import;
 pub mod inspect;
+mod load;
 mod login;
 mod pattern;
 pub mod prune;
 mod pull;
 mod push;
 mod rmi;
+mod save;
 mod tag;
 pub mod wanted;
 
@@ -29,6 +33,10 @@ pub enum Plain {
     History(history::HistoryOf),
     Rmi(rmi::Rmi),
     Tag(tag::Tag),
+    Save(save::Save),
+    Load(load::Load),
+    Import(import::Import),
+    Commit(commit::Commit),
     Login(login::Login),
     Logout(login::Logout),
 }
@@ -45,6 +53,9 @@ pub enum Grouped {
     Rm(rmi::Rmi),
     Prune(prune::Prune),
     Tag(tag::Tag),
+    Save(save::Save),
+    Load(load::Load),
+    Import(import::Import),
 }
 
 /// `pull`, `images` and the like.
@@ -56,6 +67,10 @@ pub fn plain(store: &Store, command: &Plain) -> Result<ExitCode> {
         Plain::History(args) => history::history(store, args),
         Plain::Rmi(args) => rmi::rmi(store, args),
         Plain::Tag(args) => tag::tag(store, args),
+        Plain::Save(args) => save::save(store, args),
+        Plain::Load(args) => load::load(store, args),
+        Plain::Import(args) => import::import(store, args),
+        Plain::Commit(args) => commit::commit(store, args),
         Plain::Login(args) => login::login(args),
         Plain::Logout(args) => login::logout(args),
     }
@@ -72,6 +87,9 @@ pub fn grouped(store: &Store, command: &Grouped) -> Result<ExitCode> {
         Grouped::Rm(args) => rmi::rmi(store, args),
         Grouped::Prune(args) => prune::prune(store, args),
         Grouped::Tag(args) => tag::tag(store, args),
+        Grouped::Save(args) => save::save(store, args),
+        Grouped::Load(args) => load::load(store, args),
+        Grouped::Import(args) => import::import(store, args),
     }
 }
 

@@ -15,7 +15,7 @@ pub struct Rm {
     /// Kill those that run; no complaint about those that are not there
     #[arg(short, long)]
     force: bool,
-    /// Remove their anonymous volumes, too
+    /// Remove their unnamed volumes, too; as long as rcon has no volumes, there are none
     #[arg(short, long)]
     volumes: bool,
     /// Names or ids

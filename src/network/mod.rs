@@ -12,11 +12,12 @@
 //!
 //! [`record`] is what is kept of a network and of those in it, [`store`] keeps
 //! it; [`design`] and [`subnets`] work out what it is to be. [`connection`] is
-//! a container in its networks; it comes to [`wanted`], which is data that a plan can hold, and
-//! [`bridge`] and [`interface`] make that come true, in the words of
-//! [`netlink`]. [`names`] writes the files by which programs find names.
-//! [`firewall`] looks at other tools' filters, [`leftovers`] for what should not
-//! be there. Nothing here starts a process or knows of images.
+//! a container in its networks; it comes to [`wanted`], which is data that a
+//! plan can hold, and [`bridge`] and [`interface`] make that come true, in the
+//! words of [`netlink`]. [`names`] writes the files by which programs find
+//! names, [`worker`] publishes ports and answers look-ups. [`firewall`] looks
+//! at other tools' filters, [`leftovers`] for what should not be there. Nothing
+//! here knows of images.
 
 pub mod bridge;
 pub mod cidr;
@@ -31,3 +32,4 @@ pub mod record;
 pub mod store;
 pub mod subnets;
 pub mod wanted;
+pub mod worker;

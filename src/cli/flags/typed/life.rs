@@ -132,7 +132,7 @@ pub struct Records {
     /// Where its output goes: json-file (for logs), none, or passthrough (only to you)
     #[arg(long, value_name = "DRIVER", default_value = "json-file", value_parser = log_driver)]
     pub log_driver: String,
-    /// An option of the log, as max-size=10m or max-file=3 [default: one file without end]
+    /// An option of the log, as max-size=10m or max-file=3 [default: 10m, and 3]
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair::log_option)]
     pub log_opt: Vec<Pair>,
 }

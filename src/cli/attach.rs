@@ -9,7 +9,6 @@ use crate::foreground::session;
 use crate::keeper::{Attached, Request};
 use crate::store::Store;
 
-/// Show what a running container says, and pass on what is typed
 #[derive(Debug, clap::Args)]
 pub struct Attach {
     /// Pass nothing on

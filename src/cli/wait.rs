@@ -7,7 +7,6 @@ use crate::error::Result;
 use crate::keeper::{self, Request};
 use crate::store::Store;
 
-/// Wait until containers end, and show their exit codes
 #[derive(Debug, clap::Args)]
 pub struct Wait {
     /// Names or ids

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::sys::socket::MsgFlags;
 
 use super::outbox::Outbox;
 use super::protocol::{Reply, Request, Stream, Streams};
@@ -41,7 +42,6 @@ pub(super) struct Clients {
     /// Somebody was attached to the program's input.
     spoken: bool,
     dir: PathBuf,
-    buf: Vec<u8>,
 }
 
 /// What came from a client.
@@ -64,7 +64,6 @@ impl Clients {
             next: first,
             spoken: false,
             dir: dir.to_owned(),
-            buf: vec![0; LONGEST],
         }
     }
 
@@ -102,9 +101,9 @@ impl Clients {
         let Some(client) = self.all.get(&number) else {
             return Heard::Nothing;
         };
-        match socket::receive_now(&client.socket, &mut self.buf) {
+        match socket::receive_whole(&client.socket, LONGEST, MsgFlags::MSG_DONTWAIT) {
             Err(e) if e.errno == Errno::EAGAIN => Heard::Nothing,
-            Ok(n) if n > 0 => match Request::decode(&self.buf[..n]) {
+            Ok(message) if !message.is_empty() => match Request::decode(&message) {
                 Some(request) => Heard::Said(request),
                 // Nobody who speaks nonsense is one of ours.
                 None => self.remove(number),

@@ -200,10 +200,9 @@ impl Keeper {
         };
         self.running = None;
         self.checks.cease();
-        // Who shares the host's processes may have left some behind.
-        if let Some(cgroup) = self.cgroup() {
-            let _ = cgroup.kill(nix::sys::signal::Signal::SIGKILL);
-        }
+        // Who shares the host's processes may have left some behind, and they
+        // could keep the streams open.
+        self.clear_up();
         for stream in [Stream::Out, Stream::Err] {
             while self.relay(stream) {}
         }

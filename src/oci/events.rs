@@ -21,7 +21,7 @@ use crate::cgroup::ops::{Cgroup, Oom, OomEvents};
 use crate::cgroup::stats::Stats;
 use crate::error::{Context, Error, Result};
 
-/// Flags of `events`.
+// Flags of `events`.
 #[derive(Debug, clap::Args)]
 pub struct Events {
     /// The time between two lines: 500ms, 5s, 1m30s

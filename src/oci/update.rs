@@ -26,7 +26,7 @@ use crate::error::{Context, Error, Result};
 /// Longer than any resources could be.
 const LONGEST: u64 = 1 << 20;
 
-/// Flags of `update`. What is not given stays as it is.
+// Flags of `update`. What is not given stays as it is.
 #[derive(Debug, Default, clap::Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Update {

@@ -29,6 +29,11 @@ impl Root<'_> {
         self.open(path, libc::O_PATH)
     }
 
+    /// The same, or `None` where nothing is there.
+    pub(super) fn find_if_there(self, path: &Path) -> SysResult<Option<OwnedFd>> {
+        fd::openat2_if_there(self.0, relative(path), libc::O_PATH, fd::IN_ROOT)
+    }
+
     /// Opens `path` for use. Never blocks: a FIFO in its place opens at once.
     pub(super) fn open(self, path: &Path, flags: i32) -> SysResult<OwnedFd> {
         let flags = if flags & libc::O_PATH == 0 {
@@ -41,19 +46,18 @@ impl Root<'_> {
 
     /// The directory `path`, made where it is missing, parents and all.
     pub(super) fn make_directory(self, path: &Path) -> SysResult<OwnedFd> {
-        match self.open(path, libc::O_PATH | libc::O_DIRECTORY) {
-            Err(e) if e.errno == Errno::ENOENT => self.walk(path, Last::Directory),
-            found => found,
+        match fd::openat2_if_there(self.0, relative(path), DIR, fd::IN_ROOT)? {
+            Some(found) => Ok(found),
+            None => self.walk(path, Last::Directory),
         }
     }
 
     /// The file `path`, made (empty) where it is missing.
     pub(super) fn make_file(self, path: &Path) -> SysResult<OwnedFd> {
-        match self.find(path) {
-            Err(e) if e.errno == Errno::ENOENT => {}
-            found => return found,
+        match self.find_if_there(path)? {
+            Some(found) => Ok(found),
+            None => self.walk(path, Last::File),
         }
-        self.walk(path, Last::File)
     }
 
     /// As [`Self::find`], but refuses to follow any link.
@@ -86,6 +90,12 @@ impl Root<'_> {
                 continue;
             }
             let name_path = Path::new(&name);
+            let is_file = todo.is_empty() && last == Last::File;
+            if !is_file && let Some(below) = directory(&here, name_path)? {
+                here = below;
+                done.push(name);
+                continue;
+            }
             if let Some(target) = read_link(&here, name_path)? {
                 links += 1;
                 if links > MOST_LINKS {
@@ -100,7 +110,7 @@ impl Root<'_> {
                 }
                 continue;
             }
-            if todo.is_empty() && last == Last::File {
+            if is_file {
                 return make_and_find(&here, name_path);
             }
             fd::mkdirat(&here, name_path, 0o755)?;
@@ -116,6 +126,14 @@ impl Root<'_> {
 enum Last {
     Directory,
     File,
+}
+
+/// The directory `name`, or `None` where there is none (but a link, maybe).
+fn directory(above: &OwnedFd, name: &Path) -> SysResult<Option<OwnedFd>> {
+    match fd::openat2_if_there(above, name, DIR | libc::O_NOFOLLOW, fd::NO_LINKS) {
+        Err(e) if matches!(e.errno, Errno::ELOOP | Errno::ENOTDIR) => Ok(None),
+        found => found,
+    }
 }
 
 /// An empty file, unless something is there.

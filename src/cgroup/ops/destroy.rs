@@ -18,8 +18,17 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// them. One that cannot be removed does not keep the others; all errors come
 /// back. What is gone already is no error.
 pub fn destroy(paths: &CgroupPaths) -> Result<(), Vec<Error>> {
+    destroy_within(paths, PATIENCE)
+}
+
+/// The same without waiting for anybody: it works where nothing is left.
+pub fn destroy_empty(paths: &CgroupPaths) -> Result<(), Vec<Error>> {
+    destroy_within(paths, Duration::ZERO)
+}
+
+fn destroy_within(paths: &CgroupPaths, patience: Duration) -> Result<(), Vec<Error>> {
     let ours = paths.dirs.iter().filter(|d| d.made);
-    let errors: Vec<Error> = ours.filter_map(|d| remove(d).err()).collect();
+    let errors: Vec<Error> = ours.filter_map(|d| remove(d, patience).err()).collect();
     if errors.is_empty() {
         Ok(())
     } else {
@@ -27,7 +36,7 @@ pub fn destroy(paths: &CgroupPaths) -> Result<(), Vec<Error>> {
     }
 }
 
-fn remove(spec: &CgroupDir) -> Result<(), Error> {
+fn remove(spec: &CgroupDir, patience: Duration) -> Result<(), Error> {
     let Some((leaf, above)) = split(spec) else {
         return Ok(());
     };
@@ -35,7 +44,7 @@ fn remove(spec: &CgroupDir) -> Result<(), Error> {
         Err(e) if is_gone(&e) => return Ok(()),
         parent => parent?,
     };
-    let mut backoff = Backoff::new(PATIENCE);
+    let mut backoff = Backoff::new(patience);
     loop {
         match parent.remove(leaf) {
             Ok(()) => return Ok(()),

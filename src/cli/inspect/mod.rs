@@ -20,7 +20,6 @@ use crate::error::{Error, Result};
 use crate::format::{Format, json_line};
 use crate::store::Store;
 
-/// Show everything about containers
 #[derive(Debug, clap::Args)]
 pub struct Inspect {
     /// Show only this: json, or a template as {{.State.Pid}}

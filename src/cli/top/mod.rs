@@ -21,7 +21,6 @@ use crate::container::Timestamp;
 use crate::error::Result;
 use crate::store::Store;
 
-/// Show the processes of a container
 #[derive(Debug, clap::Args)]
 pub struct Top {
     /// Name or id

@@ -22,7 +22,6 @@ struct Client {
     socket: OwnedFd,
     outbox: Outbox,
     streams: Streams,
-    waits: bool,
 }
 
 impl Client {
@@ -78,7 +77,6 @@ impl Clients {
             socket,
             outbox: Outbox::new(&self.dir),
             streams: Streams::default(),
-            waits: false,
         };
         self.all.insert(number, client);
         Some(number)
@@ -126,13 +124,6 @@ impl Clients {
         }
     }
 
-    /// From now on it wants to know how it ends.
-    pub(super) fn wait(&mut self, number: u64) {
-        if let Some(client) = self.all.get_mut(&number) {
-            client.waits = true;
-        }
-    }
-
     /// It does not look at that stream any more; whether nobody else does.
     pub(super) fn turn_away(&mut self, number: u64, stream: Stream) -> bool {
         let Some(client) = self.all.get_mut(&number) else {
@@ -171,12 +162,12 @@ impl Clients {
             .retain(|_, c| !c.looks_at(stream) || c.outbox.push(&c.socket, &message).is_ok());
     }
 
-    /// Tells everybody who waits or is attached how it ended.
+    /// Tells everybody how it ended. Who has just come may not have been heard
+    /// yet; but whatever they want, there is nothing else to say to it.
     pub(super) fn tell_exit(&mut self, code: i32) {
         let message = Reply::Exit(code).encode();
-        self.all.retain(|_, c| {
-            !(c.waits || c.streams.any()) || c.outbox.push(&c.socket, &message).is_ok()
-        });
+        self.all
+            .retain(|_, c| c.outbox.push(&c.socket, &message).is_ok());
     }
 
     /// Sends on what one has room for now.

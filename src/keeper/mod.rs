@@ -251,6 +251,7 @@ impl Keeper {
         self.state.status = Status::Exited;
         let code = self.state.exit_code;
         self.close();
+        self.let_in_the_last();
         self.clients.tell_exit(code);
         self.part();
     }

@@ -8,7 +8,6 @@ use crate::error::{Error, Result};
 use crate::keeper;
 use crate::store::{Entry, Store};
 
-/// Remove containers
 #[derive(Debug, clap::Args)]
 pub struct Rm {
     /// Kill those that run; no complaint about those that are not there
@@ -22,7 +21,6 @@ pub struct Rm {
     containers: Vec<String>,
 }
 
-/// Give a container another name
 #[derive(Debug, clap::Args)]
 pub struct Rename {
     /// Name or id

@@ -14,7 +14,6 @@ use crate::keeper::root;
 use crate::store::Store;
 use crate::sys::fd;
 
-/// Copy files between a container and the host
 #[derive(Debug, clap::Args)]
 pub struct Cp {
     /// Keep user and group ids
@@ -32,14 +31,12 @@ pub struct Cp {
     destination: String,
 }
 
-/// Show what a container has changed in its files: A added, C changed, D deleted
 #[derive(Debug, clap::Args)]
 pub struct Diff {
     /// Name or id
     container: String,
 }
 
-/// Write all files of a container as a tar archive
 #[derive(Debug, clap::Args)]
 pub struct Export {
     /// Write to this file instead of standard output

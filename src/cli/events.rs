@@ -19,7 +19,6 @@ use crate::format::{Format, escaped, json_line};
 use crate::store::Store;
 use crate::sys::clock;
 
-/// Show what happens to containers
 #[derive(Debug, clap::Args)]
 pub struct EventsOf {
     /// Show only those that fit, as event=die or container=web

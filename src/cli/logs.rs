@@ -14,7 +14,6 @@ use crate::store::{Entry, Store};
 /// Between two looks at a log that is followed.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Show what a container has said
 #[derive(Debug, clap::Args)]
 pub struct Logs {
     /// Go on as it says more, until it ends

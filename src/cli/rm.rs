@@ -9,7 +9,6 @@ use crate::keeper;
 use crate::network::store::Networks;
 use crate::store::{Entry, Store};
 
-/// Remove containers
 #[derive(Debug, clap::Args)]
 pub struct Rm {
     /// Kill those that run; no complaint about those that are not there
@@ -23,7 +22,6 @@ pub struct Rm {
     containers: Vec<String>,
 }
 
-/// Give a container another name
 #[derive(Debug, clap::Args)]
 pub struct Rename {
     /// Name or id

@@ -8,7 +8,6 @@ use crate::error::Result;
 use crate::ps::{Listing, Spacing};
 use crate::store::Store;
 
-/// Show the processes of a container
 #[derive(Debug, clap::Args)]
 pub struct Top {
     /// Name or id

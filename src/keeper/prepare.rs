@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::Ipv4Addr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use crate::error::{Context, Error, Result};
 use crate::facts::{self, BundleFacts, Facts};
 use crate::network::connection::{self, Connection};
 use crate::network::names;
-use crate::plan::{self, Options, Overlay, Plan};
+use crate::plan::{self, Options, Plan};
 use crate::run::State;
 use crate::spec::{self, Files, HostFacts, Inputs, Joined, users};
 use crate::store::{Entry, Store};
@@ -25,6 +25,8 @@ use crate::store::{Entry, Store};
 pub(super) struct Prepared {
     pub plan: Plan,
     pub state: State,
+    /// The layers of its root, laid over each other.
+    pub root: Option<OwnedFd>,
 }
 
 /// Works out how the container is started.
@@ -37,7 +39,9 @@ pub(super) fn prepare(
 ) -> Result<Prepared> {
     let facts = facts::observe()?;
     let (rootfs, overlay) = root::of(store, entry, config)?;
-    let place = (rootfs.as_path(), overlay.as_ref());
+    let is_laid_out = overlay.is_some();
+    let root = root::view(&rootfs, overlay.as_ref())?;
+    let place = (rootfs.as_path(), root.as_fd());
     let mut spec = spec(store, entry, config, &facts, place, connections)?;
     show_size(&mut spec, size);
     entry.write_spec(&spec)?;
@@ -60,7 +64,11 @@ pub(super) fn prepare(
         bundle: entry.dir().to_owned(),
         annotations: spec.annotations().clone().unwrap_or_default(),
     };
-    Ok(Prepared { plan, state })
+    Ok(Prepared {
+        plan,
+        state,
+        root: is_laid_out.then_some(root),
+    })
 }
 
 fn spec(
@@ -68,11 +76,10 @@ fn spec(
     entry: &Entry,
     config: &Config,
     facts: &Facts,
-    (rootfs, overlay): (&Path, Option<&Overlay>),
+    (rootfs, root): (&Path, BorrowedFd<'_>),
     connections: &[Connection],
 ) -> Result<Spec> {
-    let view = root::view(rootfs, overlay)?;
-    let user = users::resolve(view.as_fd(), &config.program.user, &config.program.groups)?;
+    let user = users::resolve(root, &config.program.user, &config.program.groups)?;
     entry.make_files_dir()?;
     let host = HostFacts::observe(config, facts, own_binary(entry, config)?)?;
     let name = entry.name()?;

@@ -179,6 +179,7 @@ fn make(
             state: record.state(Status::Creating),
             console,
             start_socket,
+            root: None,
             container: None,
             preserve_fds: args.preserve_fds + sockets,
             explain: log.explain(args.explain)?,

@@ -20,7 +20,7 @@ use crate::cgroup::stats::Stats;
 use crate::error::{Context, Error, Result};
 use crate::format::units::duration;
 
-/// Flags of `events`.
+// Flags of `events`.
 #[derive(Debug, clap::Args)]
 pub struct Events {
     /// The time between two lines: 500ms, 5s, 1m30s

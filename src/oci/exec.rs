@@ -64,6 +64,7 @@ fn start(
         state: record.state(Status::Running),
         console,
         start_socket: None,
+        root: None,
         container: Some(container),
         preserve_fds: args.preserve_fds,
         explain: log.explain(args.explain)?,

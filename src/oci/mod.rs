@@ -72,6 +72,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// All that can be typed.
+#[cfg(test)]
+pub(crate) fn command_line() -> clap::Command {
+    Cli::command()
+}
+
 /// Wrong words on the command line: help goes to standard output, an error to
 /// standard error in its first line.
 fn misused(e: &clap::Error) -> ExitCode {

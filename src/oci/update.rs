@@ -27,7 +27,7 @@ use crate::format::units::size;
 /// Longer than any resources could be.
 const LONGEST: u64 = 1 << 20;
 
-/// Flags of `update`. What is not given stays as it is.
+// Flags of `update`. What is not given stays as it is.
 #[derive(Debug, Default, clap::Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Update {

@@ -25,6 +25,11 @@ impl Root<'_> {
         self.open(path, libc::O_PATH)
     }
 
+    /// The same, or `None` where nothing is there.
+    pub(super) fn find_if_there(self, path: &Path) -> SysResult<Option<OwnedFd>> {
+        fd::openat2_if_there(self.0, relative(path), libc::O_PATH, fd::IN_ROOT)
+    }
+
     /// Opens `path` for use. Never blocks: a FIFO in its place opens at once.
     pub(super) fn open(self, path: &Path, flags: i32) -> SysResult<OwnedFd> {
         let flags = if flags & libc::O_PATH == 0 {
@@ -37,19 +42,17 @@ impl Root<'_> {
 
     /// The directory `path`, made where it is missing, parents and all.
     pub(super) fn make_directory(self, path: &Path) -> SysResult<OwnedFd> {
-        match self.open(path, libc::O_PATH | libc::O_DIRECTORY) {
-            Err(e) if e.errno == Errno::ENOENT => {
-                inside::walk(self.0, path, |dir, name, _| make_and_enter(dir, name))
-            }
-            found => found,
+        let flags = libc::O_PATH | libc::O_DIRECTORY;
+        match fd::openat2_if_there(self.0, relative(path), flags, fd::IN_ROOT)? {
+            Some(found) => Ok(found),
+            None => inside::walk(self.0, path, |dir, name, _| make_and_enter(dir, name)),
         }
     }
 
     /// The file `path`, made (empty) where it is missing.
     pub(super) fn make_file(self, path: &Path) -> SysResult<OwnedFd> {
-        match self.find(path) {
-            Err(e) if e.errno == Errno::ENOENT => {}
-            found => return found,
+        if let Some(found) = self.find_if_there(path)? {
+            return Ok(found);
         }
         inside::walk(self.0, path, |dir, name, last| {
             if last {

@@ -22,8 +22,17 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// the one that is rcon's by its name goes with the last container below it,
 /// whichever container it was made for.
 pub fn destroy(paths: &CgroupPaths) -> Result<(), Vec<Error>> {
+    destroy_within(paths, PATIENCE)
+}
+
+/// The same without waiting for anybody: it works where nothing is left.
+pub fn destroy_empty(paths: &CgroupPaths) -> Result<(), Vec<Error>> {
+    destroy_within(paths, Duration::ZERO)
+}
+
+fn destroy_within(paths: &CgroupPaths, patience: Duration) -> Result<(), Vec<Error>> {
     let ours = paths.dirs.iter().filter(|d| d.made);
-    let errors: Vec<Error> = ours.filter_map(|d| remove(d).err()).collect();
+    let errors: Vec<Error> = ours.filter_map(|d| remove(d, patience).err()).collect();
     let below_own = paths.dirs.iter().filter(|d| d.is_below_own_parent());
     below_own.for_each(remove_own_parent);
     if errors.is_empty() {
@@ -41,7 +50,7 @@ fn remove_own_parent(spec: &CgroupDir) {
     let _ = mount.and_then(|mount| mount.remove(OWN_PARENT));
 }
 
-fn remove(spec: &CgroupDir) -> Result<(), Error> {
+fn remove(spec: &CgroupDir, patience: Duration) -> Result<(), Error> {
     let Some((leaf, above)) = split(spec) else {
         return Ok(());
     };
@@ -49,7 +58,7 @@ fn remove(spec: &CgroupDir) -> Result<(), Error> {
         Err(e) if is_gone(&e) => return Ok(()),
         parent => parent?,
     };
-    let mut backoff = Backoff::new(PATIENCE);
+    let mut backoff = Backoff::new(patience);
     loop {
         match parent.remove(leaf) {
             Ok(()) => return Ok(()),

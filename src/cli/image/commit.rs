@@ -16,7 +16,6 @@ use crate::image::{Image, ImageConfig, Images, instruction};
 use crate::keeper::{Request, root};
 use crate::store::Store;
 
-/// Make an image from what a container has changed
 #[derive(Debug, clap::Args)]
 pub struct Commit {
     /// Who made it

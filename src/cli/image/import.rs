@@ -20,8 +20,6 @@ use crate::sys::fd;
 /// Bytes that are taken at once.
 const BUFFER: usize = 256 << 10;
 
-/// Make an image from a root file system: an archive, packed or not, or a
-/// directory
 #[derive(Debug, clap::Args)]
 pub struct Import {
     /// Set how it wants to be run, as `CMD ["/bin/sh"]`, ENV NAME=value or USER 1000; may be repeated

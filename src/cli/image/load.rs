@@ -12,7 +12,6 @@ use crate::error::{Context, Error, Result};
 use crate::image::archive;
 use crate::store::Store;
 
-/// Read images from an archive that `save`, Docker, Podman or skopeo wrote
 #[derive(Debug, clap::Args)]
 pub struct Load {
     /// The file to read [default: standard input]

@@ -26,35 +26,62 @@ use crate::store::Store;
 
 /// The commands that need no word before them.
 #[derive(Debug, clap::Subcommand)]
+#[command(defer = true)]
 pub enum Plain {
+    /// Fetch an image from a registry
     Pull(pull::Pull),
+    /// Send an image to a registry
     Push(push::Push),
+    /// List images
     Images(images::List),
+    /// Show the steps by which an image was made
     History(history::HistoryOf),
+    /// Remove images, or names of images
     Rmi(rmi::Rmi),
+    /// Give an image a further name
     Tag(tag::Tag),
+    /// Write images into an archive that `load`, Docker, Podman and skopeo read
     Save(save::Save),
+    /// Read images from an archive that `save`, Docker, Podman or skopeo wrote
     Load(load::Load),
+    /// Make an image from a root file system: an archive, packed or not, or a
+    /// directory
     Import(import::Import),
+    /// Make an image from what a container has changed
     Commit(commit::Commit),
+    /// Keep a name and a password for a registry
     Login(login::Login),
+    /// Forget a registry's name and password
     Logout(login::Logout),
 }
 
 /// What stands behind `image`.
 #[derive(Debug, clap::Subcommand)]
+#[command(defer = true)]
 pub enum Grouped {
+    /// Fetch an image from a registry
     Pull(pull::Pull),
+    /// Send an image to a registry
     Push(push::Push),
+    /// List images
     #[command(visible_alias = "list")]
     Ls(images::List),
+    /// Show the steps by which an image was made
     History(history::HistoryOf),
+    /// Show everything about images
     Inspect(inspect::Inspect),
+    /// Remove images, or names of images
     Rm(rmi::Rmi),
+    /// Take away images that have no name
     Prune(prune::Prune),
+    /// Give an image a further name
     Tag(tag::Tag),
+    /// Write images into an archive that `load`, Docker, Podman and skopeo read
     Save(save::Save),
+    /// Read images from an archive that `save`, Docker, Podman or skopeo wrote
     Load(load::Load),
+    /// Make an image from a root file system: an archive, packed or not, or a
+    /// directory
     Import(import::Import),
 }
 

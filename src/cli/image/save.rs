@@ -10,7 +10,6 @@ use crate::error::{Context, Error, Result};
 use crate::image::archive;
 use crate::store::Store;
 
-/// Write images into an archive that `load`, Docker, Podman and skopeo read
 #[derive(Debug, clap::Args)]
 pub struct Save {
     /// The file to write [default: standard output]

@@ -40,7 +40,6 @@ const OPTIONS: Options = Options {
     ..Options::STRICT
 };
 
-/// Show everything about containers and images
 #[derive(Debug, clap::Args)]
 pub struct Inspect {
     /// Show only this: json, or a template as {{.State.Pid}}

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use crate::cli::{common, listing};
 use crate::container::Timestamp;
@@ -57,8 +56,8 @@ pub fn prune(store: &Store, args: &Prune) -> Result<ExitCode> {
     let until = match filters.get("until") {
         [] => None,
         [until] => {
-            let read = time::parse_moment(until, SystemTime::now(), listing::own_zone());
-            Some(Timestamp::from(read.map_err(|e| e.context("until"))?))
+            let read = time::parse_moment(until, Timestamp::now(), listing::own_zone());
+            Some(read.map_err(|e| e.context("until"))?)
         }
         _ => return Err(Error::user("more than one until filter is given")),
     };

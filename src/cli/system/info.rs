@@ -14,7 +14,6 @@ use crate::format::units::size;
 use crate::format::{Format, escaped, json_line};
 use crate::store::Store;
 
-/// Show this machine, and what there is on it
 #[derive(Debug, clap::Args)]
 pub struct Info {
     /// Show only this: json, or a template as {{.NCPU}}

@@ -10,7 +10,6 @@ use crate::format::filter::Filters;
 use crate::format::units::{size, time};
 use crate::store::Store;
 
-/// Take away what nobody uses
 #[derive(Debug, clap::Args)]
 pub struct Prune {
     /// Only what fits: until=24h, label=a=1 or label!=keep

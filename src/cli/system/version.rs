@@ -12,7 +12,6 @@ use crate::error::{Error, Result};
 use crate::format::{Format, json_line};
 use crate::oci;
 
-/// Show the version of rcon and of what it stands on
 #[derive(Debug, clap::Args)]
 pub struct Version {
     /// Show only this: json, or a template as {{.Client.Version}}

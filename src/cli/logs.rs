@@ -20,7 +20,13 @@ pub struct Logs {
     #[arg(short, long)]
     follow: bool,
     /// Only so many lines at the end, or all
-    #[arg(short = 'n', long, value_name = "LINES", default_value = "all")]
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "LINES",
+        default_value = "all",
+        allow_hyphen_values = true
+    )]
     tail: String,
     /// Only what was said since then: a time, or as 10m for so long ago
     #[arg(long, value_name = "TIME")]

@@ -196,9 +196,10 @@ enum Container {
 
 /// Runs one command.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(e) => return refused(&e),
+        Err(e) => return refused(&e, &args),
     };
     let done = match cli.command {
         Some(Command::Oci { args }) => {
@@ -234,20 +235,40 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         None => {
             // Help on a closed output has no reader to miss it.
             let _ = Cli::command().print_help();
-            return ExitCode::FAILURE;
+            return ExitCode::SUCCESS;
         }
     };
     done.unwrap_or_else(|e| failed(&e))
 }
 
-/// Help and version are no failures; a wrong flag is.
-fn refused(e: &clap::Error) -> ExitCode {
-    if let Some(error) = flags::one_line(e) {
-        return failed(&error.exit(125));
+/// Help and version are no failures, and a group of commands without one of
+/// them asks for help; a wrong flag is a failure.
+fn refused(e: &clap::Error, args: &[OsString]) -> ExitCode {
+    use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand as Group;
+    if e.kind() != Group
+        && let Some(error) = flags::one_line(e)
+    {
+        // With these, all other codes are the program's.
+        let code = if runs_a_program(args) { 125 } else { 1 };
+        return failed(&error.exit(code));
     }
     // Help on a closed output has no reader to miss it.
     let _ = e.print();
     ExitCode::SUCCESS
+}
+
+/// Whether the command is one whose exit code is a program's.
+fn runs_a_program(args: &[OsString]) -> bool {
+    let mut words = args.iter().skip(1).filter_map(|a| a.to_str());
+    while let Some(word) = words.next() {
+        match word {
+            "--root" | "--run-root" => drop(words.next()),
+            "container" => {}
+            flag if flag.starts_with('-') => {}
+            word => return matches!(word, "run" | "create" | "exec"),
+        }
+    }
+    false
 }
 
 fn failed(e: &Error) -> ExitCode {

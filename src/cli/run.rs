@@ -97,7 +97,7 @@ fn make(store: &Store, request: &mut Request) -> Result<(Entry, Lock)> {
     // The image stays until the record stands that says it is used.
     let _guard = match request.source.clone() {
         Source::Directory => {
-            request.merge(&ImageDefaults::default())?;
+            request.merge(&ImageDefaults::default()).map_err(usage)?;
             None
         }
         Source::Image(name) => {

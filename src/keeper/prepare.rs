@@ -38,6 +38,7 @@ pub(super) fn prepare(
     connections: &[Connection],
 ) -> Result<Prepared> {
     let facts = facts::observe()?;
+    make_sources(config)?;
     let (rootfs, overlay) = root::of(store, entry, config)?;
     let is_laid_out = overlay.is_some();
     let root = root::view(&rootfs, overlay.as_ref())?;
@@ -88,7 +89,7 @@ fn spec(
         config,
         name: &name,
         rootfs,
-        files: &write_files(entry, config, &host.hostname, connections)?,
+        files: &write_files((store, entry), config, &host.hostname, connections)?,
         user: &user,
         namespaces: &namespaces,
         volumes: &volumes(config)?,
@@ -140,12 +141,15 @@ pub(super) fn hostname(config: &Config, host: &str) -> String {
 /// The files by which programs find names, unless the container shares the
 /// host's network and with it the host's files.
 fn write_files(
-    entry: &Entry,
+    (store, entry): (&Store, &Entry),
     config: &Config,
     host: &str,
     connections: &[Connection],
 ) -> Result<Files> {
     let network = &config.network;
+    if let NetworkMode::Container(id) = &network.mode {
+        return copy_files(store, entry, id);
+    }
     let shares = matches!(network.mode, NetworkMode::Host);
     let name = hostname(config, host);
     let resolv_conf = names::resolv_conf(&names::of_host(), network, !shares);
@@ -162,11 +166,26 @@ fn write_files(
     } else {
         own_hosts(config, &name, connections)
     };
-    let file = |name: &str, text: &str| entry.write_file(name, text);
     Ok(Files {
         hostname: Some(file("hostname", &format!("{name}\n"))?),
         hosts: Some(file("hosts", &hosts)?),
         resolv_conf: Some(file("resolv.conf", &resolv_conf)?),
+    })
+}
+
+/// Who shares a network is reached, and knows itself, by one name.
+fn copy_files(store: &Store, entry: &Entry, id: &Id) -> Result<Files> {
+    let theirs = store.find(id.as_str())?.files_dir();
+    let copy = |name: &str| {
+        let path = theirs.join(name);
+        let text = fs::read_to_string(&path);
+        let text = text.context(|| format!("cannot read {}", path.display()))?;
+        entry.write_file(name, &text).map(Some)
+    };
+    Ok(Files {
+        hostname: copy("hostname")?,
+        hosts: copy("hosts")?,
+        resolv_conf: copy("resolv.conf")?,
     })
 }
 
@@ -224,6 +243,26 @@ fn joined(store: &Store, config: &Config) -> Result<Joined> {
         user: None,
         shm,
     })
+}
+
+/// Makes the directories of the host that `-v` names and that are not there,
+/// as Docker does.
+fn make_sources(config: &Config) -> Result<()> {
+    for mount in &config.mounts {
+        if let MountKind::Bind {
+            source,
+            create: true,
+            ..
+        } = &mount.kind
+        {
+            // What is there, also as a link that leads nowhere, is not ours.
+            if source.symlink_metadata().is_err() {
+                let what = || format!("cannot make the directory {}", source.display());
+                fs::create_dir_all(source).context(what)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Where the volumes of this container are.

@@ -25,6 +25,7 @@
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::sys::socket::MsgFlags;
 
 use crate::plan::Signal;
 use crate::sys::{SysResult, socket};
@@ -172,12 +173,11 @@ impl Channel {
 
     /// A failure among what the other side has said already.
     pub(super) fn failure_now(&self) -> Option<Failure> {
-        let mut buf = [0; LONGEST];
         loop {
-            let n = socket::receive_now(&self.0, &mut buf).ok()?;
-            match Message::decode(&buf[..n])? {
-                Message::Failed(failure) => return Some(failure),
-                _ => {}
+            let now = MsgFlags::MSG_DONTWAIT;
+            let said = socket::receive_whole(&self.0, LONGEST, now).ok()?;
+            if let Message::Failed(failure) = Message::decode(&said)? {
+                return Some(failure);
             }
         }
     }

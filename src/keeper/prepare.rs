@@ -152,12 +152,17 @@ fn write_files(
     }
     let shares = matches!(network.mode, NetworkMode::Host);
     let name = hostname(config, host);
-    let resolv_conf = names::resolv_conf(&names::of_host(), network, !shares);
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let servers = if shares {
+        read("/etc/resolv.conf")
+    } else {
+        names::of_host()
+    };
+    let resolv_conf = names::resolv_conf(&servers, network, !shares);
     let hosts = if shares {
         let extra = names::hosts(network, &[], None);
         let extra = extra.lines().skip(6);
-        let all: Vec<String> = fs::read_to_string("/etc/hosts")
-            .unwrap_or_default()
+        let all: Vec<String> = read("/etc/hosts")
             .lines()
             .map(str::to_owned)
             .chain(extra.map(str::to_owned))
@@ -166,6 +171,7 @@ fn write_files(
     } else {
         own_hosts(config, &name, connections)
     };
+    let file = |name: &str, text: &str| entry.write_file(name, text);
     Ok(Files {
         hostname: Some(file("hostname", &format!("{name}\n"))?),
         hosts: Some(file("hosts", &hosts)?),

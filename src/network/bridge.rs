@@ -166,7 +166,8 @@ pub fn rules(wanted: &Bridge) -> Table {
         forward.push(vec![To(own()), NotFrom(own()), Drop]);
     } else {
         forward.push(vec![From(own()), To(own()), Accept]);
-        for other in [format!("{PREFIX}*"), DEFAULT.to_owned()] {
+        let others = [format!("{PREFIX}*"), DEFAULT.to_owned()];
+        for other in others.into_iter().filter(|o| *o != wanted.name) {
             forward.push(vec![From(own()), To(other), Drop]);
         }
         // Nobody outside begins a conversation: that is what published ports

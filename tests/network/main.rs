@@ -13,3 +13,4 @@ mod hostile;
 mod kernel;
 mod leftovers;
 mod reach;
+mod script;

@@ -305,9 +305,17 @@ impl Place {
         found.extend(self.processes().iter().map(|p| describe(*p)));
         for part in ["containers", "names", "run"] {
             let mut names = names_in(&self.store().join(part));
-            // What happened stays to be read.
-            names.retain(|name| !name.starts_with("events.jsonl"));
+            // What happened stays to be read, and a network outlives those in
+            // it.
+            names.retain(|name| !name.starts_with("events.jsonl") && name != "networks");
             found.extend(names.iter().map(|n| format!("{part}/{n}")));
+        }
+        let networks = self.store().join("run/networks");
+        for id in names_in(&networks) {
+            for part in ["endpoints", "leases"] {
+                let names = names_in(&networks.join(&id).join(part));
+                found.extend(names.iter().map(|n| format!("{part}/{n}")));
+            }
         }
         found
     }

@@ -37,9 +37,9 @@ fn networks() -> Wanted {
 /// The script of a container that looks at its network, in this directory.
 fn script(bundle: &Path) -> String {
     let look = format!("ip address show eth0; ip route; ping -c 1 -W 2 {OUTSIDE} > /dev/null");
-    let mut spec = crate::common::default_spec();
+    let group = format!("/rcon-test-{}-script", std::process::id());
+    let mut spec = crate::common::default_spec(&group);
     spec["process"]["args"] = serde_json::json!(["sh", "-c", look]);
-    spec["linux"]["cgroupsPath"] = serde_json::json!("/rcon-test-script");
     let spec = serde_json::from_value(spec).expect("a valid spec");
     let facts = facts::observe().expect("a host");
     let observed = facts::observe_bundle(bundle, &spec).expect("a bundle");
@@ -57,7 +57,10 @@ fn a_network_by_hand() {
     let Some(world) = World::new() else { return };
     let bundle = world.bed.path("image");
     fs::write(bundle.join("script.sh"), script(&bundle)).unwrap();
-    let seen = world.sh(&format!("cd {} && sh script.sh < /dev/null", bundle.display()));
+    let seen = world.sh(&format!(
+        "cd {} && sh script.sh < /dev/null",
+        bundle.display()
+    ));
     for part in [
         "mtu 1400",
         "02:42:0a:09:00:02",

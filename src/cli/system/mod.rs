@@ -22,7 +22,7 @@ pub enum System {
     Events(events::EventsOf),
     Info(info::Info),
     /// Take away everything nobody uses
-    Prune(prune::Prune),
+    Prune(prune::Everything),
 }
 
 /// `system …`.

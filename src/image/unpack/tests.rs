@@ -68,6 +68,18 @@ fn a_layer_in_each_of_its_wrappings_is_unpacked() {
 }
 
 #[test]
+fn a_layer_whose_writer_was_not_closed_is_read() {
+    // A header and a byte: neither filled up nor ended, as umoci leaves it.
+    let plain = tar(&[entry("a", b"x")])[..513].to_vec();
+    let (bed, image) = one(gzip(&plain), plain);
+    let layer = bed.images.store().layer(&image.unwrap().layers()[0]);
+    assert_eq!(fs::read(layer.join("a")).unwrap(), b"x");
+    let plain = tar(&[entry("a", b"xy")])[..513].to_vec();
+    let (_bed, image) = one(gzip(&plain), plain);
+    assert!(image.unwrap_err().to_string().contains("cut short"));
+}
+
+#[test]
 fn a_spoilt_layer_is_refused_and_nothing_is_left() {
     let plain = tar(&[entry("a", &[7; 5000])]);
     let packed = gzip(&plain);

@@ -259,7 +259,7 @@ impl Sharing {
     pub fn of(images: &Images, all: &[Image]) -> Self {
         let mut count = BTreeMap::new();
         let mut sizes = BTreeMap::new();
-        for name in all.iter().flat_map(|i| i.layers()) {
+        for name in all.iter().flat_map(Image::layers) {
             *count.entry(name.clone()).or_insert(0) += 1;
             sizes
                 .entry(name.clone())

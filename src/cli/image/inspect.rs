@@ -57,7 +57,7 @@ fn shape(all: &[Image], paths: &[String]) -> Value {
     let tags = all.iter().flat_map(Image::tags).map(Name::to_string);
     let mut digests: Vec<String> = all
         .iter()
-        .flat_map(|i| i.digests())
+        .flat_map(Image::digests)
         .map(|r: Reference| r.familiar())
         .collect();
     digests.sort();

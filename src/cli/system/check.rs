@@ -19,7 +19,9 @@ fn images(store: &Store, repair: bool) -> Result<usize> {
     let images = crate::cli::image::of(store);
     let found = images.leftovers()?;
     if !repair || found.is_empty() {
-        found.iter().for_each(|finding| println!("{finding}"));
+        for finding in &found {
+            println!("{finding}");
+        }
         return Ok(found.len());
     }
     images.repair()?;

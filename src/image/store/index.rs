@@ -169,9 +169,9 @@ fn record(entry: &Value) -> Option<Record> {
     };
     let name = note(NAME).map(|text| Name::read(text));
     Some(Record {
+        target,
         name,
         manifest,
-        target,
     })
 }
 

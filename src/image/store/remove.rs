@@ -193,10 +193,9 @@ fn meant(image: &Image, wanted: &str) -> Option<Name> {
         .ok()
         .map(|r| Name::Full(r.or_latest()));
     let plain = Name::Plain(wanted.to_owned());
-    let names = image.names.iter();
-    names
-        .cloned()
-        .find(|n| Some(n) == full.as_ref() || *n == plain)
+    let mut names = image.names.iter();
+    let found = names.find(|n| Some(*n) == full.as_ref() || **n == plain);
+    found.cloned()
 }
 
 fn in_use_by_name(wanted: &str, user: &User, image: &Image) -> Error {

@@ -110,8 +110,8 @@ pub(super) fn layers(
         }
         each(&work, &all, threads.clamp(2, UNPACKS), |at| work.unpack(at));
     });
-    let state = work.state.into_inner();
-    match state.unwrap_or_else(PoisonError::into_inner).failure {
+    let ended = work.state.into_inner();
+    match ended.unwrap_or_else(PoisonError::into_inner).failure {
         Some(e) => Err(e),
         None => Ok(()),
     }
@@ -138,7 +138,7 @@ impl<'a> Work<'a> {
             chain,
         });
         let layers: Vec<Layer> = layers.collect();
-        let state = State {
+        let begin = State {
             blobs: layers.iter().map(|_| Blob::default()).collect(),
             names: vec![None; layers.len()],
             failure: None,
@@ -148,7 +148,7 @@ impl<'a> Work<'a> {
         Ok(Self {
             stage,
             layers,
-            state: Mutex::new(state),
+            state: Mutex::new(begin),
             changed: Condvar::new(),
             stop: AtomicBool::new(false),
             room: AtomicU64::new(disk.blocks_available() * disk.fragment_size()),

@@ -175,7 +175,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Some(Command::Ps(args)) => with_store(cli.places, |store| ps::ps(store, &args)),
         Some(Command::Container { command }) => match command {
-            Grouped::Container(command) => of_containers(cli.places, command),
+            Grouped::Container(mut command) => {
+                if let Container::Inspect(args) = &mut command {
+                    args.of_containers();
+                }
+                of_containers(cli.places, command)
+            }
             Grouped::Ls(args) => with_store(cli.places, |store| ps::ps(store, &args)),
             Grouped::Prune(args) => {
                 with_store(cli.places, |store| system::prune::containers(store, &args))

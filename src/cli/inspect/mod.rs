@@ -1,4 +1,4 @@
-//! `inspect`: everything about a container.
+//! `inspect`: everything about a container, or an image.
 //!
 //! How it looks is in [`shape`] and [`host_config`], which are pure; here it
 //! is looked up and shown.
@@ -33,8 +33,15 @@ pub struct Inspect {
     #[arg(long = "type", value_name = "TYPE", value_parser = ["container", "image"])]
     kind: Option<String>,
     /// Names or ids
-    #[arg(required = true, value_name = "CONTAINER")]
-    containers: Vec<String>,
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+}
+
+impl Inspect {
+    /// As it is meant behind `container`.
+    pub fn of_containers(&mut self) {
+        self.kind = Some("container".to_owned());
+    }
 }
 
 /// `inspect`. Those that are there are shown, also when one is not.
@@ -42,7 +49,7 @@ pub fn inspect(store: &Store, args: &Inspect) -> Result<ExitCode> {
     let format = Format::parse(args.format.as_deref().unwrap_or_default())?;
     let mut found = Vec::new();
     let mut failures: Vec<Error> = Vec::new();
-    for name in &args.containers {
+    for name in &args.names {
         match one(store, name, args) {
             Ok(value) => found.push(value),
             Err(e) => failures.push(e),

@@ -33,7 +33,7 @@ pub fn serve(images: Vec<(&'static str, ByHand)>) -> Fake {
 fn a_registry_that_lies_leaves_nothing() {
     let Some(place) = Place::new() else { return };
     let layer = tar(&place.bed.rootfs(""));
-    let honest = || ByHand::new(&[layer.clone()], &json!({}));
+    let honest = || ByHand::new(std::slice::from_ref(&layer), &json!({}));
     let wrong = {
         let mut image = honest();
         // Served by another's sum, of the same length.
@@ -90,7 +90,7 @@ fn an_image_for_each_kind_of_machine() {
     let layer = tar(&bed.rootfs(""));
     let image = |arch: &str| {
         ByHand::new(
-            &[layer.clone()],
+            std::slice::from_ref(&layer),
             &json!({"architecture": arch, "config": {"Env": ["PATH=/bin"]}}),
         )
     };

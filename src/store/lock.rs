@@ -63,7 +63,7 @@ impl AsFd for Lock {
 }
 
 /// Takes the lock at `path`, waiting for whoever has it.
-pub(super) fn wait_for(path: &Path) -> Result<Lock> {
+pub(crate) fn wait_for(path: &Path) -> Result<Lock> {
     let file = open(path)?;
     loop {
         match fcntl(file.as_fd(), FcntlArg::F_OFD_SETLKW(&WHOLE)) {

@@ -1,0 +1,1 @@
+//! From a registry to the store.

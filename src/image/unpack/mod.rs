@@ -1,0 +1,1 @@
+//! From a packed layer to a directory.

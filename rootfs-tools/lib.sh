@@ -133,8 +133,10 @@ clean_up() {
 patiently() {
     setsid "$@" &
     child=$!
-    wait "$child"
+    status=0
+    wait "$child" || status=$?
     child=''
+    return "$status"
 }
 
 # ---- The files ---------------------------------------------------------------
@@ -145,7 +147,13 @@ packages() {
     [ -n "$suite" ] || suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
     # shellcheck disable=SC2086 # a list of words
     list=$(printf '%s,' "$@" $extra)
-    step "installing Debian $suite${list:+ with ${list%,}}"
+    step "installing Debian $suite with ${list%,}"
+    # Newer releases have /bin in /usr from the start; without this package
+    # they would install Perl to be able to move it there.
+    case $suite in
+        buster | bullseye | focal | jammy) ;;
+        *) list=usr-is-merged,$list ;;
+    esac
     # mmdebstrap is apt, asked to install into an empty directory. minbase is
     # what Debian calls essential, and apt. Manuals and translations are left
     # out, as in the slim images; so is what packages merely recommend.
@@ -156,6 +164,7 @@ packages() {
         --dpkgopt='path-exclude=/usr/share/locale/*' \
         --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+        --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
         "$suite" "$tree"
     # This machine's mirror, if it serves the same release.
     for sources in /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list; do
@@ -164,7 +173,10 @@ packages() {
             break
         fi
     done
-    patiently env TMPDIR="$work" mmdebstrap "$@"
+    if ! patiently env TMPDIR="$work" mmdebstrap "$@" >"$work/log" 2>&1; then
+        cat "$work/log" >&2
+        refuse 'mmdebstrap failed: what it said is above'
+    fi
     forget_this_run
 }
 

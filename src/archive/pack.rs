@@ -147,7 +147,7 @@ impl<W: Write> Run<'_, W> {
             uid: 0,
             gid: 0,
             size: 0,
-            mtime: self.time(stat),
+            mtime: time(self.options, stat),
             xattrs: Vec::new(),
         };
         self.summary.entries += 1;
@@ -155,7 +155,7 @@ impl<W: Write> Run<'_, W> {
     }
 
     fn add(&mut self, file: &OwnedFd, stat: &libc::stat, name: Vec<u8>) -> Result<()> {
-        let Some(mut entry) = self.describe(file, stat, name)? else {
+        let Some(mut entry) = describe(self.options, file, stat, name)? else {
             self.summary.left_out += 1;
             return Ok(());
         };
@@ -182,66 +182,71 @@ impl<W: Write> Run<'_, W> {
         let data = File::from(fd::reopen(file, libc::O_RDONLY | libc::O_NOCTTY)?);
         self.writer.file(&entry, data)
     }
+}
 
-    /// What an entry says about a file; nothing about a socket.
-    fn describe(&self, file: &OwnedFd, stat: &libc::stat, path: Vec<u8>) -> Result<Option<Entry>> {
-        let Some(kind) = kind(stat) else {
-            return Ok(None);
-        };
-        let (uid, gid) = self.options.ownership.inward(stat.st_uid, stat.st_gid)?;
-        let link = match kind {
-            Kind::Symlink => entry::link_target(file)?
-                .into_os_string()
-                .into_encoded_bytes(),
-            _ => Vec::new(),
-        };
-        let xattrs = match kind {
-            Kind::File | Kind::Directory => Self::attributes(file)?,
-            _ => Vec::new(),
-        };
-        Ok(Some(Entry {
-            path,
-            kind,
-            link,
-            mode: stat.st_mode & 0o7777,
-            uid,
-            gid,
-            size: if kind == Kind::File {
-                stat.st_size as u64
-            } else {
-                0
-            },
-            mtime: self.time(stat),
-            xattrs,
-        }))
-    }
-
-    fn attributes(file: &OwnedFd) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let mut names = xattr::list(file)?;
-        names.retain(|name| overlay::is_carried(name));
-        names.sort_unstable();
-        let mut found = Vec::new();
-        for name in names {
-            match xattr::get(file, &name)? {
-                Some(value) if name == overlay::CAPABILITY => {
-                    let value = capability_inward(&value)?;
-                    found.push((name, value));
-                }
-                Some(value) => found.push((name, value)),
-                None => {}
-            }
-        }
-        Ok(found)
-    }
-
-    fn time(&self, stat: &libc::stat) -> Time {
-        let part = if self.options.layer {
-            0
+/// What an entry says about a file; nothing about a socket.
+pub(super) fn describe(
+    options: &Pack,
+    file: &OwnedFd,
+    stat: &libc::stat,
+    path: Vec<u8>,
+) -> Result<Option<Entry>> {
+    let Some(kind) = kind(stat) else {
+        return Ok(None);
+    };
+    let (uid, gid) = options.ownership.inward(stat.st_uid, stat.st_gid)?;
+    let link = match kind {
+        Kind::Symlink => entry::link_target(file)?
+            .into_os_string()
+            .into_encoded_bytes(),
+        _ => Vec::new(),
+    };
+    let xattrs = match kind {
+        Kind::File | Kind::Directory => attributes(file)?,
+        _ => Vec::new(),
+    };
+    Ok(Some(Entry {
+        path,
+        kind,
+        link,
+        mode: stat.st_mode & 0o7777,
+        uid,
+        gid,
+        size: if kind == Kind::File {
+            stat.st_size as u64
         } else {
-            stat.st_mtime_nsec as u32
-        };
-        Time::new(stat.st_mtime, part)
+            0
+        },
+        mtime: time(options, stat),
+        xattrs,
+    }))
+}
+
+fn attributes(file: &OwnedFd) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut names = xattr::list(file)?;
+    names.retain(|name| overlay::is_carried(name));
+    names.sort_unstable();
+    let mut found = Vec::new();
+    for name in names {
+        match xattr::get(file, &name)? {
+            Some(value) if name == overlay::CAPABILITY => {
+                let value = capability_inward(&value)?;
+                found.push((name, value));
+            }
+            Some(value) => found.push((name, value)),
+            None => {}
+        }
     }
+    Ok(found)
+}
+
+fn time(options: &Pack, stat: &libc::stat) -> Time {
+    let part = if options.layer {
+        0
+    } else {
+        stat.st_mtime_nsec as u32
+    };
+    Time::new(stat.st_mtime, part)
 }
 
 fn kind(stat: &libc::stat) -> Option<Kind> {

@@ -9,6 +9,7 @@
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 
+use super::below::Below;
 use super::entry::{Entry, Kind, Time, shown};
 use super::overlay;
 use super::owner::Ownership;
@@ -107,10 +108,31 @@ pub struct Summary {
     pub entries: u64,
     /// Attributes, device nodes and sockets that were left out.
     pub left_out: u64,
+    /// Files that were brought up from the layers below.
+    pub from_below: u64,
 }
 
 /// Unpacks an archive into `dir`.
 pub fn unpack(dir: &OwnedFd, reader: impl Read, options: &Unpack) -> Result<Summary> {
+    unpack_any(dir, reader, options, None)
+}
+
+/// Unpacks a layer that may have hard links to files of the layers below.
+pub fn unpack_over(
+    dir: &OwnedFd,
+    reader: impl Read,
+    options: &Unpack,
+    below: &Below<'_>,
+) -> Result<Summary> {
+    unpack_any(dir, reader, options, Some(below))
+}
+
+fn unpack_any(
+    dir: &OwnedFd,
+    reader: impl Read,
+    options: &Unpack,
+    below: Option<&Below<'_>>,
+) -> Result<Summary> {
     let owner = match options.ownership {
         Ownership::Keep => None,
         _ => Some(options.ownership.outward(0, 0)?),
@@ -126,7 +148,7 @@ pub fn unpack(dir: &OwnedFd, reader: impl Read, options: &Unpack) -> Result<Summ
         summary: Summary::default(),
         directories: Vec::new(),
         reader: Reader::new(reader).open_end(options.layer),
-        placer: Placer::new(root, options),
+        placer: Placer::new(root, options, below),
     };
     while let Some(entry) = run.reader.next()? {
         let name = shown(&entry.path);
@@ -248,6 +270,8 @@ impl<R: Read> Run<'_, R> {
                 .context(|| format!("unpacking {}", shown(&waiting.path)))?;
         }
         self.summary.left_out = self.placer.left_out;
+        self.summary.from_below = self.placer.from_below;
+        self.summary.bytes += self.placer.bytes_below;
         Ok(self.summary)
     }
 

@@ -15,6 +15,7 @@ mod completion;
 mod cp;
 mod events;
 mod exec;
+mod image;
 mod inspect;
 mod kill;
 mod listing;
@@ -77,6 +78,13 @@ struct Places {
 enum Command {
     #[command(flatten)]
     OfContainers(Container),
+    #[command(flatten)]
+    OfImages(image::Plain),
+    /// Everything one does to images
+    Image {
+        #[command(subcommand)]
+        command: image::Grouped,
+    },
     Ps(ps::Ps),
     Events(events::EventsOf),
     Info(system::info::Info),
@@ -159,6 +167,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return crate::oci::main(std::iter::once("rcon oci".into()).chain(args));
         }
         Some(Command::OfContainers(command)) => of_containers(cli.places, command),
+        Some(Command::OfImages(command)) => {
+            with_store(cli.places, |store| image::plain(store, &command))
+        }
+        Some(Command::Image { command }) => {
+            with_store(cli.places, |store| image::grouped(store, &command))
+        }
         Some(Command::Ps(args)) => with_store(cli.places, |store| ps::ps(store, &args)),
         Some(Command::Container { command }) => match command {
             Grouped::Container(command) => of_containers(cli.places, command),
@@ -202,8 +216,14 @@ fn failed(e: &Error) -> ExitCode {
 
 fn with_store(places: Places, act: impl FnOnce(&Store) -> Result<ExitCode>) -> Result<ExitCode> {
     let store = Store::open(places.root, places.run_root)?;
-    store.sweep()?;
+    sweep(&store)?;
     act(&store)
+}
+
+/// Takes away what killed commands have left.
+fn sweep(store: &Store) -> Result<()> {
+    store.sweep()?;
+    image::of(store).sweep()
 }
 
 fn of_containers(places: Places, command: Container) -> Result<ExitCode> {
@@ -219,7 +239,7 @@ fn of_containers(places: Places, command: Container) -> Result<ExitCode> {
     let runs = matches!(command, Container::Run(_) | Container::Create(_));
     let store = &Store::open(places.root, places.run_root)
         .map_err(|e| if runs { e.exit(125) } else { e })?;
-    store.sweep()?;
+    sweep(store)?;
     match command {
         Container::Run(args) => run::run(store, &args),
         Container::Create(args) => run::create(store, &args),

@@ -23,6 +23,7 @@ pub mod config;
 pub mod manifest;
 pub mod platform;
 pub mod pull;
+pub mod push;
 pub mod reference;
 mod stage;
 mod store;

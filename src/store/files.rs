@@ -43,6 +43,18 @@ pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// not write into each other's.
 pub(crate) fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let fresh = dir.join(format!(".{name}.{}", std::process::id()));
+    exchange(&fresh, &dir.join(name), bytes, false)
+}
+
+/// The same, and so that the old or the new content is there after a power
+/// failure, too. The caller holds a lock: the fresh file's name is always the
+/// same, so that none is left over by whoever is killed.
+pub(crate) fn replace_for_good(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let fresh = dir.join(format!(".{name}.new"));
+    exchange(&fresh, &dir.join(name), bytes, true)
+}
+
+fn exchange(fresh: &Path, path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
     let write = || {
         let mut options = File::options();
         let mut file = options
@@ -51,12 +63,15 @@ pub(crate) fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
             .truncate(true)
             .mode(0o600)
             .custom_flags(libc::O_NOFOLLOW)
-            .open(&fresh)?;
+            .open(fresh)?;
         file.write_all(bytes)?;
-        fs::rename(&fresh, dir.join(name))
+        if sync {
+            file.sync_all()?;
+        }
+        fs::rename(fresh, path)
     };
     write().inspect_err(|_| {
-        let _ = fs::remove_file(&fresh);
+        let _ = fs::remove_file(fresh);
     })
 }
 

@@ -30,7 +30,7 @@ mod entry;
 pub(crate) mod files;
 pub(crate) mod lock;
 mod names;
-mod sweep;
+pub(crate) mod sweep;
 
 pub use entry::Entry;
 pub use lock::Lock;

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::format::{Format, json_line};
 use crate::store::Store;
 
-/// Show everything about containers
+/// Show everything about containers and images
 #[derive(Debug, clap::Args)]
 pub struct Inspect {
     /// Show only this: json, or a template as {{.State.Pid}}
@@ -29,8 +29,8 @@ pub struct Inspect {
     /// Say how large they are, too
     #[arg(short, long)]
     size: bool,
-    /// What is meant: container
-    #[arg(long = "type", value_name = "TYPE", value_parser = ["container"])]
+    /// What is meant, where one name could be both: container or image
+    #[arg(long = "type", value_name = "TYPE", value_parser = ["container", "image"])]
     kind: Option<String>,
     /// Names or ids
     #[arg(required = true, value_name = "CONTAINER")]
@@ -43,13 +43,22 @@ pub fn inspect(store: &Store, args: &Inspect) -> Result<ExitCode> {
     let mut found = Vec::new();
     let mut failures: Vec<Error> = Vec::new();
     for name in &args.containers {
-        match one(store, name, args.size) {
+        match one(store, name, args) {
             Ok(value) => found.push(value),
             Err(e) => failures.push(e),
         }
     }
-    let shown = show(&format, args.format.is_some(), found);
-    let text = shown.unwrap_or_else(|e| {
+    present(&format, args.format.is_some(), found, failures)
+}
+
+/// Shows what was found, and says what was not.
+pub fn present(
+    format: &Format,
+    given: bool,
+    found: Vec<Value>,
+    mut failures: Vec<Error>,
+) -> Result<ExitCode> {
+    let text = show(format, given, found).unwrap_or_else(|e| {
         failures.push(e);
         String::new()
     });
@@ -60,7 +69,32 @@ pub fn inspect(store: &Store, args: &Inspect) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!failures.is_empty())))
 }
 
-fn one(store: &Store, name: &str, size: bool) -> Result<Value> {
+/// A container, or else an image.
+fn one(store: &Store, name: &str, args: &Inspect) -> Result<Value> {
+    let missing = |e: &Error| e.what().starts_with("No such ");
+    match args.kind.as_deref() {
+        Some("image") => return super::image::inspect::one(store, name),
+        Some(_) => return container(store, name, args.size),
+        None => {}
+    }
+    match container(store, name, args.size) {
+        Err(e) if missing(&e) => {
+            super::image::inspect::one(store, name).map_err(|image| match missing(&image) {
+                true => no_object(name),
+                false => image,
+            })
+        }
+        found => found,
+    }
+}
+
+fn no_object(name: &str) -> Error {
+    let short: String = name.chars().take(80).collect();
+    Error::user(format!("No such object: {short}"))
+        .hint("`rcon ps -a` lists containers, `rcon images` images")
+}
+
+fn container(store: &Store, name: &str, size: bool) -> Result<Value> {
     let c = Listed::find(store, name)?;
     let size = size.then(|| sizes::of(store, &c));
     let places = places(store, &c);

@@ -20,6 +20,7 @@
 //! is seen of an image before all of it is here.
 
 pub mod config;
+pub mod hello;
 pub mod manifest;
 pub mod platform;
 pub mod pull;

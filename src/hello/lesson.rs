@@ -110,19 +110,19 @@ fn next(facts: &Facts, audience: Audience) -> Vec<Try> {
         Audience::Caller => vec![
             (
                 "rcon run --rm --memory 64m --cpus 0.5 hello".into(),
-                "limits",
+                "the limits above",
             ),
             (
                 "rcon run --rm --read-only --cap-drop ALL -u nobody hello".into(),
-                "no powers",
+                "next to no powers",
             ),
             (
                 "rcon run --rm --explain hello".into(),
-                "each step on the way here",
+                "each step, explained",
             ),
             (
                 "rcon run --rm --network host hello --serve".into(),
-                "this on port 8000",
+                "a page on port 8000",
             ),
         ],
         Audience::Anybody => {

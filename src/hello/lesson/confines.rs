@@ -6,12 +6,11 @@ use crate::format::units::size;
 use crate::spec;
 
 /// What people miss first, with what it is for.
-const MISSED: [(&str, &str); 6] = [
+const MISSED: [(&str, &str); 5] = [
     ("sys_admin", "mount"),
-    ("net_admin", "set up networks"),
-    ("sys_module", "load drivers"),
-    ("sys_ptrace", "look into others"),
-    ("sys_time", "set the clock"),
+    ("net_admin", "networks"),
+    ("sys_module", "drivers"),
+    ("sys_time", "clock"),
     ("sys_boot", "reboot"),
 ];
 
@@ -29,8 +28,8 @@ pub fn powers(facts: &Facts) -> Section {
     } else {
         fact(
             "privileges",
-            "su and sudo would work",
-            "--security-opt no-new-privileges ends that",
+            "can grow (su, sudo)",
+            "not with --security-opt no-new-privileges",
         )
     });
     Section {
@@ -95,14 +94,14 @@ fn may_not(caps: &Capabilities) -> Option<Fact> {
         return None;
     }
     let is = missed.join(", ");
-    Some(fact("may not", is, "--cap-add NAME would give one"))
+    Some(fact("may not", is, "see --cap-add"))
 }
 
 fn system_calls(seccomp: Seccomp) -> Fact {
     let (is, why) = match seccomp {
         Seccomp::Filter => (
             "filtered",
-            "seccomp refuses those that containers have no use for",
+            "seccomp refuses what containers have no use for",
         ),
         Seccomp::Strict => ("only read, write and exit", "seccomp's strict mode"),
         Seccomp::Off => (
@@ -133,7 +132,7 @@ pub fn limits(facts: &Facts) -> Section {
         Some(cpus) => fact(
             "cpu",
             format!("{cpus} of {here}"),
-            "having used that much, it waits for its next turn",
+            "then it waits for its next turn",
         ),
         None => fact(
             "cpu",
@@ -156,18 +155,13 @@ pub fn limits(facts: &Facts) -> Section {
 fn ulimits(all: &[Ulimit]) -> Option<Fact> {
     let shown = |name: &str| {
         let limit = all.iter().find(|u| u.name == name)?;
-        let number = |n: Option<u64>| n.map_or("unlimited".to_owned(), |n| n.to_string());
-        let (soft, hard) = (number(limit.soft), number(limit.hard));
-        Some(if soft == hard {
-            format!("{name} {soft}")
-        } else {
-            format!("{name} {soft} (up to {hard})")
-        })
+        let soft = limit.soft.map_or("unlimited".to_owned(), |n| n.to_string());
+        Some(format!("{name} {soft}"))
     };
     let list: Vec<String> = ["open files", "core file size"]
         .into_iter()
         .filter_map(shown)
         .collect();
     let is = list.join(", ");
-    (!list.is_empty()).then(|| fact("ulimits", is, "for each process; --ulimit sets them"))
+    (!list.is_empty()).then(|| fact("ulimits", is, "each process; see --ulimit"))
 }

@@ -31,8 +31,8 @@ fn access(mount: &Mount) -> &'static str {
 
 fn root(root: &Mount) -> Fact {
     let why = match (root.fs.as_str(), root.read_only) {
-        ("overlay", false) => "the image below, a layer of its own above: rm takes that away",
-        ("overlay", true) => "the image's files, with nothing to write to above them",
+        ("overlay", false) => "a layer above the image's, which rm takes away",
+        ("overlay", true) => "with no layer to write to",
         (_, _) => "the directory that was given as the root",
     };
     fact("/", format!("{}, {}", root.fs, access(root)), why)
@@ -41,17 +41,9 @@ fn root(root: &Mount) -> Fact {
 /// What the kernel itself fills.
 fn kernels(mounts: &Mounts) -> Vec<Fact> {
     let named = [
-        (
-            "/proc",
-            "processes and settings, as this pid namespace has them",
-        ),
-        ("/sys", "devices and the kernel's insides"),
-        ("/sys/fs/cgroup", "the limits below, as files"),
-        (
-            "/dev",
-            "a few harmless devices; the machine's disks are not there",
-        ),
-        ("/dev/shm", "memory that processes in here can share"),
+        ("/proc", "what this pid namespace has"),
+        ("/sys", "devices; the limits below are in fs/cgroup"),
+        ("/dev", "its own: what is not in it cannot be used"),
     ];
     let mounted = named
         .into_iter()
@@ -64,15 +56,11 @@ fn kernels(mounts: &Mounts) -> Vec<Fact> {
 fn covered(mounts: &Mounts) -> Vec<Fact> {
     let mut told = Vec::new();
     for (about, paths, why) in [
-        (
-            "hidden",
-            mounts.hidden(),
-            "they tell of the whole machine, or harm it",
-        ),
+        ("hidden", mounts.hidden(), "they tell too much"),
         (
             "protected",
             mounts.protected(),
-            "readable: they steer the whole machine",
+            "read-only: they steer the machine",
         ),
     ] {
         if !paths.is_empty() {
@@ -112,7 +100,7 @@ fn others(mounts: &Mounts) -> Vec<Fact> {
     let mut told = Vec::new();
     if !written.is_empty() {
         let names: Vec<_> = written.iter().map(|m| m.path.as_str()).collect();
-        let why = "written by rcon, so that names are found";
+        let why = "rcon's, so that names are found";
         told.push(fact("mounted", together(&names), why));
     }
     for mount in mounted.iter().take(MOST) {

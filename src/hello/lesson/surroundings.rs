@@ -7,7 +7,7 @@ use super::{Audience, Fact, Section, count, fact};
 const HARMLESS: [&str; 6] = ["HOME", "HOSTNAME", "LANG", "PATH", "TERM", "container"];
 
 /// As much of a value as is shown in words.
-const LONGEST: usize = 60;
+const LONGEST: usize = 40;
 
 /// As many variables.
 const MOST: usize = 12;
@@ -33,7 +33,7 @@ fn device(device: &Interface) -> Fact {
         is += ", off";
     }
     let why = match device.name.as_str() {
-        "lo" => "reaches this network namespace only",
+        "lo" => "this network namespace only",
         _ => "leads to others",
     };
     fact(&crate::format::escaped(&device.name), is, why)
@@ -51,7 +51,7 @@ fn environment(facts: &Facts, audience: Audience) -> Fact {
     }
     let about = count(all.len(), "variable", "variables");
     let why = match audience {
-        Audience::Caller => "nothing of the shell it was started from; -e NAME=VALUE adds",
+        Audience::Caller => "none of the shell's; see -e",
         Audience::Anybody => "values are not for everybody who can see this page",
     };
     fact(&about, shown.join(" "), why)

@@ -1,7 +1,7 @@
 //! Who this process is: number, user, name; and what it has of its own.
 
 use super::super::observe::{Facts, Namespace};
-use super::{Fact, Section, count, fact};
+use super::{Fact, Section, fact};
 
 pub fn section(facts: &Facts) -> Section {
     let mut told = vec![process(facts), user(facts)];
@@ -18,10 +18,7 @@ pub fn section(facts: &Facts) -> Section {
     told.push(fact(
         "command",
         facts.process.arguments.join(" "),
-        format!(
-            "the image says so; in directory {}",
-            facts.process.directory
-        ),
+        format!("run in the directory {}", facts.process.directory),
     ));
     Section {
         title: "Who",
@@ -31,17 +28,16 @@ pub fn section(facts: &Facts) -> Section {
 
 fn process(facts: &Facts) -> Fact {
     let p = &facts.process;
-    let seen = count(p.visible, "process", "processes");
     let parent = match p.parent {
-        0 => "its parent is outside".to_owned(),
-        parent => format!("parent {parent}"),
+        0 => "its parent outside".to_owned(),
+        parent => format!("its parent {parent}"),
     };
     let why = if differs(facts, "pid") {
-        "the machine counts it under another number"
+        "outside it has another number"
     } else {
         "numbered as everywhere on the machine"
     };
-    let is = format!("number {}, {parent}; {seen} in sight", p.pid);
+    let is = format!("number {}, {parent}, {} in sight", p.pid, p.visible);
     fact("process", is, why)
 }
 
@@ -50,7 +46,7 @@ fn user(facts: &Facts) -> Fact {
     let name = user.name.as_deref().unwrap_or("a user without a name");
     let why = match user.outside() {
         Some(outside) if outside == user.uid && user.uid == 0 => {
-            "root outside, too: what it may do is under Powers".to_owned()
+            "root outside, too, but see Powers".to_owned()
         }
         Some(outside) if outside == user.uid => "the same user outside".to_owned(),
         Some(outside) => format!("outside it is {outside}: a user namespace"),
@@ -87,12 +83,8 @@ pub fn namespaces(facts: &Facts) -> Section {
         each.collect::<Vec<_>>().join(" ")
     };
     let groups = [
-        (Some(false), "its own", "made for this container"),
-        (
-            Some(true),
-            "the machine's",
-            "shared with all that have no other",
-        ),
+        (Some(false), "its own", "for this container"),
+        (Some(true), "shared", "the machine's first ones"),
         (None, "unknown whose", "this kernel does not tell"),
     ];
     let mut told: Vec<Fact> = groups
@@ -104,7 +96,7 @@ pub fn namespaces(facts: &Facts) -> Section {
     told.push(fact(
         "compare",
         "readlink /proc/self/ns/pid",
-        "typed on the machine: another number there is another namespace",
+        "typed outside, it shows another number",
     ));
     Section {
         title: "Namespaces",

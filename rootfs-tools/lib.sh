@@ -120,10 +120,15 @@ begin() {
 clean_up() {
     if [ -n "$child" ]; then
         # All of its group: it has started others. Their mounts are in a
-        # namespace of their own, which ends with them.
-        kill -TERM -- "-$child" 2>/dev/null || true
+        # namespace of their own, which ends with them. Whoever does not listen
+        # for five seconds is not asked again.
+        kill -s TERM -- "-$child" 2>/dev/null || true
+        for _ in $(seq 50); do
+            kill -s 0 -- "-$child" 2>/dev/null || break
+            sleep 0.1
+        done
+        kill -s KILL -- "-$child" 2>/dev/null || true
         wait "$child" 2>/dev/null || true
-        kill -KILL -- "-$child" 2>/dev/null || true
     fi
     [ -z "${work:-}" ] || rm -rf --one-file-system "$work"
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::store::StoreBed;
 use common::{Need, eventually, needs_met};
@@ -185,8 +185,11 @@ fn an_interrupted_one_leaves_nothing() {
     let child = bed.path("child");
     eventually("it is under way", || child.exists());
     let pid = nix::unistd::Pid::from_raw(running.id().cast_signed());
+    let begun = Instant::now();
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("it is there");
     assert_eq!(running.wait().expect("it ends").code(), Some(143));
+    // So long it would wait for one that does not listen.
+    assert!(begun.elapsed() < Duration::from_secs(5));
     assert_eq!(left_in(&bed.path("tmp")), [""; 0]);
     let child = fs::read_to_string(child).expect("a number");
     let gone = || !Path::new("/proc").join(child.trim()).join("exe").exists();

@@ -120,8 +120,12 @@ impl Walk<'_> {
                 self.slots.insert(Slot::Root, tree);
             }
             Action::OverlayRoot { overlay } => {
-                let root = super::overlay::mount(overlay)?;
-                self.slots.insert(Slot::Root, root);
+                // Whoever asked for the start may have made it before, to see
+                // who the image's users are.
+                if !self.slots.contains_key(&Slot::Root) {
+                    let root = super::overlay::mount(overlay)?;
+                    self.slots.insert(Slot::Root, root);
+                }
             }
             Action::AttachRoot { path } => self.attach_root(path)?,
             Action::OpenSource {

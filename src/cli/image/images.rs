@@ -17,7 +17,6 @@ use crate::image::reference::Reference;
 use crate::image::{Image, Images, Name};
 use crate::store::Store;
 
-/// List images
 #[derive(Debug, clap::Args)]
 pub struct List {
     /// Show all; here none are hidden
@@ -229,7 +228,7 @@ impl Sharing {
     pub fn of(images: &Images, all: &[Image]) -> Self {
         let mut count = BTreeMap::new();
         let mut sizes = BTreeMap::new();
-        for name in all.iter().flat_map(|i| i.layers()) {
+        for name in all.iter().flat_map(Image::layers) {
             *count.entry(name.clone()).or_insert(0) += 1;
             sizes
                 .entry(name.clone())

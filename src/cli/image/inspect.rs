@@ -13,7 +13,6 @@ use crate::image::reference::Reference;
 use crate::image::{Image, Name};
 use crate::store::Store;
 
-/// Show everything about images
 #[derive(Debug, clap::Args)]
 pub struct Inspect {
     /// Show only this: json, or a template as {{.Config.Env}}
@@ -57,7 +56,7 @@ fn shape(all: &[Image], paths: &[String]) -> Value {
     let tags = all.iter().flat_map(Image::tags).map(Name::to_string);
     let mut digests: Vec<String> = all
         .iter()
-        .flat_map(|i| i.digests())
+        .flat_map(Image::digests)
         .map(|r: Reference| r.familiar())
         .collect();
     digests.sort();

@@ -12,7 +12,6 @@ use crate::image::{Image, hello};
 use crate::registry::{Client, Config, Progress, Silent};
 use crate::store::Store;
 
-/// Fetch an image from a registry
 #[derive(Debug, clap::Args)]
 pub struct Pull {
     /// The kind of machine it is for, as linux/arm64 [default: this one's]

@@ -14,7 +14,6 @@ use crate::format::units::size;
 use crate::format::{Format, escaped, json_line};
 use crate::store::Store;
 
-/// Show this machine, and what there is on it
 #[derive(Debug, clap::Args)]
 pub struct Info {
     /// Show only this: json, or a template as {{.NCPU}}
@@ -53,7 +52,7 @@ fn facts(store: &Store) -> Result<Value> {
         "ContainersPaused": count(|s| *s == Status::Paused),
         "ContainersStopped": count(|s| !s.is_up()),
         "ServerVersion": env!("CARGO_PKG_VERSION"),
-        "Driver": "overlay2",
+        "Driver": "overlay",
         "LoggingDriver": "json-file",
         "CgroupDriver": "cgroupfs",
         "CgroupVersion": cgroup_version(),

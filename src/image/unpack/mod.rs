@@ -16,6 +16,9 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use stream::decoded;
+pub(super) use stream::media_type;
+
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::num::NonZero;
@@ -110,11 +113,9 @@ pub(super) fn layers(
         }
         each(&work, &all, threads.clamp(2, UNPACKS), |at| work.unpack(at));
     });
-    let state = work.state.into_inner();
-    match state.unwrap_or_else(PoisonError::into_inner).failure {
-        Some(e) => Err(e),
-        None => Ok(()),
-    }
+    let end = work.state.into_inner();
+    let end = end.unwrap_or_else(PoisonError::into_inner);
+    end.failure.map_or(Ok(()), Err)
 }
 
 fn each(work: &Work<'_>, all: &[usize], limit: usize, act: impl Fn(usize) -> Result<()> + Sync) {
@@ -138,7 +139,7 @@ impl<'a> Work<'a> {
             chain,
         });
         let layers: Vec<Layer> = layers.collect();
-        let state = State {
+        let begin = State {
             blobs: layers.iter().map(|_| Blob::default()).collect(),
             names: vec![None; layers.len()],
             failure: None,
@@ -148,7 +149,7 @@ impl<'a> Work<'a> {
         Ok(Self {
             stage,
             layers,
-            state: Mutex::new(state),
+            state: Mutex::new(begin),
             changed: Condvar::new(),
             stop: AtomicBool::new(false),
             room: AtomicU64::new(disk.blocks_available() * disk.fragment_size()),

@@ -21,12 +21,9 @@
 
 pub mod archive;
 pub mod config;
-<<<<<<< HEAD
 pub mod hello;
-=======
 pub mod instruction;
 pub mod make;
->>>>>>> main
 pub mod manifest;
 pub mod platform;
 pub mod pull;

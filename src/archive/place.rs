@@ -225,7 +225,11 @@ impl Placer<'_> {
     /// Whether a link leads to nothing in this archive.
     fn is_missing(&self, above: &[&[u8]], name: &Path) -> Result<bool> {
         match self.root.existing(above) {
-            Ok(dir) => Ok(entry::stat(dir, name)?.is_none()),
+            Ok(dir) => {
+                // A whiteout is nothing: it stands for a file that is gone.
+                let nothing = |s: &libc::stat| self.options.layer && overlay::is_whiteout(s);
+                Ok(entry::stat(dir, name)?.is_none_or(|s| nothing(&s)))
+            }
             Err(e) if e.errno == Errno::ENOENT => Ok(true),
             Err(e) => Err(Error::from(e).context("the link")),
         }

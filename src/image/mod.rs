@@ -31,6 +31,8 @@ pub mod push;
 pub mod reference;
 mod stage;
 mod store;
+#[cfg(test)]
+mod testing;
 mod unpack;
 
 pub use config::ImageConfig;

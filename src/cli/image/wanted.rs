@@ -22,7 +22,10 @@ pub fn complete(store: &Store, request: &mut Request, name: &str) -> Result<Guar
         Some(found) => found,
         None if request.pull == Pull::Never => return Err(missing(name)),
         None => {
-            eprintln!("Unable to find image '{}' locally", shown(name)?);
+            let shown = shown(name)?;
+            if !request.quiet {
+                eprintln!("Unable to find image '{shown}' locally");
+            }
             fetch(store, request, name)?;
             here(&images, request, name)?.ok_or_else(|| missing(name))?
         }

@@ -97,12 +97,13 @@ fn one(store: &Store, name: &str, args: &Inspect) -> Result<Value> {
         None => {}
     }
     match container(store, name, args.size) {
-        Err(e) if missing(&e) => {
-            super::image::inspect::one(store, name).map_err(|image| match missing(&image) {
-                true => no_object(name),
-                false => image,
-            })
-        }
+        Err(e) if missing(&e) => super::image::inspect::one(store, name).map_err(|image| {
+            if missing(&image) {
+                no_object(name)
+            } else {
+                image
+            }
+        }),
         found => found,
     }
 }

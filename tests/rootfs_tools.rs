@@ -142,9 +142,29 @@ fn busybox_is_the_same_each_time_and_runs() {
     assert_eq!(out.expect("a shell").status.code(), Some(1));
 }
 
-/// Without `--output` and `--rootfs` the image goes to rcon.
+/// Without `--output` and `--rootfs` the image goes to rcon, under its names.
 #[test]
-fn an_image_is_loaded() {
+fn an_image_is_loaded_and_runs() {
+    let Some(bed) = StoreBed::new() else { return };
+    let mut command = recipe(&bed, "busybox", &[]);
+    let rcon = env!("CARGO_BIN_EXE_rcon");
+    command.env("RCON", rcon).env("RCON_ROOT", bed.root());
+    made(command);
+    for name in [
+        "busybox",
+        "busybox:stable",
+        "docker.io/library/busybox:glibc",
+    ] {
+        let said = bed.says(&["run", "--rm", "--pull", "never", name, "id", "-un"]);
+        assert_eq!(said, "root\n", "{name}");
+    }
+    // The name of its command is found without a path, and so is the shell.
+    let said = bed.rcon(&["run", "--rm", "busybox"]).ok();
+    assert_eq!(said.stdout, "");
+}
+
+#[test]
+fn rcon_is_told_to_load_and_heard_if_it_cannot() {
     let Some(bed) = StoreBed::new() else { return };
     let rcon = bed.path("bin/rcon");
     script(

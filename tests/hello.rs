@@ -255,7 +255,7 @@ fn an_image_from_elsewhere_comes_first() {
     let Some(bed) = StoreBed::new() else { return };
     bed.rcon(&["pull", "hello"]).ok();
     let theirs = disguise(&bed.root().join("images"));
-    assert_eq!(images(&bed), [theirs.clone()]);
+    assert_eq!(images(&bed), std::slice::from_ref(&theirs));
     bed.rcon(&["run", "--rm", "hello"]).ok();
     assert_eq!(images(&bed), [theirs]);
 }

@@ -21,6 +21,7 @@
 
 pub mod archive;
 pub mod config;
+pub mod hello;
 pub mod instruction;
 pub mod make;
 pub mod manifest;

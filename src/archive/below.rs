@@ -12,9 +12,9 @@ use super::entry::{Entry, Kind};
 use super::overlay;
 use super::pack;
 use super::place::{Placer, make_special};
-use super::root::{open_dir, path};
+use super::root::path;
 use crate::error::{Context, Error, Result};
-use crate::sys::{SysResult, entry, fd};
+use crate::sys::{SysResult, entry, fd, inside};
 
 /// Opens the layers below, the uppermost first; waits until they are there.
 pub type Below<'a> = dyn Fn() -> Result<Vec<OwnedFd>> + 'a;
@@ -33,7 +33,7 @@ impl Placer<'_> {
         let Some(below) = self.below else {
             return Ok(false);
         };
-        let mut layers = vec![open_dir(self.root.fd, path(b"."))?];
+        let mut layers = vec![inside::child(self.root.fd, path(b"."))?];
         layers.extend(below()?);
         let Some((name, above)) = parts.split_last() else {
             return Ok(false);
@@ -41,7 +41,7 @@ impl Placer<'_> {
         let Some(found) = look(layers, above, name)? else {
             return Ok(false);
         };
-        let mut here = open_dir(self.root.fd, path(b"."))?;
+        let mut here = inside::child(self.root.fd, path(b"."))?;
         let mut made = Vec::new();
         for (name, model) in above.iter().zip(&found.parents) {
             here = self.like(&here, path(name), model, &mut made)?;
@@ -64,11 +64,11 @@ impl Placer<'_> {
         made: &mut Vec<(OwnedFd, &'m OwnedFd)>,
     ) -> Result<OwnedFd> {
         if entry::stat(here, name)?.is_some() {
-            return Ok(open_dir(here, name)?);
+            return Ok(inside::child(here, name)?);
         }
         let like = describe(model)?;
         fd::mkdirat(here, name, 0o700)?;
-        let dir = open_dir(here, name)?;
+        let dir = inside::child(here, name)?;
         self.dress(&dir, &like)?;
         fd::chmod(&dir, like.mode)?;
         made.push((fd::duplicate(&dir)?, model));
@@ -155,7 +155,7 @@ fn directories(stack: &[OwnedFd], name: &Path) -> SysResult<Vec<OwnedFd>> {
         if !is_dir(&stat) {
             break;
         }
-        let next = open_dir(dir, name)?;
+        let next = inside::child(dir, name)?;
         let opaque = overlay::is_opaque(&next)?;
         found.push(next);
         if opaque {

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 
@@ -19,6 +19,9 @@ use super::unpack::Summary;
 use super::writer::Writer;
 use crate::error::{Context, Error, Result};
 use crate::sys::{entry, fd, xattr};
+
+/// No honest file of procfs or sysfs is longer.
+const MOST_MADE_UP: u64 = 64 << 20;
 
 /// How to pack.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,6 +39,8 @@ pub struct Pack {
     /// The upper directory of an overlayfs, as an OCI layer: whiteouts become
     /// `.wh.` files, and times are whole seconds.
     pub layer: bool,
+    /// What is left out with all that is in it, by its path from the top.
+    pub leave_out: Vec<Vec<u8>>,
 }
 
 /// Packs what is at `path` below `dir` and writes a whole archive.
@@ -94,6 +99,9 @@ impl<W: Write> Visitor for Run<'_, W> {
 
 impl<W: Write> Run<'_, W> {
     fn item(&mut self, item: &Item<'_>) -> Result<Next> {
+        if self.options.leave_out.iter().any(|path| path == item.path) {
+            return Ok(Next::Over);
+        }
         if self.options.layer
             && item
                 .name
@@ -178,10 +186,28 @@ impl<W: Write> Run<'_, W> {
         if entry.kind != Kind::File {
             return self.writer.bare(&entry);
         }
+        let flags = libc::O_RDONLY | libc::O_NOCTTY | libc::O_NONBLOCK;
+        let data = File::from(fd::reopen(file, flags)?);
+        if is_made_up(stat, &data)? {
+            let mut text = Vec::new();
+            data.take(MOST_MADE_UP).read_to_end(&mut text)?;
+            entry.size = text.len() as u64;
+            self.summary.bytes += entry.size;
+            return self.writer.file(&entry, &text[..]);
+        }
         self.summary.bytes += entry.size;
-        let data = File::from(fd::reopen(file, libc::O_RDONLY | libc::O_NOCTTY)?);
         self.writer.file(&entry, data)
     }
+}
+
+/// Whether the kernel makes up the content when it is read, as in procfs and
+/// sysfs, so that the length which it tells means nothing.
+fn is_made_up(stat: &libc::stat, file: &File) -> Result<bool> {
+    if stat.st_size != 0 && stat.st_size != 4096 {
+        return Ok(false);
+    }
+    let kind = fd::statfs(file)?.f_type;
+    Ok([libc::PROC_SUPER_MAGIC, libc::SYSFS_MAGIC].contains(&kind))
 }
 
 /// What an entry says about a file; nothing about a socket.

@@ -14,10 +14,10 @@ use super::entry::{Entry, Kind};
 use super::overlay;
 use super::reader::Reader;
 use super::remove::remove_all;
-use super::root::{Root, open_dir, parts, path};
+use super::root::{Root, parts, path};
 use super::unpack::{Conflict, Unpack};
 use crate::error::{Context, Error, Result};
-use crate::sys::{entry, fd, xattr};
+use crate::sys::{entry, fd, inside, xattr};
 
 /// What an entry has become.
 pub(super) enum Placed {
@@ -117,7 +117,7 @@ impl<'a> Placer<'a> {
         match entry::stat(parent, hidden)? {
             None => Ok(overlay::make_whiteout(parent, hidden)?),
             Some(stat) if stat.st_mode & libc::S_IFMT == libc::S_IFDIR => {
-                Ok(overlay::make_opaque(open_dir(parent, hidden)?)?)
+                Ok(overlay::make_opaque(inside::child(parent, hidden)?)?)
             }
             Some(_) => Ok(()),
         }
@@ -240,7 +240,7 @@ fn make_directory(parent: &OwnedFd, name: &Path, way: &Way) -> Result<OwnedFd> {
     if !matches!(way, Way::Directory) {
         fd::mkdirat(parent, name, 0o700)?;
     }
-    let dir = open_dir(parent, name)?;
+    let dir = inside::child(parent, name)?;
     if matches!(way, Way::WasWhiteout) {
         overlay::make_opaque(&dir)?;
     }

@@ -15,9 +15,9 @@ use super::overlay;
 use super::owner::Ownership;
 use super::place::{Placed, Placer};
 use super::reader::Reader;
-use super::root::{Root, joined, open_dir, parts, path};
+use super::root::{Root, joined, parts, path};
 use crate::error::{Context, Error, Result};
-use crate::sys::{entry, fd};
+use crate::sys::{entry, fd, inside};
 
 /// What an archive may cost at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -244,7 +244,7 @@ impl<R: Read> Run<'_, R> {
         if !self.options.layer {
             return Ok(());
         }
-        let top = open_dir(self.root.fd, path(b"."))?;
+        let top = inside::child(self.root.fd, path(b"."))?;
         self.placer.dress(&top, entry)?;
         self.remember(Placed::Directory(top), b".".to_vec(), entry)
     }
@@ -280,11 +280,11 @@ impl<R: Read> Run<'_, R> {
     fn settle(&self, waiting: &Waiting) -> Result<()> {
         let parts = parts(&waiting.path)?;
         let found = match parts.split_last() {
-            None => open_dir(self.root.fd, path(b".")),
+            None => inside::child(self.root.fd, path(b".")),
             Some((name, above)) => self
                 .root
                 .existing(above)
-                .and_then(|parent| open_dir(&parent, path(name))),
+                .and_then(|parent| inside::child(&parent, path(name))),
         };
         let Ok(dir) = found else { return Ok(()) };
         let stat = fd::stat(&dir)?;

@@ -15,7 +15,6 @@ use super::platform::Platform;
 use super::reference::Digest;
 use crate::container::{ImageDefaults, ImageHealthcheck, Timestamp};
 use crate::error::{Error, Result};
-use crate::format::units::time;
 
 /// The media type of a configuration that is written here.
 pub const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
@@ -293,7 +292,7 @@ impl Healthcheck {
 
 /// A time as a configuration has it.
 pub fn moment(text: &str) -> Option<Timestamp> {
-    time::parse_rfc3339(text).ok().map(Timestamp::from)
+    text.parse().ok()
 }
 
 fn bad(why: &str) -> Error {

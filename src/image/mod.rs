@@ -19,7 +19,11 @@
 //! a stage with blobs, has the layers unpacked ([`unpack`]) and commits. Nothing
 //! is seen of an image before all of it is here.
 
+pub mod archive;
 pub mod config;
+pub mod hello;
+pub mod instruction;
+pub mod make;
 pub mod manifest;
 pub mod platform;
 pub mod pull;
@@ -34,3 +38,4 @@ mod unpack;
 pub use config::ImageConfig;
 pub use stage::{BlobWriter, Stage};
 pub use store::{Guard, Image, Images, Name, Removed};
+pub use unpack::decoded;

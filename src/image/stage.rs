@@ -5,7 +5,7 @@
 //! store has already need not be brought again: the stage keeps it from being
 //! taken away. A stage that is dropped, or whose maker dies, leaves nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -28,6 +28,13 @@ pub struct Stage {
     parts: AtomicU32,
     blobs: Mutex<BTreeMap<Digest, PathBuf>>,
     layers: Mutex<BTreeMap<String, Fresh>>,
+}
+
+/// What an image is made of.
+#[derive(Debug, Default)]
+struct Wanted {
+    blobs: BTreeSet<Digest>,
+    layers: BTreeSet<String>,
 }
 
 /// A layer that was unpacked here.
@@ -146,30 +153,31 @@ impl Stage {
     }
 
     /// Makes the image visible, under these names or none. `target` is its
-    /// outermost document, `manifest` the one within for its machine.
+    /// outermost document, `manifest` the one within for its machine. What
+    /// else is in the stage stays there, for another image or nobody.
     pub fn commit(
-        self,
+        &self,
         names: &[Reference],
         target: &Descriptor,
         manifest: &Digest,
     ) -> Result<Image> {
-        self.check(target, manifest)?;
+        let wanted = self.check(target, manifest)?;
         self.sync()?;
         let images = self.images().clone();
         let mut change = Change::begin(&images)?;
-        let done = self.install(&mut change, names, target, manifest);
+        let done = self.install(&mut change, &wanted, names, target, manifest);
         if done.is_err() {
             // What has been moved in already belongs to nobody.
             let _ = change.settle();
         }
         done?;
         change.end();
-        drop(self);
         images.by_digests(target, manifest)
     }
 
     /// Whether all of the image is here.
-    fn check(&self, target: &Descriptor, manifest: &Digest) -> Result<()> {
+    fn check(&self, target: &Descriptor, manifest: &Digest) -> Result<Wanted> {
+        let mut wanted = Wanted::default();
         let missing = |what: &str| Error::internal(format!("{what} is not in the stage"));
         if !self.has(&target.digest)? {
             return Err(missing("the image's document"));
@@ -186,8 +194,29 @@ impl Stage {
         }
         let diffs = &config.rootfs.diff_ids;
         for (diff, chain) in diffs.iter().zip(chain_ids(diffs)) {
-            if self.find_layer(diff, &chain)?.is_none() {
-                return Err(missing("an unpacked layer"));
+            let name = self.find_layer(diff, &chain)?;
+            let name = name.ok_or_else(|| missing("an unpacked layer"))?;
+            wanted.layers.insert(name);
+        }
+        self.belonging(&target.digest, 0, &mut wanted.blobs)?;
+        Ok(wanted)
+    }
+
+    /// All blobs that are here and that a document leads to.
+    fn belonging(&self, document: &Digest, depth: usize, all: &mut BTreeSet<Digest>) -> Result<()> {
+        all.insert(document.clone());
+        let bytes = self.small(document, LARGEST_DOCUMENT)?;
+        match Document::read(bytes, None)?.content()? {
+            Content::Manifest(manifest) => {
+                let parts = manifest.layers.into_iter().chain([manifest.config]);
+                all.extend(parts.map(|part| part.digest));
+            }
+            Content::Index(entries) => {
+                for entry in entries {
+                    if depth < DEEPEST && self.has(&entry.digest)? {
+                        self.belonging(&entry.digest, depth + 1, all)?;
+                    }
+                }
             }
         }
         Ok(())
@@ -220,19 +249,21 @@ impl Stage {
     fn install(
         &self,
         change: &mut Change,
+        wanted: &Wanted,
         names: &[Reference],
         target: &Descriptor,
         manifest: &Digest,
     ) -> Result<()> {
-        let (blobs, layers) = (held(&self.blobs), held(&self.layers));
+        let blobs = take(&self.blobs, |digest| wanted.blobs.contains(digest));
+        let layers = take(&self.layers, |name| wanted.layers.contains(name));
         change.announce(&Candidates {
             blobs: blobs.keys().cloned().collect(),
             layers: layers.keys().cloned().collect(),
         })?;
-        for (digest, path) in blobs.iter() {
+        for (digest, path) in &blobs {
             change.adopt_blob(digest, path)?;
         }
-        for (name, fresh) in layers.iter() {
+        for (name, fresh) in &layers {
             change.adopt_layer(name, &fresh.path, fresh.size)?;
         }
         change.enter(names, target, manifest)
@@ -320,6 +351,19 @@ impl Drop for BlobWriter<'_> {
 }
 
 const CANNOT: &str = "cannot write to the store of images";
+
+/// An index in an index in an index is nobody's honest image.
+const DEEPEST: usize = 3;
+
+/// Takes those out of a table that go elsewhere.
+fn take<K: Ord, V>(table: &Mutex<BTreeMap<K, V>>, goes: impl Fn(&K) -> bool) -> BTreeMap<K, V> {
+    let mut all = held(table);
+    let (leaving, staying) = std::mem::take(&mut *all)
+        .into_iter()
+        .partition(|(key, _)| goes(key));
+    *all = staying;
+    leaving
+}
 
 /// A thread that panicked has told so already.
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -276,11 +276,7 @@ fn fill(dir: &Path, config: &Config) -> Result<Lock> {
         Lock::try_take(dir)?.ok_or_else(|| Error::internal("a new container is locked already"))?;
     let json = serde_json::to_vec_pretty(config).map_err(|e| Error::internal(e.to_string()))?;
     files::replace(dir, "config.json", &json).context(what)?;
-    let state = State {
-        version: SCHEMA,
-        ..State::default()
-    };
-    entry::write_state(dir, &state)?;
+    entry::write_state(dir, &State::new())?;
     Ok(lock)
 }
 

@@ -72,7 +72,7 @@ fn a_pull_or_a_removal_may_be_killed_at_any_instant() {
     bed.rcon(&["rmi", "-f", &name]).ok();
     place.assert_empty();
     assert!(
-        seen[0] > 2 && seen[1] > 2,
+        seen[0] > 0 && seen[1] > 0,
         "too early or too late: {seen:?}"
     );
 }

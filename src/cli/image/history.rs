@@ -14,7 +14,6 @@ use crate::image::config::{History, moment};
 use crate::image::{Image, Images};
 use crate::store::Store;
 
-/// Show the steps by which an image was made
 #[derive(Debug, clap::Args)]
 pub struct HistoryOf {
     /// How to show them: table, json, a template, or table with a template

@@ -17,7 +17,6 @@ use crate::image::reference::Reference;
 use crate::image::{Image, Images, Name};
 use crate::store::Store;
 
-/// List images
 #[derive(Debug, clap::Args)]
 pub struct List {
     /// Show all; here none are hidden

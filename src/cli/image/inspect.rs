@@ -13,7 +13,6 @@ use crate::image::reference::Reference;
 use crate::image::{Image, Name};
 use crate::store::Store;
 
-/// Show everything about images
 #[derive(Debug, clap::Args)]
 pub struct Inspect {
     /// Show only this: json, or a template as {{.Config.Env}}

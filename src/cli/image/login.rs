@@ -9,7 +9,6 @@ use crate::cli::listing;
 use crate::error::{Context, Error, Result};
 use crate::registry::{Client, Config, Kept};
 
-/// Keep a name and a password for a registry
 #[derive(Debug, clap::Args)]
 pub struct Login {
     /// The name
@@ -31,7 +30,6 @@ pub struct Login {
     registry: String,
 }
 
-/// Forget a registry's name and password
 #[derive(Debug, clap::Args)]
 pub struct Logout {
     /// The registry's host, perhaps with a port [default: docker.io]

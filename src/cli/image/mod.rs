@@ -1,15 +1,19 @@
 //! Images: bringing them, listing them, naming them, taking them away. One
 //! file per command.
 
+mod commit;
 mod history;
 pub mod images;
+mod import;
 pub mod inspect;
+mod load;
 mod login;
 mod pattern;
 pub mod prune;
 mod pull;
 mod push;
 mod rmi;
+mod save;
 mod tag;
 pub mod wanted;
 
@@ -22,29 +26,63 @@ use crate::store::Store;
 
 /// The commands that need no word before them.
 #[derive(Debug, clap::Subcommand)]
+#[command(defer = true)]
 pub enum Plain {
+    /// Fetch an image from a registry
     Pull(pull::Pull),
+    /// Send an image to a registry
     Push(push::Push),
+    /// List images
     Images(images::List),
+    /// Show the steps by which an image was made
     History(history::HistoryOf),
+    /// Remove images, or names of images
     Rmi(rmi::Rmi),
+    /// Give an image a further name
     Tag(tag::Tag),
+    /// Write images into an archive that `load`, Docker, Podman and skopeo read
+    Save(save::Save),
+    /// Read images from an archive that `save`, Docker, Podman or skopeo wrote
+    Load(load::Load),
+    /// Make an image from a root file system: an archive, packed or not, or a
+    /// directory
+    Import(import::Import),
+    /// Make an image from what a container has changed
+    Commit(commit::Commit),
+    /// Keep a name and a password for a registry
     Login(login::Login),
+    /// Forget a registry's name and password
     Logout(login::Logout),
 }
 
 /// What stands behind `image`.
 #[derive(Debug, clap::Subcommand)]
+#[command(defer = true)]
 pub enum Grouped {
+    /// Fetch an image from a registry
     Pull(pull::Pull),
+    /// Send an image to a registry
     Push(push::Push),
+    /// List images
     #[command(visible_alias = "list")]
     Ls(images::List),
+    /// Show the steps by which an image was made
     History(history::HistoryOf),
+    /// Show everything about images
     Inspect(inspect::Inspect),
+    /// Remove images, or names of images
     Rm(rmi::Rmi),
+    /// Take away images that have no name
     Prune(prune::Prune),
+    /// Give an image a further name
     Tag(tag::Tag),
+    /// Write images into an archive that `load`, Docker, Podman and skopeo read
+    Save(save::Save),
+    /// Read images from an archive that `save`, Docker, Podman or skopeo wrote
+    Load(load::Load),
+    /// Make an image from a root file system: an archive, packed or not, or a
+    /// directory
+    Import(import::Import),
 }
 
 /// `pull`, `images` and the like.
@@ -56,6 +94,10 @@ pub fn plain(store: &Store, command: &Plain) -> Result<ExitCode> {
         Plain::History(args) => history::history(store, args),
         Plain::Rmi(args) => rmi::rmi(store, args),
         Plain::Tag(args) => tag::tag(store, args),
+        Plain::Save(args) => save::save(store, args),
+        Plain::Load(args) => load::load(store, args),
+        Plain::Import(args) => import::import(store, args),
+        Plain::Commit(args) => commit::commit(store, args),
         Plain::Login(args) => login::login(args),
         Plain::Logout(args) => login::logout(args),
     }
@@ -72,6 +114,9 @@ pub fn grouped(store: &Store, command: &Grouped) -> Result<ExitCode> {
         Grouped::Rm(args) => rmi::rmi(store, args),
         Grouped::Prune(args) => prune::prune(store, args),
         Grouped::Tag(args) => tag::tag(store, args),
+        Grouped::Save(args) => save::save(store, args),
+        Grouped::Load(args) => load::load(store, args),
+        Grouped::Import(args) => import::import(store, args),
     }
 }
 

@@ -1,7 +1,6 @@
 //! `image prune`: images that nobody uses are taken away.
 
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use super::{note_removed, of};
 use crate::cli::listing;
@@ -12,7 +11,6 @@ use crate::format::units::{size, time};
 use crate::image::{Image, Removed};
 use crate::store::Store;
 
-/// Take away images that have no name
 #[derive(Debug, clap::Args)]
 pub struct Prune {
     /// All that no container was made from, not only those without a name
@@ -65,8 +63,8 @@ impl Chosen {
         let until = match filters.get("until") {
             [] => None,
             [until] => {
-                let read = time::parse_moment(until, SystemTime::now(), listing::own_zone());
-                Some(read.map_err(|e| e.context("until"))?.into())
+                let read = time::parse_moment(until, Timestamp::now(), listing::own_zone());
+                Some(read.map_err(|e| e.context("until"))?)
             }
             _ => return Err(Error::user("more than one until filter is given")),
         };

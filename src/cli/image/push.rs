@@ -10,7 +10,6 @@ use crate::image::reference::Reference;
 use crate::registry::{Client, Config, Progress, Silent};
 use crate::store::Store;
 
-/// Send an image to a registry
 #[derive(Debug, clap::Args)]
 pub struct Push {
     /// Send all tags of this repository

@@ -8,7 +8,6 @@ use crate::error::Result;
 use crate::image::Removed;
 use crate::store::Store;
 
-/// Remove images, or names of images
 #[derive(Debug, clap::Args)]
 pub struct Rmi {
     /// Also images with several names, or that stopped containers were made from; no complaint about those that are not there

@@ -7,7 +7,6 @@ use crate::error::Result;
 use crate::image::reference::Reference;
 use crate::store::Store;
 
-/// Give an image a further name
 #[derive(Debug, clap::Args)]
 pub struct Tag {
     /// Name or id

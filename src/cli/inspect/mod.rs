@@ -17,10 +17,29 @@ use self::shape::Places;
 use super::listing::{self, Listed};
 use super::sizes;
 use crate::error::{Error, Result};
+use crate::format::template::Options;
 use crate::format::{Format, json_line};
 use crate::store::Store;
 
-/// Show everything about containers and images
+/// What is a map in Docker's answer, too: `{{.Config.Labels.missing}}` is no
+/// error, as every other field that is not there.
+const OPTIONS: Options = Options {
+    maps: &[
+        "/Config/Labels",
+        "/Config/Volumes",
+        "/Config/ExposedPorts",
+        "/GraphDriver/Data",
+        "/HostConfig/Annotations",
+        "/HostConfig/LogConfig/Config",
+        "/HostConfig/PortBindings",
+        "/HostConfig/Sysctls",
+        "/HostConfig/Tmpfs",
+        "/NetworkSettings/Networks",
+        "/NetworkSettings/Ports",
+    ],
+    ..Options::STRICT
+};
+
 #[derive(Debug, clap::Args)]
 pub struct Inspect {
     /// Show only this: json, or a template as {{.State.Pid}}
@@ -135,7 +154,7 @@ fn show(format: &Format, given: bool, found: Vec<Value>) -> Result<String> {
         Format::Template(template) => {
             let line = |mut c: Value| {
                 with_absent(&mut c);
-                Ok(template.render(&c)? + "\n")
+                Ok(template.render_with(&c, OPTIONS)? + "\n")
             };
             found.into_iter().map(line).collect()
         }
@@ -180,7 +199,7 @@ mod tests {
     use serde_json::json;
 
     fn shown(format: &str) -> Result<String> {
-        let value = json!({"State": {"Pid": 1}, "Config": {}});
+        let value = json!({"State": {"Pid": 1}, "Config": {"Labels": {"a": "1"}}});
         show(&Format::parse(format)?, !format.is_empty(), vec![value])
     }
 
@@ -188,7 +207,7 @@ mod tests {
     fn as_json_or_as_the_template_says() {
         assert_eq!(
             shown("").unwrap(),
-            "[\n    {\n        \"Config\": {},\n        \"State\": {\n            \"Pid\": 1\n        }\n    }\n]\n"
+            "[\n    {\n        \"Config\": {\n            \"Labels\": {\n                \"a\": \"1\"\n            }\n        },\n        \"State\": {\n            \"Pid\": 1\n        }\n    }\n]\n"
         );
         assert_eq!(shown("json").unwrap().lines().count(), 1);
         assert_eq!(shown("{{.State.Pid}}").unwrap(), "1\n");
@@ -197,7 +216,21 @@ mod tests {
             "no\n"
         );
         assert_eq!(pretty(&json!([])).unwrap(), "[]\n");
-        for wrong in ["{{.Nope}}", "table", "table {{.Id}}"] {
+        for (labels, want) in [
+            ("{{.Config.Labels.a}}", "1\n"),
+            ("{{.Config.Labels.missing}}", "<no value>\n"),
+            ("{{with .Config.Labels}}{{.missing}}{{end}}", "<no value>\n"),
+            ("{{if .Config.Labels.missing}}yes{{else}}no{{end}}", "no\n"),
+        ] {
+            assert_eq!(shown(labels).unwrap(), want, "{labels}");
+        }
+        for wrong in [
+            "{{.Config.Nope}}",
+            "{{.Config.Labels.missing.x}}",
+            "{{.Nope}}",
+            "table",
+            "table {{.Id}}",
+        ] {
             assert!(shown(wrong).is_err(), "{wrong}");
         }
     }

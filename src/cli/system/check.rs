@@ -6,7 +6,6 @@ use crate::error::Result;
 use crate::keeper::check;
 use crate::store::Store;
 
-/// Look for anything left over: half-made containers and images, dead keepers, cgroups, names
 #[derive(Debug, clap::Args)]
 pub struct Check {
     /// Take it away

@@ -18,7 +18,6 @@ use crate::format::units::size;
 use crate::format::{Column, Format, render_list};
 use crate::store::Store;
 
-/// Show how much room everything takes
 #[derive(Debug, clap::Args)]
 pub struct Df {
     /// How to show it: table, json, a template, or table with a template

@@ -14,7 +14,6 @@ use crate::format::units::size;
 use crate::format::{Format, escaped, json_line};
 use crate::store::Store;
 
-/// Show this machine, and what there is on it
 #[derive(Debug, clap::Args)]
 pub struct Info {
     /// Show only this: json, or a template as {{.NCPU}}
@@ -54,7 +53,7 @@ fn facts(store: &Store) -> Result<Value> {
         "ContainersStopped": count(|s| !s.is_up()),
         "Images": crate::cli::image::images::count(store)?,
         "ServerVersion": env!("CARGO_PKG_VERSION"),
-        "Driver": "overlay2",
+        "Driver": "overlay",
         "LoggingDriver": "json-file",
         "CgroupDriver": "cgroupfs",
         "CgroupVersion": cgroup_version(),

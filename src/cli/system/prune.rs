@@ -1,7 +1,6 @@
 //! `container prune` and `system prune`: what nobody uses is taken away.
 
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use crate::cli::listing::{self, Listed};
 use crate::cli::{image, rm, sizes};
@@ -11,7 +10,6 @@ use crate::format::filter::Filters;
 use crate::format::units::{size, time};
 use crate::store::Store;
 
-/// Take away what nobody uses
 #[derive(Debug, clap::Args)]
 pub struct Prune {
     /// Only what fits: until=24h, label=a=1 or label!=keep
@@ -85,8 +83,8 @@ impl Chosen {
         let until = match filters.get("until") {
             [] => None,
             [until] => {
-                let read = time::parse_moment(until, SystemTime::now(), listing::own_zone());
-                Some(read.map_err(|e| e.context("until"))?.into())
+                let read = time::parse_moment(until, Timestamp::now(), listing::own_zone());
+                Some(read.map_err(|e| e.context("until"))?)
             }
             _ => return Err(Error::user("more than one until filter is given")),
         };

@@ -21,7 +21,7 @@ const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
 /// Opens what a layer's first bytes say it is; what it is called is a matter
 /// of taste among builders.
-pub(super) fn decoded<'a>(packed: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
+pub fn decoded<'a>(packed: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
     let mut packed = packed;
     let mut first = Vec::new();
     packed.by_ref().take(4).read_to_end(&mut first)?;
@@ -35,6 +35,17 @@ pub(super) fn decoded<'a>(packed: impl BufRead + 'a) -> io::Result<Box<dyn Read 
         return Ok(Box::new(zstd::Decoder::with_buffer(all)?));
     }
     Ok(Box::new(all))
+}
+
+/// What a packed layer with these first bytes is called.
+pub(in crate::image) fn media_type(first: &[u8]) -> &'static str {
+    if first.starts_with(GZIP) {
+        "application/vnd.oci.image.layer.v1.tar+gzip"
+    } else if first.starts_with(ZSTD) {
+        "application/vnd.oci.image.layer.v1.tar+zstd"
+    } else {
+        "application/vnd.oci.image.layer.v1.tar"
+    }
 }
 
 /// Counts what comes out of the network or the disk.

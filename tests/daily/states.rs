@@ -355,7 +355,9 @@ fn who_comes_at_the_very_end_is_told_how_it_was() {
         let state = place.state("brief");
         let number = |field: &str| state[field].as_i64().unwrap().to_string();
         let signal = |name: &str, pid: &str| {
-            let sent = std::process::Command::new("kill").args([name, pid]).status();
+            let sent = std::process::Command::new("kill")
+                .args([name, pid])
+                .status();
             assert!(sent.unwrap().success());
         };
         // The keeper finds both at once: the program has ended, and somebody

@@ -9,6 +9,7 @@
 //! `docs/architecture.md` is the tour.
 #![deny(unsafe_code)]
 
+pub mod accounts;
 pub mod archive;
 pub mod cgroup;
 pub mod cli;
@@ -26,6 +27,7 @@ pub mod network;
 pub mod oci;
 pub mod plan;
 pub mod process;
+pub mod ps;
 pub mod registry;
 pub mod render;
 pub mod run;
@@ -34,3 +36,4 @@ pub mod signal;
 pub mod spec;
 pub mod store;
 pub mod sys;
+pub mod sysctl;

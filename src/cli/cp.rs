@@ -111,7 +111,7 @@ fn host_path(path: &Path) -> Result<Vec<u8>> {
 
 /// Whose files are on the two sides: in a container, as its user namespace
 /// maps them; on the host, those of whoever copies, unless ids are to be kept.
-fn owners(found: &Found) -> Result<Ownership> {
+pub fn owners(found: &Found) -> Result<Ownership> {
     let config = found.entry.config()?;
     Ok(match config.isolation.userns {
         None => Ownership::Keep,
@@ -199,7 +199,7 @@ pub fn diff(store: &Store, args: &Diff) -> Result<ExitCode> {
 }
 
 /// Where something was mounted, for which rcon may have made a place.
-fn mount_points(found: &Found) -> Vec<PathBuf> {
+pub fn mount_points(found: &Found) -> Vec<PathBuf> {
     let spec = found.entry.spec().ok();
     let mounts = spec
         .and_then(|spec| spec.mounts().clone())

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use super::common;
+use super::{absent, common};
 use crate::container::Timestamp;
 use crate::error::{Context, Error, Result};
 use crate::format::units::time::parse_moment;
@@ -20,7 +20,13 @@ pub struct Logs {
     #[arg(short, long)]
     follow: bool,
     /// Only so many lines at the end, or all
-    #[arg(short = 'n', long, value_name = "LINES", default_value = "all")]
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "LINES",
+        default_value = "all",
+        allow_hyphen_values = true
+    )]
     tail: String,
     /// Only what was said since then: a time, or as 10m for so long ago
     #[arg(long, value_name = "TIME")]
@@ -31,7 +37,7 @@ pub struct Logs {
     /// Show when each line was said
     #[arg(short, long)]
     timestamps: bool,
-    /// Accepted as Docker's; there are no such details
+    /// Not supported: what --log-opt labels= and env= add is not kept
     #[arg(long, hide = true)]
     details: bool,
     /// Name or id
@@ -40,6 +46,9 @@ pub struct Logs {
 
 /// `logs`.
 pub fn logs(store: &Store, args: &Logs) -> Result<ExitCode> {
+    if args.details {
+        return Err(absent::log_details());
+    }
     let found = common::find(store, &args.container)?;
     let options = Options::new(&found.entry.config()?.log)?;
     if options.driver != Driver::JsonFile {
@@ -99,8 +108,8 @@ fn tail(text: &str) -> Result<Option<usize>> {
 
 fn moment(flag: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
     let Some(text) = text else { return Ok(None) };
-    let moment = parse_moment(text, SystemTime::now(), 0).map_err(|e| e.context(flag))?;
-    Ok(Some(moment.into()))
+    let moment = parse_moment(text, Timestamp::now(), 0).map_err(|e| e.context(flag))?;
+    Ok(Some(moment))
 }
 
 /// Shows each stream at a descriptor of its own, in the order it was said.

@@ -15,6 +15,7 @@ mod completion;
 mod cp;
 mod events;
 mod exec;
+mod image;
 mod inspect;
 mod kill;
 mod listing;
@@ -81,6 +82,13 @@ struct Places {
 enum Command {
     #[command(flatten)]
     OfContainers(Container),
+    #[command(flatten)]
+    OfImages(image::Plain),
+    /// Everything one does to images
+    Image {
+        #[command(subcommand)]
+        command: image::Grouped,
+    },
     /// List containers
     Ps(ps::Ps),
     /// Show what happens to containers
@@ -148,7 +156,7 @@ enum Container {
     Diff(cp::Diff),
     /// Write all files of a container as a tar archive
     Export(cp::Export),
-    /// Show everything about containers
+    /// Show everything about containers and images
     Inspect(inspect::Inspect),
     /// Send a signal to running containers
     Kill(kill::Kill),
@@ -182,15 +190,22 @@ enum Container {
 
 /// Runs one command.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(e) => return refused(&e),
+        Err(e) => return refused(&e, &args),
     };
     let done = match cli.command {
         Some(Command::Oci { args }) => {
             return crate::oci::main(std::iter::once("rcon oci".into()).chain(args));
         }
         Some(Command::OfContainers(command)) => of_containers(cli.places, command),
+        Some(Command::OfImages(command)) => {
+            with_store(cli.places, |store| image::plain(store, &command))
+        }
+        Some(Command::Image { command }) => {
+            with_store(cli.places, |store| image::grouped(store, &command))
+        }
         Some(Command::Ps(args)) => with_store(cli.places, |store| ps::ps(store, &args)),
         Some(Command::Container { command }) => match command {
             Grouped::Container(command) => of_containers(cli.places, command),
@@ -211,20 +226,40 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         None => {
             // Help on a closed output has no reader to miss it.
             let _ = Cli::command().print_help();
-            return ExitCode::FAILURE;
+            return ExitCode::SUCCESS;
         }
     };
     done.unwrap_or_else(|e| failed(&e))
 }
 
-/// Help and version are no failures; a wrong flag is.
-fn refused(e: &clap::Error) -> ExitCode {
-    if let Some(error) = flags::one_line(e) {
-        return failed(&error.exit(125));
+/// Help and version are no failures, and a group of commands without one of
+/// them asks for help; a wrong flag is a failure.
+fn refused(e: &clap::Error, args: &[OsString]) -> ExitCode {
+    use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand as Group;
+    if e.kind() != Group
+        && let Some(error) = flags::one_line(e)
+    {
+        // With these, all other codes are the program's.
+        let code = if runs_a_program(args) { 125 } else { 1 };
+        return failed(&error.exit(code));
     }
     // Help on a closed output has no reader to miss it.
     let _ = e.print();
     ExitCode::SUCCESS
+}
+
+/// Whether the command is one whose exit code is a program's.
+fn runs_a_program(args: &[OsString]) -> bool {
+    let mut words = args.iter().skip(1).filter_map(|a| a.to_str());
+    while let Some(word) = words.next() {
+        match word {
+            "--root" | "--run-root" => drop(words.next()),
+            "container" => {}
+            flag if flag.starts_with('-') => {}
+            word => return matches!(word, "run" | "create" | "exec"),
+        }
+    }
+    false
 }
 
 fn failed(e: &Error) -> ExitCode {
@@ -234,8 +269,14 @@ fn failed(e: &Error) -> ExitCode {
 
 fn with_store(places: Places, act: impl FnOnce(&Store) -> Result<ExitCode>) -> Result<ExitCode> {
     let store = Store::open(places.root, places.run_root)?;
-    store.sweep()?;
+    sweep(&store)?;
     act(&store)
+}
+
+/// Takes away what killed commands have left.
+fn sweep(store: &Store) -> Result<()> {
+    store.sweep()?;
+    image::of(store).sweep()
 }
 
 fn of_containers(places: Places, command: Container) -> Result<ExitCode> {
@@ -251,7 +292,7 @@ fn of_containers(places: Places, command: Container) -> Result<ExitCode> {
     let runs = matches!(command, Container::Run(_) | Container::Create(_));
     let store = &Store::open(places.root, places.run_root)
         .map_err(|e| if runs { e.exit(125) } else { e })?;
-    store.sweep()?;
+    sweep(store)?;
     match command {
         Container::Run(args) => run::run(store, &args),
         Container::Create(args) => run::create(store, &args),

@@ -9,7 +9,7 @@
 
 pub mod filter;
 mod json;
-mod number;
+pub(crate) mod number;
 mod safe;
 pub mod table;
 pub mod template;

@@ -35,6 +35,7 @@ pub(super) fn prepare(
     size: Size,
 ) -> Result<Prepared> {
     let facts = facts::observe()?;
+    make_sources(config)?;
     let (rootfs, overlay) = root::of(store, entry, config)?;
     let is_laid_out = overlay.is_some();
     let root = root::view(&rootfs, overlay.as_ref())?;
@@ -82,7 +83,7 @@ fn spec(
         config,
         name: &name,
         rootfs,
-        files: &write_files(entry, config, &host.hostname)?,
+        files: &write_files(store, entry, config, &host.hostname)?,
         user: &user,
         namespaces: &namespaces,
         volumes: &volumes(config)?,
@@ -123,7 +124,7 @@ fn show_size(spec: &mut Spec, (rows, columns): Size) {
 
 /// The files by which programs find names, unless the container shares the
 /// host's network and with it the host's files.
-fn write_files(entry: &Entry, config: &Config, host: &str) -> Result<Files> {
+fn write_files(store: &Store, entry: &Entry, config: &Config, host: &str) -> Result<Files> {
     let network = &config.network;
     let shares = matches!(network.mode, NetworkMode::Host);
     let name = match config.program.hostname.as_str() {
@@ -131,6 +132,22 @@ fn write_files(entry: &Entry, config: &Config, host: &str) -> Result<Files> {
         "" => config.id.short().to_owned(),
         name => name.to_owned(),
     };
+    let file = |name: &str, text: &str| entry.write_file(name, text);
+    if let NetworkMode::Container(id) = &network.mode {
+        // Who shares a network is reached, and knows itself, by one name.
+        let theirs = store.find(id.as_str())?.files_dir();
+        let read = |name: &str| {
+            let path = theirs.join(name);
+            let text = fs::read_to_string(&path);
+            text.context(|| format!("cannot read {}", path.display()))
+        };
+        let copy = |name: &str| file(name, &read(name)?).map(Some);
+        return Ok(Files {
+            hostname: copy("hostname")?,
+            hosts: copy("hosts")?,
+            resolv_conf: copy("resolv.conf")?,
+        });
+    }
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let resolv_conf = names::resolv_conf(&read("/etc/resolv.conf"), network, !shares);
     let hosts = if shares {
@@ -146,7 +163,6 @@ fn write_files(entry: &Entry, config: &Config, host: &str) -> Result<Files> {
         let own = ("127.0.0.1".parse().ok()).map(|a| (a, vec![name.clone()]));
         names::hosts(network, own.as_slice(), None)
     };
-    let file = |name: &str, text: &str| entry.write_file(name, text);
     Ok(Files {
         hostname: Some(file("hostname", &format!("{name}\n"))?),
         hosts: Some(file("hosts", &hosts)?),
@@ -195,6 +211,26 @@ fn joined(store: &Store, config: &Config) -> Result<Joined> {
         user: None,
         shm,
     })
+}
+
+/// Makes the directories of the host that `-v` names and that are not there,
+/// as Docker does.
+fn make_sources(config: &Config) -> Result<()> {
+    for mount in &config.mounts {
+        if let MountKind::Bind {
+            source,
+            create: true,
+            ..
+        } = &mount.kind
+        {
+            // What is there, also as a link that leads nowhere, is not ours.
+            if source.symlink_metadata().is_err() {
+                let what = || format!("cannot make the directory {}", source.display());
+                fs::create_dir_all(source).context(what)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Where the volumes of this container are.

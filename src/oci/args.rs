@@ -285,7 +285,7 @@ pub struct Ps {
     /// The container
     #[arg(value_name = "CONTAINER")]
     pub id: String,
-    /// Options for ps(1) [default: -ef]
+    /// What to show of them, as ps is told: aux, -o pid,user,args [default: -ef]
     #[arg(
         value_name = "OPTIONS",
         trailing_var_arg = true,

@@ -10,7 +10,8 @@ use oci_spec::runtime::Spec;
 
 use super::args::{Create, PlanArgs, PlanFormat, Run};
 use super::log::Log;
-use super::record::{Locked, Record, Root, Status, check_id};
+use super::record::{Record, Status};
+use super::root::{Locked, Root, check_id};
 use super::{bundle, manage};
 use crate::error::{Context, Error, Result};
 use crate::facts::{self, BundleFacts};

@@ -40,6 +40,7 @@ impl HostFacts {
             selinux: facts.selinux,
             devices,
             nodes: named_nodes(config)?,
+            mqueue: Path::new("/dev/mqueue").exists(),
             thermal_throttle: thermal_throttle(),
             init,
         })

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rcon::registry::{Client, Config, OCI_MANIFEST, Platform};
+use rcon::image::manifest::OCI_MANIFEST;
+use rcon::image::platform::Platform;
+use rcon::registry::{Client, Config};
 use serde_json::json;
 
 use super::fake::{Answer, Asked, Fake};

@@ -3,7 +3,8 @@
 use std::io::Cursor;
 use std::sync::atomic::AtomicBool;
 
-use rcon::registry::{Client, Kept, Platform, Pushed, Watch};
+use rcon::image::platform::Platform;
+use rcon::registry::{Client, Kept, Pushed, Watch};
 
 use super::support::{Dir, Image, Notes, Registry, client, config, have, run};
 

@@ -9,8 +9,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use rcon::image::manifest::{Descriptor, Document, OCI_MANIFEST};
 use rcon::image::reference::{Digest, Reference};
-use rcon::registry::{Client, Config, Descriptor, Document, OCI_MANIFEST, Patience, Progress};
+use rcon::registry::{Client, Config, Patience, Progress};
 use serde_json::json;
 
 /// True when the programs are there; otherwise a skip or a failure.

@@ -52,7 +52,7 @@ fn facts(store: &Store) -> Result<Value> {
         "ContainersPaused": count(|s| *s == Status::Paused),
         "ContainersStopped": count(|s| !s.is_up()),
         "ServerVersion": env!("CARGO_PKG_VERSION"),
-        "Driver": "overlay2",
+        "Driver": "overlay",
         "LoggingDriver": "json-file",
         "CgroupDriver": "cgroupfs",
         "CgroupVersion": cgroup_version(),

@@ -33,7 +33,7 @@ pub enum System {
 pub fn system(store: &Store, command: &System) -> Result<ExitCode> {
     // Nothing is swept before a check: what is left over is to be seen.
     if !matches!(command, System::Check(_)) {
-        store.sweep()?;
+        crate::cli::sweep(store)?;
     }
     match command {
         System::Check(args) => check::check(store, args),

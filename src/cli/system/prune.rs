@@ -1,7 +1,6 @@
 //! `container prune` and `system prune`: what nobody uses is taken away.
 
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use crate::cli::listing::{self, Listed};
 use crate::cli::{rm, sizes};
@@ -61,8 +60,8 @@ impl Chosen {
         let until = match filters.get("until") {
             [] => None,
             [until] => {
-                let read = time::parse_moment(until, SystemTime::now(), listing::own_zone());
-                Some(read.map_err(|e| e.context("until"))?.into())
+                let read = time::parse_moment(until, Timestamp::now(), listing::own_zone());
+                Some(read.map_err(|e| e.context("until"))?)
             }
             _ => return Err(Error::user("more than one until filter is given")),
         };

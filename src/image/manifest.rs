@@ -145,6 +145,17 @@ impl Document {
         })
     }
 
+    /// The document of a manifest that is made here.
+    pub fn of_manifest(manifest: &Manifest) -> Result<Self> {
+        let fields = serde_json::json!({
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": manifest.config,
+            "layers": manifest.layers,
+        });
+        Self::read(fields.to_string().into_bytes(), None)
+    }
+
     /// How other documents name it.
     pub fn descriptor(&self) -> Descriptor {
         let size = self.bytes.len() as u64;

@@ -14,7 +14,7 @@ pub struct Machine {
     /// When the machine was started, the same way.
     pub boot: i64,
     /// Seconds east of Greenwich.
-    pub zone: i64,
+    pub zone: i32,
     /// In bytes.
     pub memory: u64,
     /// In bytes.
@@ -128,32 +128,20 @@ impl Machine {
 
     /// The time if it was today, the day if it was this year, or the year.
     fn start(&self, p: &Process) -> String {
-        let text = |seconds: i64| {
-            let moment = Timestamp {
-                seconds: seconds + self.zone,
-                nanos: 0,
-            };
-            moment.to_string()
-        };
-        let (start, now) = (text(self.started(p)), text(self.now));
-        let (year, rest) = start.split_at(4);
-        if start.get(..10) == now.get(..10) {
-            return start[11..16].to_owned();
+        const MONTHS: [&str; 12] = [
+            "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+        ];
+        let clock = |seconds| Timestamp::at(seconds).clock(self.zone);
+        let (start, now) = (clock(self.started(p)), clock(self.now));
+        if start.year != now.year {
+            return start.year.to_string();
         }
-        if now.starts_with(year) {
-            return month_and_day(rest);
+        if (start.month, start.day) != (now.month, now.day) {
+            let month = MONTHS[start.month as usize - 1];
+            return format!("{month}{:02}", start.day);
         }
-        year.to_owned()
+        format!("{:02}:{:02}", start.hour, start.minute)
     }
-}
-
-/// From `-05-06T…`.
-fn month_and_day(rest: &str) -> String {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let month: usize = rest[1..3].parse().unwrap_or(1);
-    format!("{}{}", MONTHS[(month - 1) % 12], &rest[4..6])
 }
 
 fn tenths(thousandths: u64) -> String {

@@ -1,27 +1,79 @@
-//! Lines of `/etc/passwd` and `/etc/group`.
+//! An image's `/etc/passwd` and `/etc/group`, line by line.
+//!
+//! Both are whatever the image's maker wanted them to be, so they are opened
+//! inside the root only (a link cannot lead out of it), without ever waiting
+//! (they could be FIFOs), and read line by line up to a bound (they could be
+//! endless).
 //!
 //! A line that is not as it should be is passed over: with a uid that is no
 //! number, to read it as 0 would make a typing error root.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::os::fd::BorrowedFd;
+use std::path::Path;
 
-use crate::error::{Error, Result};
+use nix::errno::Errno;
+
+use crate::error::{Context, Error, Result};
+use crate::sys::fd;
 
 /// More of a file is not read; an image could have any amount of it
 /// (CVE-2026-47262, CVE-2024-9676).
-pub(super) const LONGEST_FILE: u64 = 16 << 20;
+const LONGEST_FILE: u64 = 16 << 20;
 
 /// Longer than a group of ten thousand members.
-pub(super) const LONGEST_LINE: u64 = 1 << 20;
+const LONGEST_LINE: u64 = 1 << 20;
+
+/// A regular file of the image; what is not there, or is something else, is
+/// as good as empty.
+pub fn open(root: BorrowedFd<'_>, path: &str) -> Result<Option<Lines<File>>> {
+    let flags = libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY;
+    let relative = Path::new(path.trim_start_matches('/'));
+    let file = match fd::openat2(root, relative, flags, 0, fd::IN_ROOT) {
+        Ok(file) => file,
+        Err(e)
+            if matches!(
+                e.errno,
+                Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::ENXIO
+            ) =>
+        {
+            return Ok(None);
+        }
+        Err(e) => return Err(e.into()),
+    };
+    let regular = fd::stat(&file)?.st_mode & libc::S_IFMT == libc::S_IFREG;
+    Ok(regular.then(|| Lines::new(File::from(file))))
+}
+
+/// The first user for whom `wanted` holds: the one that counts, as for
+/// everybody who reads this file.
+pub fn find_user(root: BorrowedFd<'_>, wanted: impl Fn(&Passwd) -> bool) -> Result<Option<Passwd>> {
+    let Some(mut lines) = open(root, "/etc/passwd")? else {
+        return Ok(None);
+    };
+    while let Some(line) = lines
+        .next_line()
+        .context(|| "/etc/passwd of the container")?
+    {
+        let user = Passwd::parse(&line).filter(|user| wanted(user));
+        if user.is_some() {
+            return Ok(user);
+        }
+    }
+    Ok(None)
+}
 
 /// The lines of a file, one at a time.
-pub(super) struct Lines<R> {
+#[derive(Debug)]
+pub struct Lines<R> {
     reader: BufReader<R>,
     left: u64,
 }
 
 impl<R: Read> Lines<R> {
-    pub(super) fn new(file: R) -> Self {
+    /// From its beginning.
+    pub fn new(file: R) -> Self {
         Self {
             reader: BufReader::new(file),
             left: LONGEST_FILE,
@@ -30,7 +82,7 @@ impl<R: Read> Lines<R> {
 
     /// The next one. A file that is too long is refused and not cut off: who
     /// stands behind the cut would become somebody else.
-    pub(super) fn next(&mut self) -> Result<Option<String>> {
+    pub fn next_line(&mut self) -> Result<Option<String>> {
         let mut line = Vec::new();
         let most = LONGEST_LINE.min(self.left + 1);
         let read = (&mut self.reader).take(most).read_until(b'\n', &mut line)? as u64;
@@ -52,15 +104,29 @@ impl<R: Read> Lines<R> {
 
 /// `name:password:uid:gid:comment:home:shell`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Passwd {
+pub struct Passwd {
+    /// What it is called.
     pub name: String,
+    /// Its number.
     pub uid: u32,
+    /// Its group.
     pub gid: u32,
-    pub home: String,
+    /// Where `~` is, or nonsense.
+    home: String,
 }
 
 impl Passwd {
-    pub(super) fn parse(line: &str) -> Option<Self> {
+    /// Where `~` is; the root for whom the file gives no absolute path.
+    pub fn home(&self) -> &str {
+        if self.home.starts_with('/') {
+            &self.home
+        } else {
+            "/"
+        }
+    }
+
+    /// Reads one line.
+    pub fn parse(line: &str) -> Option<Self> {
         let mut fields = line.trim().split(':');
         let name = fields.next().filter(|n| !n.is_empty())?;
         let (uid, gid) = (id(fields.nth(1)?)?, id(fields.next()?)?);
@@ -76,14 +142,17 @@ impl Passwd {
 
 /// `name:password:gid:member,member`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Group<'a> {
+pub struct Group<'a> {
+    /// What it is called.
     pub name: &'a str,
+    /// Its number.
     pub gid: u32,
     members: &'a str,
 }
 
 impl<'a> Group<'a> {
-    pub(super) fn parse(line: &'a str) -> Option<Self> {
+    /// Reads one line.
+    pub fn parse(line: &'a str) -> Option<Self> {
         let mut fields = line.trim().split(':');
         let name = fields.next().filter(|n| !n.is_empty())?;
         let gid = id(fields.nth(1)?)?;
@@ -91,7 +160,8 @@ impl<'a> Group<'a> {
         Some(Self { name, gid, members })
     }
 
-    pub(super) fn has(&self, member: &str) -> bool {
+    /// Whether that user is one of its own.
+    pub fn has(&self, member: &str) -> bool {
         self.members.split(',').any(|m| m == member)
     }
 }
@@ -144,7 +214,7 @@ mod tests {
     #[test]
     fn the_last_line_may_lack_its_end() {
         let mut lines = Lines::new(&b"a\n\nb"[..]);
-        let mut next = || lines.next().unwrap();
+        let mut next = || lines.next_line().unwrap();
         assert_eq!((next(), next()), (Some("a".into()), Some(String::new())));
         assert_eq!((next(), next()), (Some("b".into()), None));
     }
@@ -152,14 +222,14 @@ mod tests {
     #[test]
     fn cve_2026_47262_endless_files_end() {
         let mut zeros = Lines::new(std::io::repeat(0));
-        assert!(zeros.next().unwrap_err().to_string().contains("1 MiB"));
+        assert!(zeros.next_line().unwrap_err().to_string().contains("1 MiB"));
         let line: &[u8] = b"a:x:7:7:a:/a:/bin/sh\n";
         let many = LONGEST_FILE as usize / line.len() + 1;
         let text = line.repeat(many);
         let mut lines = Lines::new(&text[..]);
         let mut count = 0;
         let e = loop {
-            match lines.next() {
+            match lines.next_line() {
                 Ok(Some(_)) => count += 1,
                 Ok(None) => panic!("read to its end"),
                 Err(e) => break e,

@@ -1,8 +1,9 @@
-//! `top`: the processes of a container, as `ps` shows them.
+//! Processes, as `ps` shows them, without running it.
 //!
 //! Everything is read from the host's own `/proc`; no program, library or
-//! file of the container is touched. The options are in [`options`], the
-//! columns in [`columns`], and a process in [`process`].
+//! file of a container is touched (CVE-2022-1227). The options are in
+//! [`options`], the columns in [`columns`], and a process in [`process`]. Which
+//! processes are shown is not for the options to say, but for the caller.
 
 mod columns;
 mod options;
@@ -10,48 +11,40 @@ mod process;
 
 use std::collections::HashMap;
 use std::fs;
-use std::process::ExitCode;
 
 use self::columns::Machine;
 use self::options::Chosen;
 use self::process::Process;
-use super::{common, listing};
-use crate::cgroup::ops::Cgroup;
 use crate::container::Timestamp;
 use crate::error::Result;
-use crate::store::Store;
+use crate::sys::clock;
 
-#[derive(Debug, clap::Args)]
-pub struct Top {
-    /// Name or id
-    container: String,
-    /// What to show of them, as ps is told: -ef, aux, -o pid,user,args
-    #[arg(
-        value_name = "PS OPTIONS",
-        trailing_var_arg = true,
-        allow_hyphen_values = true
-    )]
-    options: Vec<String>,
+/// How far apart the columns stand.
+#[derive(Debug, Clone, Copy)]
+pub struct Spacing {
+    /// The least a column takes, gap and all.
+    pub width: usize,
+    /// The least between a cell and the next one.
+    pub gap: usize,
 }
 
-/// Every column of `docker top` is at least so wide, and so far from the next.
-const WIDTH: usize = 20;
-const GAP: usize = 3;
+/// Columns that were asked for.
+pub struct Listing(Vec<Chosen>);
 
-/// `top`.
-pub fn top(store: &Store, args: &Top) -> Result<ExitCode> {
-    let columns = options::columns(&args.options)?;
-    let found = common::find(store, &args.container)?;
-    let paths = found.state.cgroups.as_ref();
-    let paths = paths.filter(|_| found.state.status.is_up() && found.state.pid != 0);
-    let paths = paths.ok_or_else(|| common::not_running(&found))?;
-    let pids = Cgroup::open(paths)?.pids()?;
-    let processes: Vec<Process> = pids.into_iter().filter_map(Process::read).collect();
-    listing::print(&table(&columns, &processes, &machine()))?;
-    Ok(ExitCode::SUCCESS)
+impl Listing {
+    /// Reads the options of `ps`; none are `-ef`.
+    pub fn new(options: &[String]) -> Result<Self> {
+        options::columns(options).map(Self)
+    }
+
+    /// Those processes that are still there, below the titles.
+    pub fn of(&self, pids: &[i32], spacing: Spacing) -> String {
+        let processes: Vec<Process> = pids.iter().filter_map(|p| Process::read(*p)).collect();
+        table(&self.0, &processes, &machine(), spacing)
+    }
 }
 
-fn table(columns: &[Chosen], processes: &[Process], machine: &Machine) -> String {
+fn table(columns: &[Chosen], processes: &[Process], machine: &Machine, spacing: Spacing) -> String {
     let titles = columns.iter().map(|c| c.title.clone()).collect();
     let rows = processes.iter().map(|p| {
         let cells = columns.iter().map(|c| (c.column.show)(machine, p));
@@ -59,8 +52,10 @@ fn table(columns: &[Chosen], processes: &[Process], machine: &Machine) -> String
     });
     let lines: Vec<Vec<String>> = std::iter::once(titles).chain(rows).collect();
     let wide = |n: usize| {
-        let cells = lines.iter().map(|line| line[n].chars().count() + GAP);
-        cells.max().unwrap_or(0).max(WIDTH)
+        let cells = lines
+            .iter()
+            .map(|line| line[n].chars().count() + spacing.gap);
+        cells.max().unwrap_or(0).max(spacing.width)
     };
     let widths: Vec<usize> = (0..columns.len()).map(wide).collect();
     let mut out = String::new();
@@ -81,10 +76,11 @@ fn machine() -> Machine {
         number.unwrap_or(0)
     };
     let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE);
+    let now = Timestamp::now().seconds;
     Machine {
-        now: Timestamp::now().seconds,
+        now,
         boot: field(&read("/proc/stat"), "btime") as i64,
-        zone: listing::own_zone().into(),
+        zone: clock::zone_at(now).0,
         memory: field(&read("/proc/meminfo"), "MemTotal:") * 1024,
         page: page.ok().flatten().unwrap_or(4096) as u64,
         users: ids(&read("/etc/passwd")),
@@ -110,19 +106,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_as_wide_as_docker_s() {
+    fn columns_are_as_wide_as_asked_or_as_their_cells() {
         let columns = options::columns(&["-o".to_owned(), "pid,args".to_owned()]).unwrap();
         let process = Process {
             pid: 7,
             args: vec!["a".repeat(30), "b".to_owned()],
             ..Process::default()
         };
-        let text = table(&columns, &[process], &Machine::default());
+        let shown = |width, gap| {
+            let spacing = Spacing { width, gap };
+            let processes = std::slice::from_ref(&process);
+            table(&columns, processes, &Machine::default(), spacing)
+        };
         let wide = "a".repeat(30);
         assert_eq!(
-            text,
+            shown(20, 3),
             format!("PID                 COMMAND\n7                   {wide} b\n")
         );
+        assert_eq!(shown(0, 2), format!("PID  COMMAND\n7    {wide} b\n"));
     }
 
     #[test]

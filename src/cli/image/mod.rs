@@ -55,7 +55,7 @@ pub enum Plain {
     Logout(login::Logout),
 }
 
-/// What stands behind `image`.
+// What stands behind `image`.
 #[derive(Debug, clap::Subcommand)]
 #[command(defer = true)]
 pub enum Grouped {

@@ -19,6 +19,7 @@ pub mod events;
 pub mod facts;
 pub mod foreground;
 pub mod format;
+pub mod hello;
 pub mod image;
 pub mod init;
 pub mod keeper;

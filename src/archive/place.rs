@@ -225,8 +225,13 @@ impl Placer<'_> {
     /// Whether a link leads to nothing in this archive.
     fn is_missing(&self, above: &[&[u8]], name: &Path) -> Result<bool> {
         match self.root.existing(above) {
-            Ok(dir) => Ok(entry::stat(dir, name)?.is_none()),
-            Err(e) if e.errno == Errno::ENOENT => Ok(true),
+            Ok(dir) => {
+                // A whiteout is nothing: it stands for a file that is gone.
+                let nothing = |s: &libc::stat| self.options.layer && overlay::is_whiteout(s);
+                Ok(entry::stat(dir, name)?.is_none_or(|s| nothing(&s)))
+            }
+            // Not a directory: a whiteout of one, or a link, which is not followed.
+            Err(e) if matches!(e.errno, Errno::ENOENT | Errno::ENOTDIR) => Ok(true),
             Err(e) => Err(Error::from(e).context("the link")),
         }
     }

@@ -214,7 +214,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Some(Command::Ps(args)) => with_store(cli.places, |store| ps::ps(store, &args)),
         Some(Command::Container { command }) => match command {
-            Grouped::Container(command) => of_containers(cli.places, command),
+            Grouped::Container(mut command) => {
+                if let Container::Inspect(args) = &mut command {
+                    args.of_containers();
+                }
+                of_containers(cli.places, command)
+            }
             Grouped::Ls(args) => with_store(cli.places, |store| ps::ps(store, &args)),
             Grouped::Prune(args) => {
                 with_store(cli.places, |store| system::prune::containers(store, &args))
@@ -333,7 +338,7 @@ mod tests {
     use super::*;
 
     /// What a command is for, where it is listed and in its own help.
-    fn abouts(of: clap::Command) -> Vec<(String, String, String)> {
+    fn abouts(of: &clap::Command) -> Vec<(String, String, String)> {
         let about = |c: &clap::Command| c.get_about().map(ToString::to_string).unwrap_or_default();
         let mut built = of.clone();
         built.build();
@@ -352,9 +357,10 @@ mod tests {
             Cli::command(),
             Grouped::augment_subcommands(empty()),
             system::System::augment_subcommands(empty()),
+            image::Grouped::augment_subcommands(empty()),
             crate::oci::command_line(),
         ];
-        for (name, listed, own) in all.into_iter().flat_map(abouts) {
+        for (name, listed, own) in all.iter().flat_map(abouts) {
             assert_ne!(listed, "", "{name} is listed without a word");
             assert_eq!(listed, own, "{name}");
         }

@@ -14,7 +14,7 @@ mod safe;
 pub mod table;
 pub mod template;
 pub mod units;
-mod width;
+pub mod width;
 
 use serde_json::{Map, Value};
 

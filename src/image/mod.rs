@@ -21,6 +21,7 @@
 
 pub mod archive;
 pub mod config;
+pub mod hello;
 pub mod instruction;
 pub mod make;
 pub mod manifest;
@@ -30,6 +31,8 @@ pub mod push;
 pub mod reference;
 mod stage;
 mod store;
+#[cfg(test)]
+mod testing;
 mod unpack;
 
 pub use config::ImageConfig;

@@ -268,7 +268,10 @@ impl Keeper {
     fn close(&mut self) {
         self.leave_networks();
         self.state.keeper = 0;
-        self.write_state();
+        // What goes at once needs no last word on record.
+        if !self.config.auto_remove {
+            self.write_state();
+        }
         let _ = fs::remove_dir_all(self.entry.run_dir());
         let Some(lock) = self.lock.take() else { return };
         if self.config.auto_remove {

@@ -75,7 +75,7 @@ pub(super) fn of(
         Root::Directory { path, .. } => vec![existing(path)?],
         Root::Layers { layers } => layers.iter().map(|name| store.layer(name)).collect(),
     };
-    let (place, upper, work) = entry.make_overlay_dirs()?;
+    let (place, upper, work) = entry.make_overlay_dirs(layers.first().map(PathBuf::as_path))?;
     // What is changed goes with the container; it need not survive a crash.
     let volatile = config.auto_remove;
     let changes = Some(Changes {

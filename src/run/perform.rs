@@ -4,6 +4,7 @@
 //! the matter; what an arm needs of the walk (descriptors, the child, the
 //! cgroup) it takes from [`Walk`].
 
+use std::collections::btree_map::Entry;
 use std::path::Path;
 
 use super::channel::Message;
@@ -136,9 +137,8 @@ impl Walk<'_> {
             Action::OverlayRoot { overlay } => {
                 // Whoever asked for the start may have made it before, to see
                 // who the image's users are.
-                if !self.slots.contains_key(&Slot::Root) {
-                    let root = super::overlay::mount(overlay)?;
-                    self.slots.insert(Slot::Root, root);
+                if let Entry::Vacant(root) = self.slots.entry(Slot::Root) {
+                    root.insert(super::overlay::mount(overlay)?);
                 }
             }
             Action::AttachRoot { path } => self.attach_root(path)?,

@@ -38,6 +38,7 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Linux, LinuxResources, Root, Spec};
 
+pub use self::capabilities::DEFAULT as DEFAULT_CAPABILITIES;
 pub use self::facts::{Files, HostFacts, Joined, Node, NodeKind, volume_key};
 pub use self::further::{Further, further};
 pub use self::process::{DEFAULT_PATH, INIT_PATH};

@@ -10,8 +10,8 @@ use rcon::image::platform::Platform;
 use rcon::registry::{Client, Config};
 use serde_json::json;
 
-use super::fake::{Answer, Asked, Fake};
 use super::support::{Dir, Image, config};
+use crate::common::fake::{Answer, Asked, Fake};
 
 /// A file with the password of `host`.
 pub fn file(dir: &Dir, host: &str) -> PathBuf {

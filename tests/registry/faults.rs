@@ -9,8 +9,8 @@ use rcon::image::reference::Digest;
 use rcon::registry::{Watch, parallel};
 use serde_json::json;
 
-use super::fake::{Answer, Asked, Fake};
 use super::support::{Image, LAYER, Notes, client, config, noise};
+use crate::common::fake::{Answer, Asked, Fake};
 
 /// Fetches one blob from a fake; the bytes or the error.
 fn fetch(

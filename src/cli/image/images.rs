@@ -125,6 +125,7 @@ fn with(common: &Value, line: Line) -> Value {
 }
 
 /// Which are shown.
+#[derive(Default)]
 struct Select {
     filters: Filters,
     dangling: Option<bool>,
@@ -217,6 +218,35 @@ fn common(
     })
 }
 
+/// How many there are.
+pub fn count(store: &Store) -> Result<usize> {
+    Ok(merged(of(store).list()?).len())
+}
+
+/// Every image for `system df`: its row, whether a container was made from
+/// it, and its bytes, of which those of a shared layer count with the first
+/// that has it. Those that are in use come first.
+pub fn usage(store: &Store) -> Result<Vec<(Value, bool, u64)>> {
+    let images = of(store);
+    let users = users(store)?;
+    let mut all = merged(images.list()?);
+    let in_use = |i: &Image| users.contains_key(&i.id().to_string());
+    all.sort_by_key(|i| !in_use(i));
+    let sharing = Sharing::of(&images, &all);
+    let select = Select::default();
+    let now = Timestamp::now();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut found = Vec::new();
+    for image in &all {
+        let new = image.layers().iter().filter(|l| seen.insert((*l).clone()));
+        let bytes = new.filter_map(|l| sharing.sizes.get(l)).sum();
+        let common = common(image, now, false, &sharing, &users);
+        let line = select.lines(image, false).into_iter().next();
+        found.extend(line.map(|line| (with(&common, line), in_use(image), bytes)));
+    }
+    Ok(found)
+}
+
 /// How many images have each layer.
 pub struct Sharing {
     count: BTreeMap<String, usize>,
@@ -244,11 +274,6 @@ impl Sharing {
             .iter()
             .filter(|l| self.count.get(*l) == Some(&1));
         alone.filter_map(|l| self.sizes.get(l)).sum()
-    }
-
-    /// The bytes of all layers together, each counted once.
-    pub fn all(&self) -> u64 {
-        self.sizes.values().sum()
     }
 }
 

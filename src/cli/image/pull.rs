@@ -8,6 +8,7 @@ use crate::cli::{listing, progress};
 use crate::error::Result;
 use crate::image::pull::Pulled;
 use crate::image::reference::Reference;
+use crate::image::{Image, hello};
 use crate::registry::{Client, Config, Progress, Silent};
 use crate::store::Store;
 
@@ -26,6 +27,12 @@ pub struct Pull {
 
 /// `pull`.
 pub fn pull(store: &Store, args: &Pull) -> Result<ExitCode> {
+    if args.platform.is_none()
+        && hello::is_meant(&args.name)
+        && let Some(image) = hello::ensure(&of(store))?
+    {
+        return built_in(&image, args.quiet);
+    }
     let reference = Reference::parse(&args.name)?;
     let usual = reference.tag().is_none() && reference.digest().is_none();
     let reference = reference.or_latest();
@@ -37,6 +44,20 @@ pub fn pull(store: &Store, args: &Pull) -> Result<ExitCode> {
         listing::print(&told(&reference, &pulled))?;
     }
     listing::print(&format!("{}\n", reference.full()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// There is nothing to fetch.
+fn built_in(image: &Image, quiet: bool) -> Result<ExitCode> {
+    if !quiet {
+        let digest = &image.target.digest;
+        let name = hello::NAME;
+        listing::print(&format!(
+            "Digest: {digest}\nStatus: Image is built into rcon: {name}\n"
+        ))?;
+    }
+    let name = Reference::parse(hello::NAME)?.full();
+    listing::print(&format!("{name}\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

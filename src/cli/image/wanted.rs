@@ -6,21 +6,26 @@ use crate::cli::flags::{Pull, Request};
 use crate::container::{Image as Origin, Root};
 use crate::error::{Error, Result};
 use crate::image::reference::Reference;
-use crate::image::{Guard, Image, Images};
+use crate::image::{Guard, Image, Images, hello};
 use crate::store::Store;
 
 /// Finds the image, fetches it if that is wanted, and completes the request
 /// with it. Until the guard is dropped the image stays.
 pub fn complete(store: &Store, request: &mut Request, name: &str) -> Result<Guard> {
     let images = of(store);
-    if request.pull == Pull::Always {
+    let built_in =
+        request.platform.is_none() && hello::is_meant(name) && hello::ensure(&images)?.is_some();
+    if request.pull == Pull::Always && !built_in {
         fetch(store, request, name)?;
     }
     let (guard, image) = match here(&images, request, name)? {
         Some(found) => found,
         None if request.pull == Pull::Never => return Err(missing(name)),
         None => {
-            eprintln!("Unable to find image '{}' locally", shown(name)?);
+            let shown = shown(name)?;
+            if !request.quiet {
+                eprintln!("Unable to find image '{shown}' locally");
+            }
             fetch(store, request, name)?;
             here(&images, request, name)?.ok_or_else(|| missing(name))?
         }

@@ -1,4 +1,4 @@
-//! `inspect`: everything about a container.
+//! `inspect`: everything about a container, or an image.
 //!
 //! How it looks is in [`shape`] and [`host_config`], which are pure; here it
 //! is looked up and shown.
@@ -52,8 +52,15 @@ pub struct Inspect {
     #[arg(long = "type", value_name = "TYPE", value_parser = ["container", "image"])]
     kind: Option<String>,
     /// Names or ids
-    #[arg(required = true, value_name = "CONTAINER")]
-    containers: Vec<String>,
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+}
+
+impl Inspect {
+    /// As it is meant behind `container`.
+    pub fn of_containers(&mut self) {
+        self.kind = Some("container".to_owned());
+    }
 }
 
 /// `inspect`. Those that are there are shown, also when one is not.
@@ -61,7 +68,7 @@ pub fn inspect(store: &Store, args: &Inspect) -> Result<ExitCode> {
     let format = Format::parse(args.format.as_deref().unwrap_or_default())?;
     let mut found = Vec::new();
     let mut failures: Vec<Error> = Vec::new();
-    for name in &args.containers {
+    for name in &args.names {
         match one(store, name, args) {
             Ok(value) => found.push(value),
             Err(e) => failures.push(e),
@@ -97,12 +104,10 @@ fn one(store: &Store, name: &str, args: &Inspect) -> Result<Value> {
         None => {}
     }
     match container(store, name, args.size) {
-        Err(e) if missing(&e) => {
-            super::image::inspect::one(store, name).map_err(|image| match missing(&image) {
-                true => no_object(name),
-                false => image,
-            })
-        }
+        Err(e) if missing(&e) => match super::image::inspect::one(store, name) {
+            Err(e) if missing(&e) => Err(no_object(name)),
+            found => found,
+        },
         found => found,
     }
 }

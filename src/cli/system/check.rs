@@ -13,6 +13,29 @@ pub struct Check {
     repair: bool,
 }
 
+/// What is left over of images; how much of it stays.
+fn images(store: &Store, repair: bool) -> Result<usize> {
+    let images = crate::cli::image::of(store);
+    let found = images.leftovers()?;
+    if !repair || found.is_empty() {
+        for finding in &found {
+            println!("{finding}");
+        }
+        return Ok(found.len());
+    }
+    images.repair()?;
+    let left = images.leftovers()?;
+    for finding in &found {
+        let mended = if left.contains(finding) {
+            ""
+        } else {
+            ": mended"
+        };
+        println!("{finding}{mended}");
+    }
+    Ok(left.len())
+}
+
 /// Ends well if nothing is left over, or nothing any more.
 pub fn check(store: &Store, args: &Check) -> Result<ExitCode> {
     let mut left = 0;
@@ -34,6 +57,7 @@ pub fn check(store: &Store, args: &Check) -> Result<ExitCode> {
             }
         }
     }
+    left += images(store, args.repair)?;
     if left == 0 {
         return Ok(ExitCode::SUCCESS);
     }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::cli::listing::{self, Listed};
-use crate::cli::{network, rm, sizes};
+use crate::cli::{image, network, rm, sizes};
 use crate::container::{State, Status, Timestamp};
 use crate::error::{Error, Result};
 use crate::format::filter::Filters;
@@ -20,6 +20,16 @@ pub struct Prune {
     force: bool,
 }
 
+// The same, and images.
+#[derive(Debug, clap::Args)]
+pub struct Everything {
+    /// All images that no container was made from, not only those without a name
+    #[arg(short, long)]
+    all: bool,
+    #[command(flatten)]
+    what: Prune,
+}
+
 const KNOWN: &[&str] = &["label", "label!", "until"];
 
 /// `container prune`.
@@ -33,11 +43,24 @@ pub fn containers(store: &Store, args: &Prune) -> Result<ExitCode> {
 }
 
 /// `system prune`.
-pub fn system(store: &Store, args: &Prune) -> Result<ExitCode> {
-    let chosen = Chosen::new(&args.filter)?;
-    let warning = "WARNING! This will remove:\n  - all stopped containers\n  - all networks that no container names\n\nAre you sure you want to continue?";
-    agree(args, warning, "system prune")?;
-    let (removed, code) = remove_containers(store, &chosen)?;
+pub fn system(store: &Store, args: &Everything) -> Result<ExitCode> {
+    let chosen = Chosen::new(&args.what.filter)?;
+    let images = image::prune::Chosen::new(&args.what.filter, args.all)?;
+    let which = if args.all {
+        "all images without at least one container associated to them"
+    } else {
+        "all dangling images"
+    };
+    let warning = format!(
+        "WARNING! This will remove:\n  - all stopped containers\n  - all networks that no container names\n  - {which}\n\nAre you sure you want to continue?"
+    );
+    agree(&args.what, &warning, "system prune")?;
+    let (mut removed, code) = remove_containers(store, &chosen)?;
+    // After the containers: what only those used may go, too.
+    let gone = image::of(store).prune(&|i| images.has(i))?;
+    image::note_removed(store, &gone);
+    removed.bytes += gone.bytes;
+    removed.images = image::prune::told(&gone);
     let networks = network::remove_unused(store, |n| {
         chosen.until.is_none_or(|until| n.created < until) && chosen.filters.labels(&n.labels)
     })?;
@@ -86,6 +109,8 @@ impl Chosen {
 #[derive(Default)]
 struct Removed {
     ids: Vec<String>,
+    /// Lines about images.
+    images: String,
     bytes: u64,
 }
 
@@ -124,6 +149,7 @@ fn report(removed: &Removed, more: &str, code: ExitCode) -> Result<ExitCode> {
     if !removed.ids.is_empty() {
         text = format!("Deleted Containers:\n{}\n\n", removed.ids.join("\n"));
     }
+    text.push_str(&removed.images);
     let space = size::decimal(removed.bytes);
     listing::print(&format!("{text}{more}Total reclaimed space: {space}\n"))?;
     Ok(code)

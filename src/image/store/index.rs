@@ -167,11 +167,11 @@ fn record(entry: &Value) -> Option<Record> {
         Some(text) => Some(Digest::parse(text).ok()?),
         None => None,
     };
-    let name = note(NAME).map(|text| Name::read(text));
+    let name = note(NAME).map(String::as_str).map(Name::read);
     Some(Record {
+        target,
         name,
         manifest,
-        target,
     })
 }
 

@@ -149,7 +149,7 @@ fn remove_layers(images: &Images, which: impl Fn(&str) -> bool) -> Result<()> {
 }
 
 /// What is in a directory that perhaps is not there.
-pub(super) fn names(dir: &Path) -> Vec<String> {
+pub(in crate::image) fn names(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     entries
         .filter_map(|e| e.file_name().into_string().ok())

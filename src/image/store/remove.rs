@@ -31,7 +31,10 @@ impl Images {
     /// are not up were made from; their layers stay as long as they do.
     pub fn remove(&self, wanted: &str, force: bool) -> Result<Removed> {
         let mut change = Change::begin(self)?;
-        let all = self.find_all(wanted)?;
+        let all = match self.find_all(wanted) {
+            Ok(all) => all,
+            Err(e) => return self.forget(change, wanted).unwrap_or(Err(e)),
+        };
         let names: Vec<Name> = all.iter().flat_map(|i| i.names.iter().cloned()).collect();
         match meant(&all[0], wanted) {
             Some(name) if names.len() > 1 => self.untag(change, &all, &name),
@@ -73,6 +76,36 @@ impl Images {
         removed.layers.extend(more.layers.iter().map(|l| sum(l)));
         change.end();
         Ok(removed)
+    }
+
+    /// An entry whose image cannot be read any more has a name all the same.
+    fn forget(&self, mut change: Change, wanted: &str) -> Option<Result<Removed>> {
+        let full = Reference::parse(wanted)
+            .ok()
+            .map(|r| Name::Full(r.or_latest()));
+        let plain = Name::Plain(wanted.to_owned());
+        let mut records = change.index.records().into_iter();
+        let record = records.find(|r| {
+            r.target.digest.to_string() == wanted
+                || r.name == full
+                || r.name.as_ref() == Some(&plain)
+        })?;
+        let digest = &record.target.digest;
+        let manifest = record.manifest.as_ref().unwrap_or(digest);
+        let candidates = Used::by(self, digest);
+        change.index.forget(digest, manifest);
+        let mut done = || {
+            change.announce(&candidates)?;
+            change.write()?;
+            let done = change.collect(&candidates)?;
+            change.forget_journal();
+            Ok(Removed {
+                untagged: record.name.iter().map(Name::to_string).collect(),
+                bytes: done.bytes,
+                ..Removed::default()
+            })
+        };
+        Some(done())
     }
 
     fn untag(&self, mut change: Change, all: &[Image], name: &Name) -> Result<Removed> {
@@ -160,10 +193,9 @@ fn meant(image: &Image, wanted: &str) -> Option<Name> {
         .ok()
         .map(|r| Name::Full(r.or_latest()));
     let plain = Name::Plain(wanted.to_owned());
-    let names = image.names.iter();
-    names
-        .cloned()
-        .find(|n| Some(n) == full.as_ref() || *n == plain)
+    let mut names = image.names.iter();
+    let found = names.find(|n| Some(*n) == full.as_ref() || **n == plain);
+    found.cloned()
 }
 
 fn in_use_by_name(wanted: &str, user: &User, image: &Image) -> Error {

@@ -113,9 +113,11 @@ pub(super) fn layers(
         }
         each(&work, &all, threads.clamp(2, UNPACKS), |at| work.unpack(at));
     });
-    let end = work.state.into_inner();
-    let end = end.unwrap_or_else(PoisonError::into_inner);
-    end.failure.map_or(Ok(()), Err)
+    let ended = work.state.into_inner();
+    match ended.unwrap_or_else(PoisonError::into_inner).failure {
+        Some(e) => Err(e),
+        None => Ok(()),
+    }
 }
 
 fn each(work: &Work<'_>, all: &[usize], limit: usize, act: impl Fn(usize) -> Result<()> + Sync) {

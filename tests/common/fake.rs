@@ -8,9 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rcon::image::reference::Reference;
-
-use super::support::read_head;
+use super::registry::read_head;
 
 /// A request, without its body.
 #[derive(Debug, Clone)]
@@ -127,10 +125,6 @@ impl Fake {
             stop,
             thread: Some(thread),
         }
-    }
-
-    pub fn name(&self, rest: &str) -> Reference {
-        Reference::parse(&format!("{}/{rest}", self.host)).unwrap()
     }
 
     pub fn asked(&self) -> Vec<Asked> {

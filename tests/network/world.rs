@@ -15,6 +15,10 @@ pub struct World {
     outside: Helper,
 }
 
+#[allow(
+    clippy::unused_self,
+    reason = "who has a world is in it: its machine is this thread's network"
+)]
 impl World {
     /// `None`, with the reason printed, where this machine cannot have one.
     pub fn new() -> Option<Self> {

@@ -358,6 +358,7 @@ mod tests {
             Grouped::augment_subcommands(empty()),
             system::System::augment_subcommands(empty()),
             image::Grouped::augment_subcommands(empty()),
+            network::Network::augment_subcommands(empty()),
             crate::oci::command_line(),
         ];
         for (name, listed, own) in all.iter().flat_map(abouts) {

@@ -238,7 +238,6 @@ table inet rcon-rcon0 {
     type filter hook forward priority filter;
     iifname "rcon0" oifname "rcon0" accept
     iifname "rcon0" oifname "rc-*" drop
-    iifname "rcon0" oifname "rcon0" drop
     oifname "rcon0" ct state established,related accept
     oifname "rcon0" drop
   }

@@ -14,17 +14,25 @@ use std::process::ExitCode;
 use crate::error::Result;
 use crate::store::Store;
 
-/// What stands behind `network`.
+/// What connects containers with each other and with the world
 #[derive(Debug, clap::Subcommand)]
 pub enum Network {
+    /// Connect a container to a network
     Connect(connect::Connect),
+    /// Make a network
     Create(create::Create),
+    /// Take a container out of a network
     Disconnect(connect::Disconnect),
+    /// Look for what keeps containers from the world, and say what helps
     Doctor(doctor::Doctor),
+    /// Show everything about networks, and who is in them
     Inspect(inspect::Inspect),
+    /// List networks
     #[command(visible_alias = "list")]
     Ls(ls::Ls),
+    /// Remove all networks that no container names
     Prune(rm::Prune),
+    /// Remove networks nobody is in
     #[command(visible_alias = "remove")]
     Rm(rm::Rm),
 }

@@ -93,7 +93,7 @@ pub fn enter(
     let fixed: Vec<IpAddr> = [wanted.ip, wanted.ip6].into_iter().flatten().collect();
     check_fixed(&network, &fixed)?;
     let _lock = networks.lock(&network)?;
-    let addresses = networks.lease(&network, &who.id, &fixed)?;
+    let addresses = networks.choose(&network, &who.id, &fixed)?;
     let gateways = if network.internal {
         Vec::new()
     } else {

@@ -388,9 +388,9 @@ impl Networks<'_> {
         Ok(names.filter_map(|name| name.parse().ok()).collect())
     }
 
-    /// Gives a container addresses in a network that is locked: `fixed` ones
-    /// where they are wanted. They are its own until [`Networks::forget`].
-    pub fn lease(
+    /// Addresses for a container in a network that is locked: `fixed` ones
+    /// where they are wanted.
+    pub fn choose(
         self,
         network: &Network,
         container: &Id,
@@ -415,9 +415,6 @@ impl Networks<'_> {
                 used = self.used(network)?;
                 free(&used)?
             };
-            let link = self.leases_dir(network).join(address.to_string());
-            symlink(container.as_str(), &link)
-                .context(|| format!("cannot give out {address} of network {}", network.name))?;
             given.push(super::cidr::Cidr::new(address, subnet.subnet.prefix));
         }
         Ok(given)
@@ -431,20 +428,27 @@ impl Networks<'_> {
         }
     }
 
-    /// Notes who is in a network.
+    /// Brings a container into a network that is locked: its addresses are its
+    /// own until [`Networks::forget`]. The note comes first, so that whoever
+    /// is killed in between leaves nothing that it does not tell of.
     pub fn enter(self, network: &Network, endpoint: &Endpoint) -> Result<()> {
+        let what = || format!("cannot note who is in network {}", network.name);
         let dir = self.endpoints_dir(network);
-        files::private_dir_all(&dir).context(|| format!("cannot make {}", dir.display()))?;
+        files::private_dir_all(&dir).context(what)?;
         let json = serde_json::to_vec(endpoint).map_err(|e| Error::internal(e.to_string()))?;
-        files::replace(&dir, &format!("{}.json", endpoint.container), &json)
-            .context(|| format!("cannot note who is in network {}", network.name))
+        // Not by way of another file, which would be one more to be left.
+        let note = note_name(&endpoint.container);
+        files::write_new(&dir.join(note), &json).context(what)?;
+        for address in &endpoint.addresses {
+            let link = self.leases_dir(network).join(address.address.to_string());
+            symlink(endpoint.container.as_str(), &link).context(what)?;
+        }
+        Ok(())
     }
 
     /// What is noted of a container in a network.
     pub fn endpoint(self, network: &Network, container: &Id) -> Option<Endpoint> {
-        let path = self
-            .endpoints_dir(network)
-            .join(format!("{container}.json"));
+        let path = self.endpoints_dir(network).join(note_name(container));
         serde_json::from_slice(&files::read(&path).ok()?).ok()
     }
 
@@ -453,7 +457,10 @@ impl Networks<'_> {
         for network in self.all()? {
             if let Some(mut endpoint) = self.endpoint(&network, container) {
                 name.clone_into(&mut endpoint.name);
-                self.enter(&network, &endpoint)?;
+                let json =
+                    serde_json::to_vec(&endpoint).map_err(|e| Error::internal(e.to_string()))?;
+                files::replace(&self.endpoints_dir(&network), &note_name(container), &json)
+                    .context(|| format!("cannot note the name in network {}", network.name))?;
             }
         }
         Ok(())
@@ -465,7 +472,7 @@ impl Networks<'_> {
     }
 
     fn forget_in(run: &Path, container: &Id) {
-        let note = run.join("endpoints").join(format!("{container}.json"));
+        let note = run.join("endpoints").join(note_name(container));
         let endpoint = files::read(&note).ok();
         let endpoint = endpoint.and_then(|b| serde_json::from_slice::<Endpoint>(&b).ok());
         // What is left of it is swept away when the address is needed.
@@ -484,6 +491,10 @@ impl Networks<'_> {
             Self::forget_in(&dir, container);
         }
     }
+}
+
+fn note_name(container: &Id) -> String {
+    format!("{container}.json")
 }
 
 fn check_fixed(

@@ -38,6 +38,17 @@ pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)
 }
 
+/// A file that must not be there yet.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = File::options();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(bytes)
+}
+
 /// Whoever reads it sees the old content or the new one, never a part. The
 /// fresh file has a name of its own: two that replace the same one at once do
 /// not write into each other's.

@@ -242,6 +242,11 @@ fn a_network_of_nothing_is_a_loopback() {
 #[test]
 fn a_user_namespace_has_a_network_too() {
     let Some(world) = World::new() else { return };
+    let root = world.bed.rootfs("").display().to_string();
+    world.sh(&format!(
+        "chown -hR 200000:200000 {root}; chmod 711 {}",
+        world.bed.path("").display()
+    ));
     world
         .run(
             &["--userns", "200000:65536", "--cap-add", "NET_RAW"],

@@ -11,6 +11,7 @@ pub mod cgroup;
 pub mod cli;
 pub mod error;
 pub mod facts;
+pub mod logs;
 pub mod oci;
 pub mod plan;
 pub mod render;

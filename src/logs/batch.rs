@@ -78,12 +78,16 @@ impl Batch {
         if self.lost == 0 {
             return;
         }
-        self.note = Some(Note {
-            at: self.ready.len(),
-            lost: self.lost,
-        });
+        let start = self.ready.len();
         let text = format!("rcon: {} records of this log were lost", self.lost);
         record::encode(&mut self.ready, Stream::Stderr, text.as_bytes(), true, time);
+        let length = self.ready.len() - start;
+        if self.has_room(start) {
+            self.note = Some(Note {
+                at: self.ready.len() - length,
+                lost: self.lost,
+            });
+        }
     }
 
     /// One record more.
@@ -100,10 +104,10 @@ impl Batch {
         }
         let start = self.ready.len();
         record::encode(&mut self.ready, stream, text, ends, time);
-        if self.is_over_limit() && self.size + start as u64 > 0 {
-            self.change_files(start);
+        if !self.has_room(start) {
+            self.lost += 1;
         }
-        if self.ready.len() >= FULL {
+        if self.ready.len() >= FULL && self.failure.is_none() {
             self.flush(self.ready.len());
         }
     }
@@ -117,14 +121,15 @@ impl Batch {
         self.failure.take().map_or(Ok(()), Err)
     }
 
-    fn is_over_limit(&self) -> bool {
+    /// Makes sure that there is room for the record that begins at `start` of
+    /// `ready`, in a new file if need be. Where there can be none the record
+    /// is taken away: the limit is a promise.
+    fn has_room(&mut self, start: usize) -> bool {
         let size = self.size + self.ready.len() as u64;
-        self.max_size.is_some_and(|max| size > max)
-    }
-
-    /// The record that begins at `start` of `ready` is the first of a new
-    /// file. Where there can be none it is lost: the limit is a promise.
-    fn change_files(&mut self, start: usize) {
+        let is_first = self.size + start as u64 == 0;
+        if is_first || self.max_size.is_none_or(|max| size <= max) {
+            return true;
+        }
         let record = self.ready.len() - start;
         self.flush(start);
         if self.failure.is_none() {
@@ -132,8 +137,8 @@ impl Batch {
         }
         if self.failure.is_some() {
             self.ready.truncate(self.ready.len() - record);
-            self.lost += 1;
         }
+        self.failure.is_none()
     }
 
     /// Writes what lies before `end` of `ready`, or drops it.
@@ -186,10 +191,7 @@ impl Batch {
         let new = self.dir.join(NEW);
         let file = open(&new, true)?;
         for n in (0..self.max_file - 1).rev().filter(|_| move_on) {
-            let (from, to) = (
-                files::path(&self.dir, n),
-                files::path(&self.dir, n + 1),
-            );
+            let (from, to) = (files::path(&self.dir, n), files::path(&self.dir, n + 1));
             gone(fs::rename(from, to))?;
         }
         fs::rename(new, files::path(&self.dir, 0))?;

@@ -81,7 +81,8 @@ impl Reader {
             let what = "configured logging driver does not support reading";
             return Err(Error::user(what).hint("the output of this container is not kept"));
         }
-        Self::open_files(dir, wanted).context(|| format!("cannot read the log in {}", dir.display()))
+        Self::open_files(dir, wanted)
+            .context(|| format!("cannot read the log in {}", dir.display()))
     }
 
     fn open_files(dir: &Path, wanted: Wanted) -> Result<Self> {

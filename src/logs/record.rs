@@ -147,7 +147,8 @@ mod tests {
 
     #[test]
     fn fields_that_others_add_are_no_hindrance() {
-        let line = br#"{"attrs":{"tag":"x"},"log":"a","stream":"stdout","time":"1970-01-01T00:00:00Z"}"#;
+        let line =
+            br#"{"attrs":{"tag":"x"},"log":"a","stream":"stdout","time":"1970-01-01T00:00:00Z"}"#;
         assert_eq!(decode(line).unwrap().text, "a");
     }
 

@@ -47,7 +47,11 @@ impl Watch {
     pub(super) fn wait(&self, wake: Option<BorrowedFd<'_>>, most: Duration) -> bool {
         let wait = |fd| PollFd::new(fd, PollFlags::POLLIN);
         let mut fds: Vec<_> = wake.into_iter().chain(self.fd()).map(wait).collect();
-        let most = if self.0.is_some() { most } else { most.min(BLIND) };
+        let most = if self.0.is_some() {
+            most
+        } else {
+            most.min(BLIND)
+        };
         let most = PollTimeout::try_from(most).unwrap_or(PollTimeout::MAX);
         // An interrupted wait is as good as one that is over.
         let _ = poll(&mut fds, most);

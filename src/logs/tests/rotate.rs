@@ -71,11 +71,14 @@ fn a_record_that_is_larger_than_the_limit_has_a_file_of_its_own() {
     assert_eq!(dir.names(), names);
 }
 
+/// The files there are, with the line in each; the lines to be read.
+type Instant = (&'static [(&'static str, u32)], &'static [u32]);
+
 #[test]
 fn a_writer_goes_on_where_another_was_killed_between_two_renames() {
     // Each instant of a rotation with three files: what is there, and what
     // must be read, before and after going on.
-    let instants: [(&[(&str, u32)], &[u32]); 4] = [
+    let instants: [Instant; 4] = [
         (&[("", 3), (".1", 2), (".new", 9)], &[2, 3]),
         (&[("", 3), (".2", 2), (".new", 9)], &[2, 3]),
         (&[(".1", 3), (".2", 2), (".new", 9)], &[2, 3]),
@@ -129,8 +132,8 @@ fn where_no_new_file_can_be_made_records_are_lost_and_told_of() {
     let written = now.iter().filter(|l| l.len() == 2).count() as u64;
     assert_eq!(written + lost, 60);
     // Only the file that was to go next may have gone.
-    let last = format!("line {}\n", before.last().unwrap());
-    assert!(now.contains(&last));
+    let newest = format!("line {}\n", before.last().unwrap());
+    assert!(now.contains(&newest));
     assert!(dir.join("container.log.1").exists());
     let size = fs::metadata(dir.join("container.log")).unwrap().len();
     assert!(size <= 1200, "the limit holds: {size}");

@@ -14,10 +14,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::{Driver, Event, Options, Reader, Stream, Wanted, Writer};
 
 /// A directory that goes when the test ends.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("rcon-test-logs-{}-{count}", std::process::id());
@@ -110,7 +110,7 @@ fn tail(lines: u64) -> Wanted {
     }
 }
 
-fn record(text: &str) -> String {
+pub(super) fn record(text: &str) -> String {
     let mut out = Vec::new();
     let time = super::time::format(at(0));
     super::record::encode(&mut out, Stream::Stdout, text.as_bytes(), true, &time);

@@ -147,3 +147,35 @@ impl Walk {
         Ok(file.map(|file| Lines::new(file, place.ino, place.at, limit)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Scratch, record};
+    use super::*;
+    use std::fs;
+
+    fn text(walk: &mut Walk) -> Option<String> {
+        match walk.step().unwrap() {
+            Step::Line(_, line) => Some(String::from_utf8(walk.bytes(line).to_vec()).unwrap()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn what_comes_between_a_files_end_and_the_next_file_is_read() {
+        let dir = Scratch::new();
+        let (now, before) = (files::path(&dir, 0), files::path(&dir, 1));
+        fs::write(&now, "a\n").unwrap();
+        let mut walk = Walk::new(&dir, None, None).unwrap();
+        assert_eq!(text(&mut walk).unwrap(), "a");
+        assert_eq!(text(&mut walk), None);
+        // We have seen the end, and before we look for another file:
+        fs::write(&now, "a\nb\n").unwrap();
+        fs::rename(&now, &before).unwrap();
+        fs::write(&now, record("c")).unwrap();
+        assert!(walk.go_on().unwrap());
+        assert_eq!(text(&mut walk).unwrap(), "b");
+        assert_eq!(text(&mut walk).unwrap(), record("c").trim_end());
+        assert_eq!(text(&mut walk), None);
+    }
+}

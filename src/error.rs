@@ -25,6 +25,7 @@ pub struct Error {
     fault: Fault,
     what: String,
     hint: Option<String>,
+    exit: Option<u8>,
 }
 
 /// The result of anything that can fail in front of a person.
@@ -46,11 +47,17 @@ impl Error {
         Self::new(Fault::Internal, what)
     }
 
+    /// What another process of rcon's has said, complete with its remedy.
+    pub fn told(line: impl Into<String>) -> Self {
+        Self::new(Fault::User, line)
+    }
+
     fn new(fault: Fault, what: impl Into<String>) -> Self {
         Self {
             fault,
             what: what.into(),
             hint: None,
+            exit: None,
         }
     }
 
@@ -66,6 +73,23 @@ impl Error {
     pub fn context(mut self, doing: impl fmt::Display) -> Self {
         self.what = format!("{doing}: {}", self.what);
         self
+    }
+
+    /// Says with which code the command ends, where that has a meaning.
+    #[must_use]
+    pub fn exit(mut self, code: u8) -> Self {
+        self.exit = Some(code);
+        self
+    }
+
+    /// The code the command ends with, if it has a meaning.
+    pub fn exit_code(&self) -> Option<u8> {
+        self.exit
+    }
+
+    /// What can be done about it.
+    pub fn remedy(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 
     /// Whose fault it is.
@@ -124,7 +148,11 @@ impl<T, E: Into<Error>> Context<T> for std::result::Result<T, E> {
 
 impl From<std::io::Error> for Error {
     fn from(e: std::io::Error) -> Self {
-        Error::environment(e.to_string())
+        // The number behind the words is nobody's concern.
+        match e.raw_os_error() {
+            Some(code) => Error::environment(nix::errno::Errno::from_raw(code).desc()),
+            None => Error::environment(e.to_string()),
+        }
     }
 }
 
@@ -139,6 +167,12 @@ mod tests {
             e.to_string(),
             "no such file: a\\nb\\u{1b}[31m (look\\nthere)"
         );
+    }
+
+    #[test]
+    fn an_error_of_the_system_has_no_number() {
+        let e = Error::from(std::io::Error::from_raw_os_error(libc::EACCES));
+        assert_eq!(e.to_string(), "Permission denied");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use oci_spec::runtime::Spec;
 use crate::cgroup::layout::Layout;
 use crate::cgroup::ops;
 use crate::error::{Context, Error, Result};
-use crate::plan::Namespace;
+use crate::plan::{Namespace, Overlay};
 use crate::sys::identity::{self, CapSet};
 
 /// What a path is, links followed.
@@ -52,6 +52,9 @@ pub struct BundleFacts {
     pub bundle: PathBuf,
     /// The root file system, absolute and without links.
     pub rootfs: PathBuf,
+    /// What is laid over each other as the root, if it is not simply that
+    /// directory; this is then laid at it.
+    pub overlay: Option<Overlay>,
     /// What the sources of bind mounts are; those that do not exist are absent.
     pub sources: BTreeMap<PathBuf, FileKind>,
 }
@@ -60,6 +63,11 @@ impl Facts {
     /// Whether we may mount, which decides which process opens what.
     pub fn may_mount(&self) -> bool {
         self.has("CAP_SYS_ADMIN")
+    }
+
+    /// Whether we are not root, and so do without cgroups where we may make none.
+    pub fn is_ordinary_user(&self) -> bool {
+        self.ids.0 != 0
     }
 
     /// Whether a capability is in force.
@@ -107,9 +115,16 @@ pub fn observe_bundle(bundle: &Path, spec: &Spec) -> Result<BundleFacts> {
         return Err(Error::user("config.json: root: missing")
             .hint("a bundle needs a root file system: \"root\": {\"path\": \"rootfs\"}"));
     };
+    let rootfs = observe_rootfs(&bundle.join(root.path()))?;
+    Ok(observe_sources(&bundle, &rootfs, spec))
+}
+
+/// Looks at what is mounted into the container. `bundle` is absolute, and
+/// `rootfs` is known to be a directory.
+pub fn observe_sources(bundle: &Path, rootfs: &Path, spec: &Spec) -> BundleFacts {
     let mut facts = BundleFacts {
-        rootfs: observe_rootfs(&bundle.join(root.path()))?,
-        bundle,
+        bundle: bundle.to_owned(),
+        rootfs: rootfs.to_owned(),
         ..BundleFacts::default()
     };
     for mount in spec.mounts().iter().flatten() {
@@ -126,7 +141,7 @@ pub fn observe_bundle(bundle: &Path, spec: &Spec) -> Result<BundleFacts> {
             facts.sources.insert(path, kind);
         }
     }
-    Ok(facts)
+    facts
 }
 
 fn observe_rootfs(path: &Path) -> Result<PathBuf> {

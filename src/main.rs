@@ -9,6 +9,10 @@ fn main() -> ExitCode {
     let name = args
         .first()
         .map(|a| Path::new(a).file_name().unwrap_or_default().to_owned());
+    // Shown inside a container under this name, it is the first process there.
+    if name.as_deref().is_some_and(|n| n == "rcon-init") {
+        return rcon::init::main(args);
+    }
     // Callers of runc are given a path and nothing else: the name decides.
     if name.is_some_and(|n| n == "rcon-oci" || n == "runc") {
         return rcon::oci::main(args);

@@ -7,11 +7,11 @@ mod common;
 
 use std::fs;
 use std::path::Path;
-use std::time::SystemTime;
 
 use common::Bed;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use rcon::container::Timestamp;
 use rcon::logs::{Event, Options, Reader, Stream, Wanted, Writer};
 
 /// Runs `test` with a directory that has so much room.
@@ -41,6 +41,7 @@ fn read(dir: &Path) -> (Vec<String>, bool) {
         match event {
             Event::Entry(entry) => said.push(entry.text.to_owned()),
             Event::Spoilt => is_spoilt = true,
+            Event::Pause => {}
         }
         Ok(())
     };
@@ -71,7 +72,7 @@ fn what_finds_no_room_is_counted_and_nothing_is_torn() {
             for n in (from..to).step_by(5) {
                 let lines: Vec<_> = (n..n + 5).map(|n| format!("{n}\n")).collect();
                 let lines = lines.concat();
-                let done = writer.write(Stream::Stdout, lines.as_bytes(), SystemTime::now());
+                let done = writer.write(Stream::Stdout, lines.as_bytes(), Timestamp::now());
                 failed += u64::from(done.is_err());
             }
             (failed, writer.lost())
@@ -117,7 +118,7 @@ fn a_disk_without_room_for_one_more_file_is_no_hindrance_to_rotation() {
         for n in 0..2000 {
             let line = format!("{n}\n");
             writer
-                .write(Stream::Stdout, line.as_bytes(), SystemTime::now())
+                .write(Stream::Stdout, line.as_bytes(), Timestamp::now())
                 .unwrap();
         }
         let (said, is_spoilt) = read(dir);

@@ -149,3 +149,52 @@ fn a_create_that_is_interrupted_by_a_key_leaves_nothing() {
         bed.assert_nothing_left();
     }
 }
+
+#[test]
+fn an_init_that_is_stuck_does_not_outlive_its_maker() {
+    let needs = [Need::Rcon(
+        "a delete that does not wait for a killed create",
+    )];
+    let Some(bed) = Bed::needing(&needs) else {
+        return;
+    };
+    // Nothing would tell init that its maker is gone until its hook ends.
+    let stuck = bed.file("stuck", "#!/bin/sh\nexec sleep 20 <&- >&- 2>&-\n");
+    make_executable(&stuck);
+    let c = bed.container(|s| s["hooks"] = json!({ "createContainer": [{ "path": stuck }] }));
+    let creating = c.call_with_bundle("create", &[]).spawn();
+    std::thread::sleep(Duration::from_millis(300));
+    creating.signal(Signal::SIGKILL);
+    drop(creating);
+    let start = Instant::now();
+    c.call("delete", &["--force"], &[]).output().ok();
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(5), "took {took:?}");
+    bed.assert_nothing_left();
+}
+
+#[test]
+fn a_start_of_a_frozen_container_does_not_keep_delete_waiting() {
+    let needs = [Need::Rcon("a lock that delete --force gets")];
+    let Some(bed) = Bed::needing(&needs) else {
+        return;
+    };
+    let c = bed.container(|s| s["process"]["args"] = words("sleep 600"));
+    c.create();
+    // Stopped, it neither starts nor hears that it should.
+    let pid = nix::unistd::Pid::from_raw(c.pid());
+    nix::sys::signal::kill(pid, Signal::SIGSTOP).unwrap();
+    let starting = c.call("start", &[], &[]).spawn();
+    std::thread::sleep(Duration::from_millis(200));
+    let start = Instant::now();
+    c.call("delete", &["--force"], &[]).output().ok();
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(5), "took {took:?}");
+    starting.wait();
+    bed.assert_nothing_left();
+}
+
+fn make_executable(path: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}

@@ -197,17 +197,6 @@ fn an_unknown_namespace_is_named() {
 }
 
 #[test]
-fn an_unknown_capability_is_named() {
-    let Some(bed) = Bed::needing(&[CHECKS]) else {
-        return;
-    };
-    let out = create_with(&bed, |s| {
-        s["process"]["capabilities"]["bounding"] = json!(["CAP_COFFEE"]);
-    });
-    out.fails_naming(&["CAP_COFFEE"]);
-}
-
-#[test]
 fn an_unknown_propagation_is_named() {
     let Some(bed) = Bed::new() else { return };
     let out = create_with(&bed, |s| s["linux"]["rootfsPropagation"] = json!("coffee"));
@@ -453,4 +442,40 @@ fn preserved_descriptors_that_are_not_open_are_none() {
     let out = call.output().ok();
     assert_eq!(out.stdout.lines().collect::<Vec<_>>(), passed);
     bed.assert_nothing_left();
+}
+
+#[test]
+fn a_pid_file_that_cannot_take_its_place_leaves_no_other() {
+    let Some(bed) = Bed::needing(&[CHECKS]) else {
+        return;
+    };
+    let c = bed.container(|_| ());
+    let taken = bed.directory("pids/taken");
+    let out = c.call_with_bundle("create", &["--pid-file", &taken]);
+    out.output().fails_naming(&["pids/taken"]);
+    let there = fs::read_dir(bed.path("pids")).unwrap().count();
+    assert_eq!(there, 1, "only what was there before");
+}
+
+/// Nobody reads what it says: it still ends with its code, and not by a panic.
+#[test]
+fn an_output_that_cannot_be_written_changes_no_exit_code() {
+    let Some(bed) = Bed::needing(&[Need::Rcon("the exit codes of rcon")]) else {
+        return;
+    };
+    let cases: [(&[&str], i32); 6] = [
+        (&["state", "nobody"], 1),
+        (&["no-such-command"], 1),
+        (&["--log", "/no/such/log", "list"], 1),
+        (&["--help"], 0),
+        (&["--version"], 0),
+        (&["list"], 0),
+    ];
+    let full = || fs::File::options().write(true).open("/dev/full").unwrap();
+    for (args, code) in cases {
+        let call = bed.call(args).with(|command| {
+            command.stdout(full()).stderr(full());
+        });
+        call.spawn_as_is().wait().code(code);
+    }
 }

@@ -322,6 +322,83 @@ fn a_failing_start_container_hook_keeps_the_program_from_running() {
     bed.assert_nothing_left();
 }
 
+/// The program is what the hook could not be had for.
+#[test]
+fn a_failing_poststart_hook_ends_the_container() {
+    let Some(bed) = Bed::needing(&[AFTER_START]) else {
+        return;
+    };
+    let with_hooks = || {
+        bed.container(|s| {
+            s["process"]["args"] = words("sleep 600");
+            let bad = hook("echo no coffee >&2; exit 7")[0].clone();
+            s["hooks"]["poststart"] = json!([bad, note(&bed, "second")[0]]);
+            s["hooks"]["poststop"] = note(&bed, "poststop");
+        })
+    };
+    let c = with_hooks();
+    c.create();
+    let out = c.call("start", &[], &[]).output().code(1);
+    out.fails_naming(&["hook poststart[0]", "no coffee"]);
+    assert_eq!(c.status(), "stopped");
+    c.delete();
+    assert_eq!(notes(&bed), "poststop\n");
+    for flags in [&[][..], &["--detach"]] {
+        let out = with_hooks().run_with(flags).code(1);
+        out.fails_naming(&["hook poststart[0]"]);
+        bed.assert_nothing_left();
+    }
+    assert_eq!(notes(&bed), "poststop\n".repeat(3));
+    let kept = with_hooks();
+    kept.run_with(&["--keep"]).code(1);
+    assert_eq!(kept.status(), "stopped");
+}
+
+#[test]
+fn a_failing_poststop_hook_is_told() {
+    let Some(bed) = Bed::needing(&[Need::Rcon("a warning on standard error")]) else {
+        return;
+    };
+    let c = bed.container(|s| s["hooks"]["poststop"] = hook("echo no coffee >&2; exit 7"));
+    c.create();
+    let out = c.call("delete", &[], &[]).output().ok();
+    assert!(out.stderr.contains("warning: hook poststop[0]"), "{out}");
+    assert!(out.stderr.contains("no coffee"), "{out}");
+}
+
+#[test]
+fn without_an_environment_of_its_own_a_hook_has_the_runtimes() {
+    let Some(bed) = Bed::new() else { return };
+    let c = bed.container(|s| {
+        let line = format!("echo $PLACE >> {}", bed.text_path("notes"));
+        s["hooks"]["createRuntime"] = json!([{ "path": "/bin/sh", "args": ["sh", "-c", line] }]);
+    });
+    let call = c.call_with_bundle("create", &[]).env("PLACE", "here");
+    call.output().ok();
+    assert_eq!(notes(&bed), "here\n");
+}
+
+#[test]
+fn a_start_container_hook_has_the_programs_environment_and_a_home() {
+    let Some(bed) = Bed::new() else { return };
+    let c = bed.container(|s| {
+        s["process"]["env"] = json!(["PATH=/bin", "PLACE=inside"]);
+        s["hooks"]["startContainer"] =
+            json!([{ "path": "/bin/sh", "args": ["sh", "-c", "echo $PLACE $HOME > /seen"] }]);
+    });
+    c.run().ok();
+    let seen = fs::read_to_string(c.rootfs("seen")).unwrap();
+    assert!(seen.starts_with("inside /"), "{seen}");
+}
+
+#[test]
+fn a_create_container_hook_stands_in_the_root() {
+    let Some(bed) = Bed::new() else { return };
+    let c = bed.container(|s| s["hooks"]["createContainer"] = hook("echo x > made-here"));
+    c.run().ok();
+    assert!(c.rootfs("made-here").exists());
+}
+
 #[test]
 fn a_failing_poststop_hook_does_not_keep_the_container() {
     let Some(bed) = Bed::new() else { return };
@@ -372,4 +449,12 @@ fn a_hook_path_must_be_absolute() {
     c.try_create()
         .fails_naming(&["hooks.createRuntime", "bin/true"]);
     bed.assert_nothing_left();
+}
+
+#[test]
+fn a_hook_may_have_more_time_than_a_clock_can_tell() {
+    let Some(bed) = Bed::new() else { return };
+    let forever = json!({ "path": "/bin/true", "timeout": i64::MAX });
+    bed.run(|s| s["hooks"]["createRuntime"] = json!([forever]))
+        .ok();
 }

@@ -478,3 +478,39 @@ fn a_shell_script_runs_by_its_first_line() {
     std::fs::set_permissions(c.rootfs("script"), mode).unwrap();
     assert_eq!(c.run().ok().text(), "/script one");
 }
+
+/// Neither the program nor what is made for it may be shut to others because
+/// the caller likes his own files private.
+#[test]
+fn the_umask_of_the_caller_stays_outside() {
+    let Some(bed) = Bed::needing(&[Need::Rcon("mount points everybody can enter")]) else {
+        return;
+    };
+    let c = bed.container(|s| {
+        s["process"]["args"] = sh("umask; stat -c %a /new /new/work; while :; do sleep 1; done");
+        s["process"]["cwd"] = json!("/new/work");
+        s["root"]["readonly"] = json!(false);
+    });
+    let private = |call: Call| with_umask(call, 0o777);
+    private(c.call_with_bundle("run", &["--detach"]))
+        .output()
+        .ok();
+    let seen = c.wait_for_output("755\n755\n");
+    assert_eq!(seen.lines().next(), Some("0022"));
+    let exec = c.call("exec", &[], &["sh", "-c", "umask"]);
+    assert_eq!(private(exec).output().ok().text(), "0022");
+}
+
+/// The command as started by somebody with this umask.
+fn with_umask(call: Call, mask: libc::mode_t) -> Call {
+    use std::os::unix::process::CommandExt;
+    call.with(|command| {
+        // SAFETY: umask takes an integer, cannot fail and touches no memory.
+        unsafe {
+            command.pre_exec(move || {
+                libc::umask(mask);
+                Ok(())
+            });
+        }
+    })
+}

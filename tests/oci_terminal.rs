@@ -284,3 +284,23 @@ fn exec_without_tty_on_a_terminal_has_no_controlling_terminal() {
     pty.terminal.wait_for("none");
     pty.running.wait().ok();
 }
+
+/// A terminal that nobody in the container has open any more is reported as
+/// hung up again and again.
+#[test]
+fn a_program_without_its_terminal_costs_the_bridge_nothing() {
+    let Some(bed) = Bed::needing(&[Need::Rcon("a bridge that sleeps")]) else {
+        return;
+    };
+    let script = "echo ready; exec <&- >&- 2>&-; sleep 2; echo back >/dev/console; exit 5";
+    let c = with_terminal(&bed, script);
+    let mut pty = under_pty(c.call_with_bundle("run", &[]), 24, 80);
+    pty.terminal.wait_for("ready");
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    let used = |n| host::stat_of(pty.running.pid(), n).parse::<u32>().unwrap();
+    // User and system time, in hundredths of a second.
+    let ticks = used(14) + used(15);
+    assert!(ticks < 20, "{ticks} ticks for waiting");
+    pty.terminal.wait_for("back");
+    pty.running.wait().code(5);
+}

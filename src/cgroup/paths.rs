@@ -42,6 +42,17 @@ pub struct CgroupPaths {
 }
 
 impl CgroupPaths {
+    /// The cgroups as they will be made, for whoever has to clean up when
+    /// their maker is killed.
+    #[must_use]
+    pub fn expected(&self) -> Self {
+        let mut paths = self.clone();
+        for dir in &mut paths.dirs {
+            dir.made = !dir.full().exists();
+        }
+        paths
+    }
+
     /// Works out the directories for `linux.cgroupsPath` (empty when absent).
     pub fn plan(layout: &Layout, cgroups_path: &str, container_id: &str) -> Result<Self> {
         let place = Place::parse(cgroups_path, container_id)?;
@@ -86,8 +97,19 @@ impl CgroupDir {
 
 /// A parsed `linux.cgroupsPath`.
 struct Place {
-    absolute: bool,
+    from: From,
     parts: Vec<String>,
+}
+
+/// Where a path counts from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum From {
+    /// The mount of each tree.
+    Mount,
+    /// Our own cgroup.
+    Ourselves,
+    /// The same, but any other place will do: none was asked for.
+    Anywhere,
 }
 
 impl Place {
@@ -103,10 +125,12 @@ impl Place {
                 "names the root of the tree, not a cgroup in it",
             ));
         }
-        Ok(Self {
-            absolute: cgroups_path.starts_with('/'),
-            parts,
-        })
+        let from = match cgroups_path {
+            "" => From::Anywhere,
+            path if path.starts_with('/') => From::Mount,
+            _ => From::Ourselves,
+        };
+        Ok(Self { from, parts })
     }
 }
 
@@ -145,10 +169,11 @@ fn field_error(path: &str, why: &str) -> Error {
 }
 
 fn dir_in(h: &Hierarchy, mode: Mode, place: &Place) -> Result<CgroupDir> {
-    let mut path = if place.absolute {
-        String::new()
-    } else {
-        start_of_relative(h, mode)?
+    let mut path = match (place.from, start_of_relative(h, mode)) {
+        // Where a mount shows a part of the tree that we are not in, no path
+        // counts from us; one that need not counts from what can be seen.
+        (From::Mount, _) | (From::Anywhere, Err(_)) => String::new(),
+        (_, start) => start?,
     };
     for part in &place.parts {
         if !path.is_empty() {
@@ -254,6 +279,20 @@ mod tests {
         assert!(refusal("/../x").contains("climbs out"));
         assert!(refusal("../x").contains("climbs out"));
         assert!(refusal("a/../../x").contains("climbs out"));
+    }
+
+    /// As where a container's own cgroup mount covers the host's.
+    #[test]
+    fn only_a_relative_path_needs_our_own_place() {
+        let mounts = "\
+23 1 254:0 / / rw,relatime - ext4 /dev/vda rw
+35 23 0:32 /elsewhere /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
+";
+        let layout = Layout::parse(mounts, "4:memory:/a/b\n");
+        assert_eq!(full(&layout, "/x"), ["/sys/fs/cgroup/memory/x"]);
+        assert_eq!(full(&layout, ""), ["/sys/fs/cgroup/memory/id1"]);
+        let e = CgroupPaths::plan(&layout, "x", "id1").unwrap_err();
+        assert!(e.to_string().contains("/elsewhere"), "{e}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{Options, Stream, files, record, time};
+use super::{Options, Stream, files, record};
 
 /// How much is gathered before it is written.
 const FULL: usize = 64 * 1024;
@@ -74,7 +74,7 @@ impl Batch {
     }
 
     /// Before the records that are written with one call.
-    pub(super) fn begin(&mut self, time: &[u8; time::LENGTH]) {
+    pub(super) fn begin(&mut self, time: &str) {
         if self.lost == 0 {
             return;
         }
@@ -96,7 +96,7 @@ impl Batch {
         stream: Stream,
         text: &[u8],
         ends: bool,
-        time: &[u8; time::LENGTH],
+        time: &str,
     ) {
         if self.failure.is_some() {
             self.lost += 1;

@@ -22,6 +22,14 @@ pub(super) struct Place {
     pub(super) at: u64,
 }
 
+/// A place in a file that is held open, so that no other file gets its inode
+/// when it is removed.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) place: Place,
+    pub(super) file: File,
+}
+
 /// A file of a log, by both its names.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Found {
@@ -51,7 +59,7 @@ fn age(name: &OsStr) -> Option<u32> {
 }
 
 /// All files, the oldest first. There may be gaps, as a rotation that was cut
-/// short leaves them.
+/// short leaves them; a container that was removed under its reader has none.
 pub(super) fn list(dir: &Path) -> io::Result<Vec<Found>> {
     // Names read while a rotation goes on may show a file twice or not at
     // all; what two looks agree about was so.
@@ -68,7 +76,11 @@ pub(super) fn list(dir: &Path) -> io::Result<Vec<Found>> {
 
 fn look(dir: &Path) -> io::Result<Vec<Found>> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(dir)? {
+    let entries = match fs::read_dir(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    for entry in entries {
         let entry = entry?;
         let Some(age) = age(&entry.file_name()) else {
             continue;
@@ -121,14 +133,35 @@ pub(super) fn current(dir: &Path) -> io::Result<Option<u64>> {
 }
 
 /// Where the log ends now.
-pub(super) fn end(dir: &Path) -> io::Result<Option<Place>> {
+pub(super) fn end(dir: &Path) -> io::Result<Option<Held>> {
     while let Some(newest) = list(dir)?.last() {
-        if let Some(file) = open(dir, newest.ino)? {
-            let (ino, at) = (newest.ino, file.metadata()?.len());
-            return Ok(Some(Place { ino, at }));
+        if let Some(held) = open_end(dir, newest.ino)? {
+            return Ok(Some(held));
         }
     }
     Ok(None)
+}
+
+/// The end of the file before the one with this inode.
+pub(super) fn end_before(dir: &Path, ino: u64) -> io::Result<Option<Held>> {
+    loop {
+        let files = list(dir)?;
+        let Some(n) = files.iter().position(|f| f.ino == ino).filter(|n| *n > 0) else {
+            return Ok(None);
+        };
+        if let Some(held) = open_end(dir, files[n - 1].ino)? {
+            return Ok(Some(held));
+        }
+    }
+}
+
+fn open_end(dir: &Path, ino: u64) -> io::Result<Option<Held>> {
+    let Some(file) = open(dir, ino)? else {
+        return Ok(None);
+    };
+    let at = file.metadata()?.len();
+    let place = Place { ino, at };
+    Ok(Some(Held { place, file }))
 }
 
 #[cfg(test)]

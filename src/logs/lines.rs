@@ -147,8 +147,8 @@ fn read_at(file: &File, buf: &mut [u8], at: u64) -> io::Result<usize> {
 
 /// Reads a file from its end.
 #[derive(Debug)]
-pub(super) struct Backwards {
-    file: File,
+pub(super) struct Backwards<'a> {
+    file: &'a File,
     /// Where in the file the buffer begins.
     at: u64,
     /// Up to the beginning of the line that was given last.
@@ -157,8 +157,8 @@ pub(super) struct Backwards {
     too_long: bool,
 }
 
-impl Backwards {
-    pub(super) fn new(file: File, end: u64) -> Self {
+impl<'a> Backwards<'a> {
+    pub(super) fn new(file: &'a File, end: u64) -> Self {
         Self {
             file,
             at: end,

@@ -21,7 +21,6 @@ mod options;
 mod reader;
 mod record;
 mod tail;
-mod time;
 mod walk;
 mod watch;
 mod writer;
@@ -29,7 +28,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 pub use options::{Driver, Options};
 pub use reader::{Entry, Event, Reader, Wanted};
@@ -39,7 +38,7 @@ pub use writer::Writer;
 pub const FILE: &str = "container.log";
 
 /// Which of a program's streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stream {
     /// Standard output; of a terminal, everything.

@@ -3,14 +3,15 @@
 use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use super::files::{self, Place};
+use super::files::{self, Held, Place};
 use super::record::{self, Record};
 use super::tail::{self, Tail};
 use super::walk::{Step, Walk};
 use super::watch::Watch;
-use super::{Driver, Options, Stream, time};
+use super::{Driver, Options, Stream};
+use crate::container::Timestamp;
 use crate::error::{Context, Error, Result};
 
 /// What is to be read.
@@ -19,9 +20,9 @@ pub struct Wanted {
     /// Only so many lines at the end.
     pub tail: Option<u64>,
     /// Nothing that was said before.
-    pub since: Option<SystemTime>,
+    pub since: Option<Timestamp>,
     /// Nothing that was said after.
-    pub until: Option<SystemTime>,
+    pub until: Option<Timestamp>,
     /// Also what is still to come.
     pub follow: bool,
 }
@@ -32,7 +33,7 @@ pub struct Entry<'a> {
     /// Where.
     pub stream: Stream,
     /// When.
-    pub time: SystemTime,
+    pub time: Timestamp,
     /// What. Ends in a newline unless more of the line follows on this stream.
     pub text: &'a str,
     /// Whether a line begins here.
@@ -43,8 +44,7 @@ impl Entry<'_> {
     /// Prints it. The time stands in front of a line, not of its parts.
     pub fn print(&self, out: &mut impl Write, timestamps: bool) -> io::Result<()> {
         if timestamps && self.begins {
-            out.write_all(&time::format(self.time))?;
-            out.write_all(b" ")?;
+            write!(out, "{} ", self.time)?;
         }
         out.write_all(self.text.as_bytes())
     }
@@ -55,10 +55,14 @@ impl Entry<'_> {
 pub enum Event<'a> {
     /// Something was said.
     Entry(Entry<'a>),
-    /// A line of the file makes no sense and is left out. Told of the first
-    /// only; [`Reader::spoilt`] counts them.
+    /// A line of the file makes no sense and is left out; told of the first.
     Spoilt,
+    /// There is no more for now: what was gathered should be shown.
+    Pause,
 }
+
+/// Takes what the reader comes upon; an error ends the reading.
+type Each<'a> = dyn FnMut(Event<'_>) -> Result<()> + 'a;
 
 /// Reads the log of one container.
 #[derive(Debug)]
@@ -93,62 +97,17 @@ impl Reader {
             Watch::none()
         };
         let end = files::end(dir)?;
-        let tail = match (wanted.tail, end) {
-            (Some(lines), Some(end)) => Some(tail::find(dir, lines, end)?),
+        let mut sieve = Sieve::new(wanted);
+        // Without a file there is no end to stop at, and nothing to read.
+        sieve.is_over = end.is_none() && !wanted.follow;
+        let start = match (wanted.tail, &end) {
+            (Some(lines), Some(end)) => Some(sieve.begin_at(tail::find(dir, lines, end)?)),
             _ => None,
         };
         // A program that says more than we can read would never let us end.
-        let nothing = Place { ino: 0, at: 0 };
-        let limit = (!wanted.follow).then_some(end.unwrap_or(nothing));
-        Ok(Self {
-            watch,
-            walk: Walk::new(dir, tail.map(|t| t.start), limit)?,
-            sieve: Sieve::new(wanted, tail),
-        })
-    }
-
-    /// Readable when there may be more to read; for loops that wait for other
-    /// things as well. Without one (the kernel has only so many), look now and
-    /// then.
-    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.watch.fd()
-    }
-
-    /// How many lines of the files made no sense so far.
-    pub fn spoilt(&self) -> u64 {
-        self.sieve.spoilt
-    }
-
-    /// Gives all there is now to `each`. True as long as there may be more.
-    pub fn read(&mut self, each: &mut impl FnMut(Event<'_>) -> Result<()>) -> Result<bool> {
-        self.watch.forget();
-        self.walk.look_again()?;
-        while !self.sieve.is_over {
-            match self.walk.step()? {
-                Step::Dry => return Ok(self.sieve.wanted.follow),
-                Step::TooLong => self.sieve.spoil(each)?,
-                Step::Line(place, line) => {
-                    self.sieve.notice_rewinding(self.walk.rewound());
-                    let line = self.walk.bytes(line);
-                    self.sieve.line(place, line, each)?;
-                }
-            }
-        }
-        Ok(false)
-    }
-
-    /// After the last `read`, when nobody writes any more: the last line may
-    /// have no newline. Half a line is what a writer that was killed leaves,
-    /// and nothing to complain about.
-    pub fn finish(&mut self, each: &mut impl FnMut(Event<'_>) -> Result<()>) -> Result<()> {
-        if let Step::Line(place, line) = self.walk.rest()
-            && let line = self.walk.bytes(line)
-            && record::decode(line).is_some()
-            && !self.sieve.is_over
-        {
-            self.sieve.line(place, line, each)?;
-        }
-        Ok(())
+        let end = end.filter(|_| !wanted.follow);
+        let walk = Walk::new(dir, start, end)?;
+        Ok(Self { watch, walk, sieve })
     }
 
     /// Reads all there is, and if following was wanted all that comes until
@@ -158,21 +117,57 @@ impl Reader {
         &mut self,
         mut wake: Option<BorrowedFd<'_>>,
         mut ended: impl FnMut() -> bool,
-        each: &mut impl FnMut(Event<'_>) -> Result<()>,
+        each: &mut Each<'_>,
     ) -> Result<()> {
         loop {
+            // Before looking: what changes after that is told of again.
+            self.watch.forget();
             // First whether more may come, then what has come: so the last
             // words of a container that ends in between are not missed.
-            let is_last = ended() || self.sieve.is_past(SystemTime::now());
-            if !self.read(each)? || is_last {
-                return self.finish(each);
+            let is_last = self.sieve.is_past(Timestamp::now()) || ended();
+            self.read(each)?;
+            if is_last || self.sieve.is_over {
+                self.read_rest(each)?;
+                return each(Event::Pause);
             }
+            each(Event::Pause)?;
             let most = if wake.is_some() { ASK_ANYWAY } else { ASK };
             if self.watch.wait(wake, most) {
                 // Once is enough: it stays readable, and we would spin.
                 wake = None;
             }
         }
+    }
+
+    /// Gives all there is now to `each`.
+    pub(super) fn read(&mut self, each: &mut Each<'_>) -> Result<()> {
+        self.walk.look_again()?;
+        while !self.sieve.is_over {
+            match self.walk.step()? {
+                Step::Dry => return Ok(()),
+                Step::TooLong => self.sieve.spoil(each)?,
+                Step::Line(place, line) => {
+                    self.sieve.notice_rewinding(self.walk.rewound());
+                    let line = self.walk.bytes(line);
+                    self.sieve.line(place, line, each)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// When nobody writes any more the last line may have no newline. Half a
+    /// line is what a writer that was killed leaves, and nothing to complain
+    /// about.
+    fn read_rest(&mut self, each: &mut Each<'_>) -> Result<()> {
+        if let Step::Line(place, line) = self.walk.rest()
+            && let line = self.walk.bytes(line)
+            && record::decode(line).is_some()
+            && !self.sieve.is_over
+        {
+            self.sieve.line(place, line, each)?;
+        }
+        Ok(())
     }
 }
 
@@ -189,43 +184,49 @@ struct Sieve {
     open: [bool; 2],
     /// That line is wanted.
     shown: [bool; 2],
-    spoilt: u64,
+    is_spoilt: bool,
     /// Nothing more is wanted.
     is_over: bool,
 }
 
 impl Sieve {
-    fn new(wanted: Wanted, tail: Option<Tail>) -> Self {
+    fn new(wanted: Wanted) -> Self {
         Self {
             wanted,
-            marks: tail.map_or([None; 2], |t| t.marks.map(Some)),
-            ino: tail.map_or(0, |t| t.start.ino),
+            marks: [None; 2],
+            ino: 0,
             rewound: 0,
             open: [false; 2],
             shown: [false; 2],
-            spoilt: 0,
+            is_spoilt: false,
             is_over: false,
         }
     }
 
+    /// Only `tail` is wanted: where reading has to begin.
+    fn begin_at(&mut self, tail: Tail) -> Held {
+        self.marks = tail.marks.map(Some);
+        self.ino = tail.start.place.ino;
+        tail.start
+    }
+
     /// No program can say anything more that is wanted.
-    fn is_past(&self, now: SystemTime) -> bool {
+    fn is_past(&self, now: Timestamp) -> bool {
         !self.wanted.follow || self.wanted.until.is_some_and(|until| until < now)
     }
 
-    fn spoil(&mut self, each: &mut impl FnMut(Event<'_>) -> Result<()>) -> Result<()> {
-        self.spoilt += 1;
-        if self.spoilt == 1 {
-            each(Event::Spoilt)?;
+    fn spoil(&mut self, each: &mut Each<'_>) -> Result<()> {
+        if std::mem::replace(&mut self.is_spoilt, true) {
+            return Ok(());
         }
-        Ok(())
+        each(Event::Spoilt)
     }
 
     fn line(
         &mut self,
         place: Place,
         line: &[u8],
-        each: &mut impl FnMut(Event<'_>) -> Result<()>,
+        each: &mut Each<'_>,
     ) -> Result<()> {
         self.pass_marks(place);
         if line.is_empty() {

@@ -1,11 +1,11 @@
 //! One line of a log: `{"log":"…","stream":"stdout","time":"…"}`.
 
 use std::borrow::Cow;
-use std::time::SystemTime;
 
 use serde::Deserialize;
 
-use super::{Stream, time};
+use super::Stream;
+use crate::container::Timestamp;
 
 /// No line of ours is longer: 16 KiB of text, each byte of it `\u0000`, and
 /// what is around it. Other writers may be more generous.
@@ -15,7 +15,7 @@ pub(super) const LONGEST: usize = 512 * 1024;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Record<'a> {
     pub(super) stream: Stream,
-    pub(super) time: SystemTime,
+    pub(super) time: Timestamp,
     pub(super) text: Cow<'a, str>,
 }
 
@@ -39,19 +39,13 @@ pub(super) fn decode(line: &[u8]) -> Option<Record<'_>> {
     let raw: Raw<'_> = serde_json::from_slice(line).ok()?;
     Some(Record {
         stream: raw.stream,
-        time: time::parse(&raw.time)?,
+        time: raw.time.parse().ok()?,
         text: raw.log,
     })
 }
 
 /// Writes a record behind `out`: `text`, and a newline if it `ends` a line.
-pub(super) fn encode(
-    out: &mut Vec<u8>,
-    stream: Stream,
-    text: &[u8],
-    ends: bool,
-    time: &[u8; time::LENGTH],
-) {
+pub(super) fn encode(out: &mut Vec<u8>, stream: Stream, text: &[u8], ends: bool, time: &str) {
     out.extend_from_slice(b"{\"log\":\"");
     for chunk in text.utf8_chunks() {
         escape(out, chunk.valid().as_bytes());
@@ -67,7 +61,7 @@ pub(super) fn encode(
         Stream::Stdout => b"\",\"stream\":\"stdout\",\"time\":\"",
         Stream::Stderr => b"\",\"stream\":\"stderr\",\"time\":\"",
     });
-    out.extend_from_slice(time);
+    out.extend_from_slice(time.as_bytes());
     out.extend_from_slice(b"\"}\n");
 }
 
@@ -117,7 +111,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const TIME: &[u8; time::LENGTH] = b"2024-01-02T03:04:05.123456789Z";
+    const TIME: &str = "2024-01-02T03:04:05.123456789Z";
 
     fn encoded(text: &[u8], ends: bool) -> String {
         let mut out = Vec::new();

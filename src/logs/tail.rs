@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::files::{self, Place};
+use super::files::{self, Held, Place};
 use super::lines::Backwards;
 use super::record::{self, Record};
 
@@ -13,47 +13,44 @@ use super::record::{self, Record};
 const FURTHER: u64 = 1024 * 1024;
 
 /// What is to be shown.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Tail {
     /// Where reading begins.
-    pub(super) start: Place,
+    pub(super) start: Held,
     /// Where each stream's part begins.
     pub(super) marks: [Place; 2],
 }
 
 /// The last `wanted` lines before `end`: those that ended last.
-pub(super) fn find(dir: &Path, wanted: u64, end: Place) -> io::Result<Tail> {
-    let mut search = Search::new(wanted, end);
-    let mut at = Some(end);
-    while let Some(place) = at {
-        if search.is_over() || !search.look_through(dir, place)? {
+pub(super) fn find(dir: &Path, wanted: u64, end: &Held) -> io::Result<Tail> {
+    let mut search = Search::new(wanted, end.place);
+    let mut file = end.file.try_clone()?;
+    let mut before = None;
+    loop {
+        let held = before.as_ref().unwrap_or(end);
+        search.look_through(held)?;
+        if search.start.ino == held.place.ino {
+            file = held.file.try_clone()?;
+        }
+        if search.is_over() {
             break;
         }
-        at = before(dir, place.ino)?;
-    }
-    Ok(search.tail)
-}
-
-/// The end of the file before the one with this inode.
-fn before(dir: &Path, ino: u64) -> io::Result<Option<Place>> {
-    loop {
-        let files = files::list(dir)?;
-        let Some(n) = files.iter().position(|f| f.ino == ino).filter(|n| *n > 0) else {
-            return Ok(None);
-        };
-        let ino = files[n - 1].ino;
-        if let Some(file) = files::open(dir, ino)? {
-            let at = file.metadata()?.len();
-            return Ok(Some(Place { ino, at }));
+        before = files::end_before(dir, held.place.ino)?;
+        if before.is_none() {
+            break;
         }
     }
+    let (place, marks) = (search.start, search.marks);
+    let start = Held { place, file };
+    Ok(Tail { start, marks })
 }
 
 #[derive(Debug)]
 struct Search {
     /// How many lines are still to be found.
     left: u64,
-    tail: Tail,
+    start: Place,
+    marks: [Place; 2],
     streams: [State; 2],
     /// How much was looked through since all lines were found.
     further: u64,
@@ -74,10 +71,8 @@ impl Search {
     fn new(left: u64, end: Place) -> Self {
         Self {
             left,
-            tail: Tail {
-                start: end,
-                marks: [end; 2],
-            },
+            start: end,
+            marks: [end; 2],
             streams: [State::Unmet; 2],
             further: 0,
         }
@@ -88,12 +83,8 @@ impl Search {
         self.left == 0 && (is_known || self.further > FURTHER)
     }
 
-    /// False if the file is gone.
-    fn look_through(&mut self, dir: &Path, end: Place) -> io::Result<bool> {
-        let Some(file) = files::open(dir, end.ino)? else {
-            return Ok(false);
-        };
-        let mut lines = Backwards::new(file, end.at);
+    fn look_through(&mut self, end: &Held) -> io::Result<()> {
+        let mut lines = Backwards::new(&end.file, end.place.at);
         while !self.is_over() {
             let Some((at, line)) = lines.next()? else {
                 break;
@@ -102,10 +93,10 @@ impl Search {
                 self.further += line.as_ref().map_or(FURTHER, |l| l.len() as u64);
             }
             if let Some(record) = line.as_deref().and_then(record::decode) {
-                self.meet(&record, Place { at, ..end });
+                self.meet(&record, Place { at, ..end.place });
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     fn meet(&mut self, record: &Record<'_>, place: Place) {
@@ -121,8 +112,8 @@ impl Search {
             }
         }
         if *state == State::Open {
-            self.tail.marks[stream] = place;
-            self.tail.start = place;
+            self.marks[stream] = place;
+            self.start = place;
         }
     }
 }

@@ -9,9 +9,10 @@ use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::{Driver, Event, Options, Reader, Stream, Wanted, Writer};
+use crate::container::Timestamp;
 
 /// A directory that goes when the test ends.
 pub(super) struct Scratch(PathBuf);
@@ -57,8 +58,8 @@ fn kept(max_size: u64, max_file: u32) -> Options {
     }
 }
 
-fn at(seconds: u64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(seconds)
+const fn at(seconds: i64) -> Timestamp {
+    Timestamp { seconds, nanos: 0 }
 }
 
 /// One thing that was said.
@@ -81,6 +82,7 @@ fn read_spoilt(dir: &Path, wanted: Wanted) -> (Vec<Said>, u32) {
                 begins: e.begins,
             }),
             Event::Spoilt => spoilt += 1,
+            Event::Pause => {}
         }
         Ok(())
     };
@@ -112,7 +114,7 @@ fn tail(lines: u64) -> Wanted {
 
 pub(super) fn record(text: &str) -> String {
     let mut out = Vec::new();
-    let time = super::time::format(at(0));
+    let time = at(0).to_string();
     super::record::encode(&mut out, Stream::Stdout, text.as_bytes(), true, &time);
     String::from_utf8(out).unwrap()
 }

@@ -1,10 +1,11 @@
 //! From line to line and from file to file, as far as the log goes.
 
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::files::{self, Place};
+use super::files::{self, Held, Place};
 use super::lines::{Lines, Next};
 
 /// Reads all files in the order they were written.
@@ -17,7 +18,7 @@ pub(super) struct Walk {
     /// it is read to its end once more is all there will be.
     next: Option<Lines>,
     /// Nothing behind this is read.
-    end: Option<Place>,
+    end: Option<Held>,
 }
 
 /// What comes next.
@@ -32,20 +33,18 @@ pub(super) enum Step {
 }
 
 impl Walk {
-    /// From `start` on, or from the oldest file.
-    pub(super) fn new(dir: &Path, start: Option<Place>, end: Option<Place>) -> io::Result<Self> {
+    /// From `start` on, or from the oldest file; to `end`, or on for ever.
+    pub(super) fn new(dir: &Path, start: Option<Held>, end: Option<Held>) -> io::Result<Self> {
         let mut walk = Self {
             dir: dir.to_owned(),
             current: None,
             next: None,
             end,
         };
-        if let Some(place) = start {
-            walk.current = walk.lines(place)?;
-        }
-        if walk.current.is_none() {
-            walk.current = walk.find_next()?;
-        }
+        walk.current = match start {
+            Some(held) => Some(walk.lines(held.file, held.place)),
+            None => walk.find_next()?,
+        };
         Ok(walk)
     }
 
@@ -118,16 +117,20 @@ impl Walk {
         Ok(self.next.is_some())
     }
 
-    /// The file after the current one; the oldest if that is gone.
+    /// The file after the current one; the oldest if that one has no name.
     fn find_next(&self) -> io::Result<Option<Lines>> {
         loop {
             let files = files::list(&self.dir)?;
             let current = self.current.as_ref().map(|c| c.ino);
-            if let Some(end) = self.end {
-                // Where the last file to be read is gone, all are newer.
-                let is_past = !files.iter().any(|f| f.ino == end.ino);
-                if is_past || current == Some(end.ino) {
+            if let Some(Held { place, file }) = &self.end {
+                if current == Some(place.ino) {
                     return Ok(None);
+                }
+                if !files.iter().any(|f| f.ino == place.ino) {
+                    // It was removed while older ones were read, and all that
+                    // have a name are newer.
+                    let whole = Place { at: 0, ..*place };
+                    return Ok(Some(self.lines(file.try_clone()?, whole)));
                 }
             }
             let here = files.iter().position(|f| Some(f.ino) == current);
@@ -135,16 +138,16 @@ impl Walk {
                 return Ok(None);
             };
             let (ino, at) = (next.ino, 0);
-            if let Some(lines) = self.lines(Place { ino, at })? {
-                return Ok(Some(lines));
+            if let Some(file) = files::open(&self.dir, ino)? {
+                return Ok(Some(self.lines(file, Place { ino, at })));
             }
         }
     }
 
-    fn lines(&self, place: Place) -> io::Result<Option<Lines>> {
-        let limit = self.end.filter(|end| end.ino == place.ino).map(|e| e.at);
-        let file = files::open(&self.dir, place.ino)?;
-        Ok(file.map(|file| Lines::new(file, place.ino, place.at, limit)))
+    fn lines(&self, file: File, Place { ino, at }: Place) -> Lines {
+        let end = self.end.as_ref().map(|end| end.place);
+        let limit = end.filter(|end| end.ino == ino).map(|end| end.at);
+        Lines::new(file, ino, at, limit)
     }
 }
 

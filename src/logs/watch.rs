@@ -31,12 +31,11 @@ impl Watch {
     }
 
     /// Readable when there are changes.
-    pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.0.as_ref().map(AsFd::as_fd)
     }
 
-    /// Forgets the changes so far. To be called before looking at the files:
-    /// what changes after that is told of again.
+    /// Forgets the changes so far.
     pub(super) fn forget(&self) {
         // They say nothing but that one has to look.
         while self.0.as_ref().is_some_and(|i| i.read_events().is_ok()) {}

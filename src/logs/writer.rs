@@ -2,10 +2,10 @@
 
 use std::io;
 use std::path::Path;
-use std::time::SystemTime;
 
 use super::batch::Batch;
-use super::{Options, Stream, time};
+use super::{Options, Stream};
+use crate::container::Timestamp;
 
 /// A longer line is several records, as Docker writes it.
 pub(super) const LONGEST_LINE: usize = 16 * 1024;
@@ -32,8 +32,8 @@ impl Writer {
     /// An error tells that records were lost, for a keeper that wants to know:
     /// the log tells of it itself when it can be written again, and the writer
     /// stays as good as it was.
-    pub fn write(&mut self, stream: Stream, bytes: &[u8], now: SystemTime) -> io::Result<()> {
-        let time = time::format(now);
+    pub fn write(&mut self, stream: Stream, bytes: &[u8], now: Timestamp) -> io::Result<()> {
+        let time = now.to_string();
         self.batch.begin(&time);
         for line in bytes.split_inclusive(|b| *b == b'\n') {
             match line.split_last() {
@@ -44,13 +44,16 @@ impl Writer {
         self.batch.finish()
     }
 
-    /// The stream has ended: what has no newline will get none.
-    pub fn flush_partial(&mut self, stream: Stream, now: SystemTime) -> io::Result<()> {
-        let time = time::format(now);
+    /// The program has ended: what has no newline will get none.
+    pub fn end(&mut self, now: Timestamp) -> io::Result<()> {
+        let time = now.to_string();
         self.batch.begin(&time);
-        let partial = std::mem::take(&mut self.partial[stream.index()]);
-        if !partial.is_empty() {
-            self.batch.push(stream, &partial, false, &time);
+        for stream in Stream::BOTH {
+            let partial = &mut self.partial[stream.index()];
+            if !partial.is_empty() {
+                self.batch.push(stream, partial, false, &time);
+                partial.clear();
+            }
         }
         self.batch.finish()
     }
@@ -60,7 +63,7 @@ impl Writer {
         self.batch.lost()
     }
 
-    fn end_line(&mut self, stream: Stream, line: &[u8], time: &[u8; time::LENGTH]) {
+    fn end_line(&mut self, stream: Stream, line: &[u8], time: &str) {
         if self.partial[stream.index()].is_empty() && line.len() <= LONGEST_LINE {
             return self.batch.push(stream, line, true, time);
         }
@@ -70,7 +73,7 @@ impl Writer {
         partial.clear();
     }
 
-    fn gather(&mut self, stream: Stream, mut bytes: &[u8], time: &[u8; time::LENGTH]) {
+    fn gather(&mut self, stream: Stream, mut bytes: &[u8], time: &str) {
         let partial = &mut self.partial[stream.index()];
         while partial.len() + bytes.len() > LONGEST_LINE {
             let (now, later) = bytes.split_at(LONGEST_LINE - partial.len());

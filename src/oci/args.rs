@@ -25,8 +25,12 @@ pub struct Cli {
 /// Flags that stand before the command.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// Where the state of containers is kept [default: /run/rcon/oci, or $`XDG_RUNTIME_DIR/rcon/oci` for a user]
-    #[arg(long, value_name = "DIR")]
+    /// Where the state of containers is kept.
+    #[arg(
+        long,
+        value_name = "DIR",
+        help = "Where the state of containers is kept [default: /run/rcon/oci; for an ordinary user $XDG_RUNTIME_DIR/rcon/oci]"
+    )]
     pub root: Option<PathBuf>,
     /// Write errors and warnings to this file, too
     #[arg(long, value_name = "FILE")]
@@ -70,7 +74,7 @@ pub enum Command {
     State(Id),
     /// Signal a container's first process
     Kill(Kill),
-    /// Remove a stopped container
+    /// Remove a stopped container; with --force, end a running one first
     Delete(Delete),
     /// Run a further process in a running container
     Exec(Exec),
@@ -117,7 +121,7 @@ pub struct Id {
 /// Flags of `create` and `run`.
 #[derive(Debug, Args)]
 pub struct Create {
-    /// The folder with config.json
+    /// The bundle: a folder with a config.json and a root file system
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub bundle: PathBuf,
     /// A socket to which the terminal's outer side is sent
@@ -129,8 +133,8 @@ pub struct Create {
     /// Write the first process's id to this file
     #[arg(long, value_name = "FILE")]
     pub pid_file: Option<PathBuf>,
-    /// Do without `pivot_root`, for a root on an initramfs
-    #[arg(long)]
+    /// Do without `pivot_root`.
+    #[arg(long, help = "Do without pivot_root, for a root on an initramfs")]
     pub no_pivot: bool,
     /// Keep the caller's session keyring
     #[arg(long)]
@@ -172,7 +176,7 @@ pub struct Kill {
     /// The container
     #[arg(value_name = "CONTAINER")]
     pub id: String,
-    /// A name (TERM, SIGTERM) or a number
+    /// A name (TERM, SIGTERM) or a number; KILL cannot be ignored
     #[arg(value_name = "SIGNAL", default_value = "SIGTERM")]
     pub signal: String,
 }
@@ -180,7 +184,7 @@ pub struct Kill {
 /// Flags of `delete`.
 #[derive(Debug, Args)]
 pub struct Delete {
-    /// Kill it if it runs; no error if there is none
+    /// End its processes with SIGKILL if it runs; no error if there is no such container
     #[arg(short, long)]
     pub force: bool,
     /// The container
@@ -212,7 +216,7 @@ pub struct Exec {
     /// The working directory
     #[arg(long, value_name = "DIR")]
     pub cwd: Option<PathBuf>,
-    /// Set a variable: NAME=VALUE
+    /// Set a variable: NAME=VALUE (again for more)
     #[arg(short, long, value_name = "NAME=VALUE")]
     pub env: Vec<String>,
     /// UID or UID:GID, in numbers
@@ -227,11 +231,11 @@ pub struct Exec {
     /// Give it a further capability
     #[arg(short, long, value_name = "CAP")]
     pub cap: Vec<String>,
-    /// The `AppArmor` profile
-    #[arg(long, value_name = "PROFILE")]
+    /// The `AppArmor` profile.
+    #[arg(long, value_name = "PROFILE", help = "The AppArmor profile")]
     pub apparmor: Option<String>,
-    /// The `SELinux` context
-    #[arg(long, value_name = "LABEL")]
+    /// The `SELinux` context.
+    #[arg(long, value_name = "LABEL", help = "The SELinux context")]
     pub process_label: Option<String>,
     /// Hand N descriptors, from 3 on, to the program
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -239,7 +243,7 @@ pub struct Exec {
     /// Run in a cgroup below the container's
     #[arg(long, value_name = "PATH")]
     pub cgroup: Vec<String>,
-    /// Run even if the container is paused
+    /// In a paused container, wait until it is resumed
     #[arg(long)]
     pub ignore_paused: bool,
     /// Leave orphaned processes to others
@@ -301,8 +305,8 @@ pub struct PlanArgs {
     /// The name the container would have
     #[arg(long, default_value = "example", value_name = "NAME")]
     pub id: String,
-    /// Do without `pivot_root`
-    #[arg(long)]
+    /// Do without `pivot_root`.
+    #[arg(long, help = "Do without pivot_root")]
     pub no_pivot: bool,
 }
 

@@ -10,12 +10,14 @@ use oci_spec::runtime::Spec;
 
 use super::args::{Create, PlanArgs, PlanFormat, Run};
 use super::log::Log;
-use super::record::{Locked, Record, Root, Status, start_time};
-use super::{bundle, manage, relay};
+use super::record::{Locked, Record, Root, Status, check_id};
+use super::{bundle, manage};
 use crate::error::{Context, Error, Result};
 use crate::facts::{self, BundleFacts};
+use crate::foreground::relay;
 use crate::plan::hooks::{self, Moment};
 use crate::plan::{self, Options, Plan};
+use crate::process::start_time;
 use crate::render;
 use crate::run::{self, Explain, Held, Launch, State};
 use crate::sys::process;
@@ -38,20 +40,23 @@ enum Starter {
 
 /// `create`.
 pub fn create(root: &Root, args: &Create, log: &Log) -> Result<()> {
+    check_id(&args.id)?;
     let made = make(root, args, Starter::Other, None, log)?;
     let done = made.held.leave();
     done.inspect_err(|_| {
         manage::remove_quietly(&made.locked, &made.record);
+        manage::poststop(&made.spec, &made.record, log);
     })
 }
 
 /// `run`: `create`, `start`, and unless detached, wait and `delete`.
 pub fn run(root: &Root, args: &Run, log: &Log) -> Result<i32> {
+    check_id(&args.create.id)?;
     let detached = args.detach;
     if !args.no_subreaper {
         process::become_subreaper()?;
     }
-    let (spec, _) = bundle::load(&args.create.bundle)?;
+    let spec = bundle::load(&args.create.bundle)?.spec;
     let wants_terminal = spec
         .process()
         .as_ref()
@@ -74,13 +79,28 @@ pub fn run(root: &Root, args: &Run, log: &Log) -> Result<i32> {
     } else {
         Some(process::signals_as_fd()?)
     };
-    let (pid, pidfd) = held.release().inspect_err(|_| {
+    let session = if detached {
+        Ok(None)
+    } else {
+        relay::Session::open_plain(terminal)
+    };
+    let started = session.and_then(|session| Ok((held.release()?, session)));
+    let ((pid, pidfd), session) = started.inspect_err(|_| {
         end_and_remove(&locked, &record);
+        // A failed startContainer hook, too, leaves what others have done.
+        manage::poststop(&spec, &record, log);
     })?;
-    poststart(&spec, &record, pid, log);
+    if let Err(e) = poststart(&spec, &record, pid) {
+        end_process(&record);
+        return Err(if args.keep {
+            e
+        } else {
+            and_remove(root, locked, record, log, e)
+        });
+    }
     drop(locked);
     let Some(signals) = signals else { return Ok(0) };
-    let exit = relay::attend(&pidfd, &signals, terminal)?;
+    let exit = relay::attend(&pidfd, &signals, session)?;
     if !args.keep {
         let locked = root.lock(&record.id)?;
         manage::remove(root, locked, Some(record), log)?;
@@ -90,29 +110,36 @@ pub fn run(root: &Root, args: &Run, log: &Log) -> Result<i32> {
 
 /// A start that failed at its very end leaves nothing either.
 fn end_and_remove(locked: &Locked, record: &Record) {
+    end_process(record);
+    manage::remove_quietly(locked, record);
+}
+
+/// Our own child, so it is ours to wait for.
+fn end_process(record: &Record) {
     if let Some(process) = record.process() {
         let _ = fd::pidfd_send_signal(&process, libc::SIGKILL);
         let _ = process::wait(&process);
     }
-    manage::remove_quietly(locked, record);
 }
 
-fn poststart(spec: &Spec, record: &Record, pid: i32, log: &Log) {
+/// Removes a container for `why`, which stays what is reported.
+fn and_remove(root: &Root, locked: Locked, record: Record, log: &Log, why: Error) -> Error {
+    if let Err(e) = manage::remove(root, locked, Some(record), log) {
+        log.warn(&e.to_string());
+    }
+    why
+}
+
+/// The first hook that fails is the last to run. Whoever asked for it cannot
+/// do without it, so its failure is the start's; the program is the caller's
+/// to end.
+fn poststart(spec: &Spec, record: &Record, pid: i32) -> Result<()> {
     let state = State {
         pid,
         ..record.state(Status::Running)
     };
-    // The program runs; that a hook after it failed is told, and no more.
-    match hooks::at(spec, Moment::Poststart) {
-        Ok(list) => {
-            for hook in list {
-                if let Err(e) = run::run_hook(&hook, &state) {
-                    log.warn(&e.to_string());
-                }
-            }
-        }
-        Err(e) => log.warn(&e.to_string()),
-    }
+    let list = hooks::at(spec, Moment::Poststart)?;
+    list.iter().try_for_each(|hook| run::run_hook(hook, &state))
 }
 
 fn make(
@@ -122,7 +149,14 @@ fn make(
     console: Option<OwnedFd>,
     log: &Log,
 ) -> Result<Made> {
-    let (mut spec, bytes) = bundle::load(&args.bundle)?;
+    let bundle::Config {
+        mut spec,
+        bytes,
+        warnings,
+    } = bundle::load(&args.bundle)?;
+    for warning in &warnings {
+        log.warn(warning);
+    }
     let sockets = pass_sockets(&mut spec);
     let bundle = facts::observe_bundle(&args.bundle, &spec)?;
     // Checked before anything is made, so that most errors have nothing to
@@ -131,7 +165,7 @@ fn make(
     hooks::at(&spec, Moment::Poststop)?;
     let console = console_for(&spec, args, starter, console)?;
     let locked = root.claim(&args.id)?;
-    let mut record = Record::new(&args.id, &spec, &bundle, expected(&plan));
+    let mut record = Record::new(&args.id, &spec, &bundle, plan.cgroups.expected());
     let made = (|| {
         locked.write_config(&bytes)?;
         locked.write(&record)?;
@@ -173,15 +207,6 @@ fn make(
     }
 }
 
-/// The cgroups as they will be made, for whoever has to clean up after us.
-fn expected(plan: &Plan) -> crate::cgroup::paths::CgroupPaths {
-    let mut paths = plan.cgroups.clone();
-    for dir in &mut paths.dirs {
-        dir.made = !dir.full().exists();
-    }
-    paths
-}
-
 fn keep(locked: &Locked, record: &mut Record, held: &Held, starter: Starter) -> Result<()> {
     record.pid = held.pid;
     record.pid_start = start_time(held.pid).map_or(0, |(ticks, _)| ticks);
@@ -195,6 +220,7 @@ fn plan_for(spec: &Spec, bundle: &BundleFacts, args: &Create) -> Result<Plan> {
         id: args.id.clone(),
         no_pivot: args.no_pivot,
         no_new_keyring: args.no_new_keyring,
+        die_with_launcher: false,
     };
     plan::container(spec, &facts::observe()?, bundle, &options)
 }
@@ -263,9 +289,14 @@ fn write_pid_file(path: &Path, pid: i32) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let fresh = path.with_file_name(format!(".{name}.rcon"));
     let what = || format!("cannot write the pid file {}", path.display());
-    let mut file = File::create(&fresh).context(what)?;
-    file.write_all(pid.to_string().as_bytes()).context(what)?;
-    fs::rename(&fresh, path).context(what)
+    let written = File::create(&fresh)
+        .and_then(|mut file| file.write_all(pid.to_string().as_bytes()))
+        .and_then(|()| fs::rename(&fresh, path));
+    if written.is_err() {
+        // The failure itself is what is told.
+        let _ = fs::remove_file(&fresh);
+    }
+    written.context(what)
 }
 
 /// `start`.
@@ -287,30 +318,42 @@ pub fn start(root: &Root, id: &str, log: &Log) -> Result<()> {
         }
         Status::Creating => return Err(Error::user(format!("container {id} is not made yet"))),
     }
+    let gone = || Error::user(format!("container not running: {id}"));
+    let process = record.process().ok_or_else(gone)?;
     let path = root.start_socket(id)?;
     let connection =
         socket::connect_messages(&path).context(|| "cannot reach the container's first process")?;
     // From here on it is no longer "created", whatever comes of it.
     fs::remove_file(&path).context(|| format!("cannot remove {}", path.display()))?;
-    run::release_over(connection)?;
+    run::release_over(connection, (record.pid, &process))?;
     let spec = root.spec(id)?;
-    poststart(&spec, &record, record.pid, log);
-    Ok(())
+    poststart(&spec, &record, record.pid).inspect_err(|_| {
+        if let Err(e) = manage::end(&record) {
+            log.warn(&e.to_string());
+        }
+    })
 }
 
 /// `plan`: the steps a start would take.
-pub fn plan(args: &PlanArgs) -> Result<String> {
-    let (spec, _) = bundle::load(&args.bundle)?;
+pub fn plan(args: &PlanArgs, log: &Log) -> Result<String> {
+    check_id(&args.id)?;
+    let bundle::Config { spec, warnings, .. } = bundle::load(&args.bundle)?;
     let bundle = facts::observe_bundle(&args.bundle, &spec)?;
     let options = Options {
         id: args.id.clone(),
         no_pivot: args.no_pivot,
         no_new_keyring: false,
+        die_with_launcher: false,
     };
-    let plan = plan::container(&spec, &facts::observe()?, &bundle, &options)?;
+    let mut plan = plan::container(&spec, &facts::observe()?, &bundle, &options)?;
+    plan.warnings.extend(warnings);
     Ok(match args.format {
         PlanFormat::Words => render::words::plan(&plan),
-        PlanFormat::Shell => render::shell::script(&plan),
+        PlanFormat::Shell => {
+            // A script has no place for them.
+            plan.warnings.iter().for_each(|w| log.warn(w));
+            render::shell::script(&plan)
+        }
         PlanFormat::Json => render::json::plan(&plan),
     })
 }

@@ -98,8 +98,9 @@ impl Watch<'_> {
         let mut next = Instant::now() + self.interval;
         loop {
             let woken = self.wait(next)?;
-            // First the OOM killer: it may be what ended the container.
-            if woken.oom && self.tell_oom()? == Reader::Gone {
+            // First the OOM killer: it may be what ended the container. Version 2
+            // may ring for it only some time later, and then nobody listens.
+            if (woken.oom || woken.ended) && self.tell_oom()? == Reader::Gone {
                 return Ok(());
             }
             if woken.ended || woken.reader_gone {

@@ -10,10 +10,10 @@ use super::create::{announce, connect_console};
 use super::log::Log;
 use super::manage;
 use super::record::{Record, Root, Status};
-use super::relay;
 use crate::error::{Error, Result};
 use crate::facts;
-use crate::plan::{self, ExecRequest};
+use crate::foreground::relay;
+use crate::plan::{self, ExecRequest, check_variable};
 use crate::run::{self, Launch};
 use crate::sys::process;
 
@@ -23,7 +23,7 @@ pub fn exec(root: &Root, args: &Exec, log: &Log) -> Result<i32> {
     check_status(&record, record.status(root), args)?;
     let container = manage::running(&record)?;
     let spec = root.spec(&args.id)?;
-    let process = process_for(&spec, args)?;
+    let process = process_for(&spec, args, log)?;
     let plan = plan::exec(
         &ExecRequest {
             process: &process,
@@ -78,11 +78,13 @@ fn start(
     } else {
         Some(process::signals_as_fd()?)
     };
+    let Some(signals) = signals else {
+        held.release()?;
+        return Ok(0);
+    };
+    let session = relay::Session::open_plain(terminal)?;
     let (_, pidfd) = held.release()?;
-    match signals {
-        None => Ok(0),
-        Some(signals) => Ok(relay::attend(&pidfd, &signals, terminal)?.shell_code()),
-    }
+    Ok(relay::attend(&pidfd, &signals, session)?.shell_code())
 }
 
 fn check_status(record: &Record, status: Status, args: &Exec) -> Result<()> {
@@ -93,7 +95,9 @@ fn check_status(record: &Record, status: Status, args: &Exec) -> Result<()> {
             "cannot exec in a paused container: {}",
             record.id
         ))
-        .hint("resume it, or use --ignore-paused")),
+        .hint(
+            "resume it first; with --ignore-paused the process is made now and runs once it is resumed",
+        )),
         Status::Stopped => Err(Error::user(format!(
             "cannot exec in a stopped container: {}",
             record.id
@@ -107,6 +111,10 @@ fn check_status(record: &Record, status: Status, args: &Exec) -> Result<()> {
 
 fn cgroups_for(record: &Record, args: &Exec) -> Result<crate::cgroup::paths::CgroupPaths> {
     let mut paths = record.cgroups.clone();
+    // They are the container's: an exec that fails has none to take back.
+    for dir in &mut paths.dirs {
+        dir.made = false;
+    }
     for wanted in &args.cgroup {
         let (controllers, path) = wanted
             .split_once(':')
@@ -120,7 +128,6 @@ fn cgroups_for(record: &Record, args: &Exec) -> Result<crate::cgroup::paths::Cgr
             let meant = controllers.is_none_or(|list| list.split(',').any(|c| dir.has(c)));
             if meant {
                 dir.path = format!("{}/{}", dir.path, path.trim_matches('/'));
-                dir.made = false;
             }
             if meant && !dir.full().is_dir() {
                 return Err(Error::user(format!(
@@ -134,9 +141,12 @@ fn cgroups_for(record: &Record, args: &Exec) -> Result<crate::cgroup::paths::Cgr
 }
 
 /// The process object: from a file, or the container's own with changes.
-fn process_for(spec: &Spec, args: &Exec) -> Result<Process> {
+fn process_for(spec: &Spec, args: &Exec, log: &Log) -> Result<Process> {
     if let Some(path) = &args.process {
-        let mut process = bundle::load_process(path)?;
+        let (mut process, warnings) = bundle::load_process(path)?;
+        for warning in &warnings {
+            log.warn(warning);
+        }
         if args.tty {
             process.set_terminal(Some(true));
         }
@@ -159,6 +169,9 @@ fn change(process: &mut Process, args: &Exec) -> Result<()> {
         process.set_cwd(cwd.clone());
     }
     let mut env = process.env().clone().unwrap_or_default();
+    for variable in &args.env {
+        check_variable(variable).map_err(|e| e.context("--env"))?;
+    }
     env.extend(args.env.iter().cloned());
     process.set_env(Some(env));
     if args.no_new_privs {
@@ -232,6 +245,12 @@ fn add_caps(process: &mut Process, names: &[String]) -> Result<()> {
         with(caps.permitted()),
         with(caps.bounding()),
     );
+    // What the container's programs may inherit, this one passes on.
+    if let Some(inheritable) = caps.inheritable().clone() {
+        let mut ambient = caps.ambient().clone().unwrap_or_default();
+        ambient.extend(wanted.iter().filter(|c| inheritable.contains(c)));
+        caps.set_ambient(Some(ambient));
+    }
     caps.set_effective(effective);
     caps.set_permitted(permitted);
     caps.set_bounding(bounding);

@@ -40,14 +40,20 @@ impl Log {
         // Callers that read our standard error take any word there for a
         // failure; a person does not.
         if self.file.is_none() && std::io::stderr().is_terminal() {
-            eprintln!("rcon: warning: {text}");
+            complain(&format!("rcon: warning: {text}"));
         }
+    }
+
+    /// The same for what somebody has to look after: told to everybody.
+    pub fn warn_aloud(&self, text: &str) {
+        self.write("warning", text);
+        complain(&format!("rcon: warning: {text}"));
     }
 
     /// Something went wrong.
     pub fn error(&self, text: &str) {
         self.write("error", text);
-        eprintln!("rcon: error: {text}");
+        complain(&format!("rcon: error: {text}"));
     }
 
     fn write(&self, level: &str, text: &str) {
@@ -72,6 +78,12 @@ impl Log {
         };
         Ok(Some((file, json)))
     }
+}
+
+/// One line on standard error. If that is closed or full, nobody reads it: no
+/// reason to fall over, as `eprintln!` would.
+pub(super) fn complain(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 fn line(format: LogFormat, level: &str, text: &str) -> String {

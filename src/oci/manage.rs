@@ -1,12 +1,15 @@
 //! What is done to containers that exist: state, list, kill, delete, pause,
 //! resume, ps.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::Command;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use serde::Serialize;
 use serde_json::json;
 
 use super::args::{Delete, Kill, List, Ps};
@@ -37,7 +40,7 @@ pub fn state(root: &Root, id: &str) -> Result<String> {
     let mut value = serde_json::to_value(&state).map_err(|e| Error::internal(e.to_string()))?;
     value["rootfs"] = json!(record.rootfs);
     value["created"] = json!(timestamp(record.created as i64));
-    value["owner"] = json!("root");
+    value["owner"] = json!(root.owner(id));
     if value.get("pid").is_none() {
         value["pid"] = json!(0);
     }
@@ -49,44 +52,73 @@ pub fn list(root: &Root, args: &List) -> Result<String> {
     let mut records = Vec::new();
     for id in root.ids()? {
         // One that is deleted meanwhile, or spoilt, must not hide the others.
-        if let Ok(record) = root.read(&id) {
+        if root.has(&id)?
+            && let Ok(record) = root.read(&id)
+        {
             let status = record.status(root);
-            records.push((record, status));
+            let owner = root.owner(&id);
+            records.push((record, status, owner));
         }
     }
     if args.quiet {
         return Ok(records
             .iter()
-            .map(|(r, _)| r.id.as_str())
+            .map(|(r, ..)| r.id.as_str())
             .collect::<Vec<_>>()
             .join("\n"));
     }
     match args.format.as_str() {
         "table" => Ok(table(&records)),
         "json" => {
-            let all: Vec<_> = records.iter().map(|(r, s)| listed(r, *s)).collect();
-            Ok(json!(all).to_string())
+            let all: Vec<_> = records
+                .iter()
+                .map(|(r, s, o)| Listed::new(r, *s, o))
+                .collect();
+            serde_json::to_string(&all).map_err(|e| Error::internal(e.to_string()))
         }
         other => Err(Error::user(format!("invalid format option {other:?}")).hint("table or json")),
     }
 }
 
-fn listed(record: &Record, status: Status) -> serde_json::Value {
-    json!({
-        "ociVersion": record.oci_version,
-        "id": record.id,
-        "pid": if status == Status::Stopped { 0 } else { record.pid },
-        "status": status.word(),
-        "bundle": record.bundle,
-        "rootfs": record.rootfs,
-        "created": timestamp(record.created as i64),
-        "annotations": record.annotations,
-        "owner": "root",
-    })
+/// An entry of the list. The order of its fields is runc's, since there are
+/// scripts that take it apart with grep.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed<'a> {
+    oci_version: &'a str,
+    id: &'a str,
+    pid: i32,
+    status: &'static str,
+    bundle: &'a Path,
+    rootfs: &'a Path,
+    created: String,
+    #[serde(skip_serializing_if = "HashMap::is_empty")]
+    annotations: &'a HashMap<String, String>,
+    owner: &'a str,
 }
 
-fn table(records: &[(Record, Status)]) -> String {
-    let rows = records.iter().map(|(r, s)| {
+impl<'a> Listed<'a> {
+    fn new(record: &'a Record, status: Status, owner: &'a str) -> Self {
+        Self {
+            oci_version: &record.oci_version,
+            id: &record.id,
+            pid: if status == Status::Stopped {
+                0
+            } else {
+                record.pid
+            },
+            status: status.word(),
+            bundle: &record.bundle,
+            rootfs: &record.rootfs,
+            created: timestamp(record.created as i64),
+            annotations: &record.annotations,
+            owner,
+        }
+    }
+}
+
+fn table(records: &[(Record, Status, String)]) -> String {
+    let rows = records.iter().map(|(r, s, owner)| {
         let pid = if *s == Status::Stopped { 0 } else { r.pid };
         [
             r.id.clone(),
@@ -94,7 +126,7 @@ fn table(records: &[(Record, Status)]) -> String {
             s.word().to_owned(),
             r.bundle.display().to_string(),
             timestamp(r.created as i64),
-            "root".to_owned(),
+            owner.clone(),
         ]
     });
     let head = ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"].map(str::to_owned);
@@ -122,10 +154,17 @@ pub fn kill(root: &Root, args: &Kill) -> Result<()> {
     if args.all {
         return kill_all(&record, number);
     }
-    let gone = || Error::user(format!("container not running: {}", args.id));
-    let process = record.process().ok_or_else(gone)?;
-    if !signal(&process, number)? {
-        return Err(gone());
+    let sent = match record.process() {
+        Some(process) => signal(&process, number)?,
+        None => false,
+    };
+    if !sent {
+        // Where the pid namespace is shared, others live on without it.
+        if number == libc::SIGKILL && others_live(&record) {
+            return kill_all(&record, number);
+        }
+        let id = &args.id;
+        return Err(Error::user(format!("container not running: {id}")));
     }
     // The frozen of version 1 die only when thawed.
     if number == libc::SIGKILL {
@@ -151,7 +190,16 @@ fn shares_pids(root: &Root, id: &str) -> bool {
     root.spec(id).is_ok_and(|spec| new(spec).is_none())
 }
 
+fn others_live(record: &Record) -> bool {
+    let cgroup = Cgroup::open(&record.cgroups);
+    cgroup.is_ok_and(|c| c.pids().is_ok_and(|pids| !pids.is_empty()))
+}
+
+/// To nobody is no failure: there is nobody left who has not got it.
 fn kill_all(record: &Record, number: i32) -> Result<()> {
+    if number == 0 || !others_live(record) {
+        return Ok(());
+    }
     let cgroup = Cgroup::open(&record.cgroups)?;
     let known = Signal::try_from(number);
     cgroup.kill(known.map_err(|_| Error::user("a real-time signal cannot go to all processes"))?)
@@ -168,7 +216,10 @@ fn thaw(record: &Record) {
 
 /// A signal by number or name, with or without `SIG`.
 fn signal_number(text: &str) -> Result<i32> {
-    let unknown = || Error::user(format!("unknown signal {text:?}"));
+    let unknown = || {
+        Error::user(format!("unknown signal {text:?}"))
+            .hint("give a name such as TERM, KILL or HUP, or a number from 0 to 64")
+    };
     if let Ok(number) = text.parse::<i32>() {
         return if (0..=64).contains(&number) {
             Ok(number)
@@ -209,8 +260,15 @@ fn signal_number(text: &str) -> Result<i32> {
 
 /// `delete`.
 pub fn delete(root: &Root, args: &Delete, log: &Log) -> Result<()> {
+    // That there is none is no error, but that nobody may look is one.
+    if args.force && !root.has(&args.id)? {
+        return Ok(());
+    }
+    if args.force {
+        end_first(root, &args.id);
+    }
     let locked = match root.lock(&args.id) {
-        Err(_) if args.force && root.read(&args.id).is_err() && valid(&args.id) => return Ok(()),
+        Err(_) if args.force && !root.has(&args.id)? => return Ok(()),
         locked => locked?,
     };
     let record = match locked.record() {
@@ -244,6 +302,18 @@ pub fn delete(root: &Root, args: &Delete, log: &Log) -> Result<()> {
     remove(root, locked, record, log)
 }
 
+/// Whoever holds the lock may be waiting for the container itself, which was
+/// frozen meanwhile or does not answer: once that has ended, the lock is free.
+/// What cannot be done here is told of when it is done again under the lock.
+fn end_first(root: &Root, id: &str) {
+    if let Ok(record) = root.read(id)
+        && let Some(process) = record.process()
+    {
+        let _ = signal(&process, libc::SIGKILL);
+        thaw(&record);
+    }
+}
+
 /// With the record spoilt, the configuration still tells where the cgroups
 /// were. If even that is gone, there is nothing more to go by.
 fn salvage(root: &Root, id: &str) -> bool {
@@ -258,11 +328,6 @@ fn salvage(root: &Root, id: &str) -> bool {
     paths.dirs.iter_mut().for_each(|d| d.made = true);
     let killed = Cgroup::open(&paths).is_ok_and(|c| c.kill(Signal::SIGKILL).is_ok());
     killed && ops::destroy(&paths).is_ok()
-}
-
-fn valid(id: &str) -> bool {
-    // An id that could never exist is an error even with --force.
-    !id.is_empty() && !id.contains('/') && !id.starts_with("..") && id != "."
 }
 
 /// Ends what is left of a container and takes everything back: processes,
@@ -290,13 +355,14 @@ pub(super) fn remove(root: &Root, locked: Locked, record: Option<Record>, log: &
     Ok(())
 }
 
-/// The last hooks. The container is gone: that one failed is told, and no more.
+/// The last hooks. The container is gone, so all of them run, as the
+/// specification has it; that one failed is told, and no more.
 pub(super) fn poststop(spec: &oci_spec::runtime::Spec, record: &Record, log: &Log) {
     match hooks::at(spec, Moment::Poststop) {
         Ok(list) => {
             for hook in list {
                 if let Err(e) = run::run_hook(&hook, &record.state(Status::Stopped)) {
-                    log.warn(&e.to_string());
+                    log.warn_aloud(&e.to_string());
                 }
             }
         }
@@ -312,7 +378,7 @@ pub(super) fn remove_quietly(locked: &Locked, record: &Record) {
 }
 
 /// Ends all of a container's processes.
-fn end(record: &Record) -> Result<()> {
+pub(super) fn end(record: &Record) -> Result<()> {
     let process = record.process();
     if let Some(process) = &process {
         signal(process, libc::SIGKILL)?;
@@ -352,7 +418,9 @@ fn wait_for_end(process: &std::os::fd::OwnedFd, record: &Record) -> Result<()> {
 
 /// `pause`.
 pub fn pause(root: &Root, id: &str) -> Result<()> {
-    let record = root.read(id)?;
+    // Frozen in the middle of its start, it would keep whoever starts it.
+    let locked = root.lock(id)?;
+    let record = record_of(&locked, id)?;
     match record.status(root) {
         Status::Running | Status::Created => Cgroup::open(&record.cgroups)?.freeze(),
         other => Err(Error::user(format!(

@@ -15,17 +15,20 @@ mod features;
 mod log;
 mod manage;
 mod record;
-mod relay;
 mod spec;
 mod update;
+mod usage;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
+pub use bundle::VERSION as SPEC_VERSION;
+
 use args::{Cli, Command, Global};
-use log::Log;
+use log::{Log, complain};
 use record::Root;
 
 use crate::error::{Error, Result};
@@ -36,11 +39,10 @@ use crate::sys::fd;
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        Err(e) => return usage(&e),
+        Err(e) => return misused(&e),
     };
     if cli.global.version {
-        print!("{}", version());
-        return ExitCode::SUCCESS;
+        return print(&version());
     }
     let Some(command) = cli.command else {
         let _ = Cli::command().print_help();
@@ -49,7 +51,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let log = match prepare(&command).and_then(|()| Log::open(&cli.global)) {
         Ok(log) => log,
         Err(e) => {
-            eprintln!("rcon: error: {e}");
+            complain(&format!("rcon: error: {e}"));
             return ExitCode::FAILURE;
         }
     };
@@ -70,30 +72,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Wrong words on the command line: help goes to standard output, an error to
 /// standard error in its first line.
-fn usage(e: &clap::Error) -> ExitCode {
+fn misused(e: &clap::Error) -> ExitCode {
     if e.use_stderr() {
-        let text = e.render().to_string();
-        let lines: Vec<&str> = text
-            .lines()
-            .map(str::trim)
-            .filter(|l| !l.is_empty())
-            .collect();
-        let what = lines.first().copied().unwrap_or_default();
-        let what = what.strip_prefix("error: ").unwrap_or(what);
-        let more: Vec<&str> = lines
-            .iter()
-            .skip(1)
-            .take_while(|l| !l.starts_with("Usage:"))
-            .copied()
-            .collect();
-        eprintln!(
-            "rcon: {} (see --help)",
-            [&[what], &more[..]].concat().join(" ")
-        );
+        complain(&format!("rcon: error: {}", usage::sentence(e)));
         return ExitCode::FAILURE;
     }
-    print!("{}", e.render());
-    ExitCode::SUCCESS
+    print(&e.render().to_string())
 }
 
 /// In the form callers of runc parse.
@@ -108,13 +92,13 @@ fn version() -> String {
 /// What a process that becomes, or makes, a container does before it opens
 /// anything itself.
 fn prepare(command: &Command) -> Result<()> {
-    let preserve = match command {
-        Command::Create(c) => c.preserve_fds,
-        Command::Run(r) => r.create.preserve_fds,
-        Command::Exec(e) => e.preserve_fds,
+    let (preserve, file) = match command {
+        Command::Create(c) => (c.preserve_fds, None),
+        Command::Run(r) => (r.create.preserve_fds, None),
+        Command::Exec(e) => (e.preserve_fds, e.process.as_deref()),
         _ => return Ok(()),
     };
-    keep_only(preserve)?;
+    keep_only(preserve, file.and_then(bundle::descriptor))?;
     run::protect_own_binary()
 }
 
@@ -143,7 +127,7 @@ fn dispatch(global: Global, command: Command, log: &Log) -> Result<i32> {
         Command::Events(args) => events::events(root, &args, log).map(|()| 0),
         Command::Spec(args) => spec::spec(&args).map(|()| 0),
         Command::Features => show(Ok(features::features())),
-        Command::Plan(args) => show(create::plan(&args)),
+        Command::Plan(args) => show(create::plan(&args, log)),
         Command::Checkpoint(_) | Command::Restore(_) => Err(Error::user(
             "checkpoint and restore are not supported: they need CRIU, which rcon does not drive",
         )),
@@ -151,20 +135,29 @@ fn dispatch(global: Global, command: Command, log: &Log) -> Result<i32> {
 }
 
 fn show(text: Result<String>) -> Result<i32> {
-    use std::io::Write;
     let text = text?;
     if !text.is_empty() {
-        // Whoever closed our output does not want to hear about it.
-        let _ = writeln!(std::io::stdout(), "{text}");
+        print(&format!("{text}\n"));
     }
     Ok(0)
 }
 
+/// Whoever closed our output does not want to hear about it.
+fn print(text: &str) -> ExitCode {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
 /// Descriptors that the caller left open by mistake must not reach hooks or
 /// the container, nor be there for a path through `/proc/self/fd` to lead to.
-fn keep_only(preserve: u32) -> Result<()> {
+/// One that was named as the file to read (`read`) is closed once it is read.
+fn keep_only(preserve: u32, read: Option<i32>) -> Result<()> {
     let sockets = std::env::var("LISTEN_FDS")
         .ok()
         .and_then(|n| n.parse::<u32>().ok());
-    Ok(fd::close_from(3 + preserve + sockets.unwrap_or(0))?)
+    let first = 3 + preserve + sockets.unwrap_or(0);
+    match read {
+        Some(number) => Ok(fd::close_all_but(first, &[number])?),
+        None => Ok(fd::close_from(first)?),
+    }
 }

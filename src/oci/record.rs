@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File};
 use std::io::Write;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -25,6 +25,7 @@ use super::bundle;
 use crate::cgroup::ops::Cgroup;
 use crate::cgroup::paths::CgroupPaths;
 use crate::error::{Context, Error, Result};
+use crate::process;
 use crate::run::State;
 use crate::sys::{SysResult, fd};
 
@@ -88,7 +89,11 @@ impl Status {
 
 /// The directory of all records.
 #[derive(Debug, Clone)]
-pub struct Root(PathBuf);
+pub struct Root {
+    dir: PathBuf,
+    /// Somebody named it, and means that one.
+    given: bool,
+}
 
 /// One container's directory, locked against other commands that change it.
 #[derive(Debug)]
@@ -106,12 +111,15 @@ impl Root {
             }
             _ => PathBuf::from("/run/rcon/oci"),
         };
-        Self(given.unwrap_or_else(usual))
+        Self {
+            given: given.is_some(),
+            dir: given.unwrap_or_else(usual),
+        }
     }
 
     fn dir(&self, id: &str) -> Result<PathBuf> {
         check_id(id)?;
-        Ok(self.0.join(id))
+        Ok(self.dir.join(id))
     }
 
     /// Takes a new name, for as long as its directory is there.
@@ -125,59 +133,90 @@ impl Root {
         let named = || {
             format!(
                 "cannot keep the state of containers in {}",
-                self.0.display()
+                self.dir.display()
             )
         };
         let made = match private(false).create(&dir) {
             // The root itself is missing at the very first start only.
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                private(true).create(&self.0).context(named)?;
+                let made = private(true).create(&self.dir);
+                made.map_err(|e| forbidden(e.into()).context(named()))?;
                 private(false).create(&dir)
             }
             made => made,
         };
+        let taken = || {
+            Error::user(format!("container {id} already exists"))
+                .hint("choose another name, or delete that one first")
+        };
         match made {
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
-                Err(Error::user(format!("container {id} already exists"))
-                    .hint("choose another name, or delete that one first"))
-            }
-            made => {
-                made.context(named)?;
-                Locked::lock(dir)
-            }
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return Err(taken()),
+            made => made.map_err(|e| forbidden(e.into()).context(named()))?,
+        }
+        // Before we had the lock, `delete --force` may have removed what looked
+        // like a start that was given up, and somebody else taken the name.
+        match Locked::lock(dir)? {
+            Some(locked) if locked.is_empty()? => Ok(locked),
+            _ => Err(taken()),
         }
     }
 
     /// Locks an existing container's directory.
     pub fn lock(&self, id: &str) -> Result<Locked> {
         let dir = self.dir(id)?;
-        let unknown = || Error::user(format!("container {id} does not exist"));
-        if !fs::symlink_metadata(&dir).is_ok_and(|m| m.is_dir()) {
-            return Err(unknown());
-        }
-        let locked = Locked::lock(dir)?;
-        // It may have been deleted while we waited for the lock.
-        if locked.dir.exists() {
-            Ok(locked)
-        } else {
-            Err(unknown())
-        }
+        self.require(id)?;
+        Locked::lock(dir)?.ok_or_else(|| unknown(id))
     }
 
     /// Reads a record without locking it.
     pub fn read(&self, id: &str) -> Result<Record> {
         let dir = self.dir(id)?;
-        if !fs::symlink_metadata(&dir).is_ok_and(|m| m.is_dir()) {
-            return Err(Error::user(format!("container {id} does not exist")));
+        self.require(id)?;
+        if !dir.join("state.json").exists() {
+            return Err(Error::user(format!("container {id} is not made yet"))
+                .hint("if whoever made it is gone, remove it with delete --force"));
         }
         Record::read(&dir, id)
     }
 
+    /// Whether there is such a container. Not to be allowed to look is an
+    /// error: it must not read as "no".
+    pub fn has(&self, id: &str) -> Result<bool> {
+        let what = || format!("cannot look for container {id} in {}", self.dir.display());
+        match fs::symlink_metadata(self.dir(id)?) {
+            Ok(meta) if meta.is_dir() => may_enter(&self.dir.join(id)).context(what).map(|()| true),
+            Ok(_) => Ok(false),
+            Err(e) if is_absent(&e) => Ok(false),
+            Err(e) => Err(forbidden(e.into()).context(what())),
+        }
+    }
+
+    /// That there is none is an error.
+    pub fn require(&self, id: &str) -> Result<()> {
+        if self.has(id)? {
+            Ok(())
+        } else {
+            Err(unknown(id))
+        }
+    }
+
+    /// Whose container it is: the owner of its directory.
+    pub fn owner(&self, id: &str) -> String {
+        let meta = self.dir(id).ok().and_then(|d| fs::symlink_metadata(d).ok());
+        meta.map_or_else(String::new, |m| user_name(m.uid()))
+    }
+
     /// The names of all containers.
     pub fn ids(&self) -> Result<Vec<String>> {
-        let entries = match fs::read_dir(&self.0) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.context(|| format!("cannot read {}", self.0.display()))?,
+        let entries = match fs::read_dir(&self.dir) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && !self.given => {
+                return Ok(Vec::new());
+            }
+            Err(e) => {
+                let what = format!("cannot read {}", self.dir.display());
+                return Err(forbidden(e.into()).context(what));
+            }
+            Ok(entries) => entries,
         };
         let mut ids: Vec<String> = entries
             .flatten()
@@ -192,7 +231,8 @@ impl Root {
     /// The configuration a container was made from.
     pub fn spec(&self, id: &str) -> Result<Spec> {
         let bytes = read_no_links(&self.dir(id)?, "config.json")?;
-        bundle::parse(&bytes, "config.json")
+        // Its warnings were told when the container was made.
+        Ok(bundle::parse_spec(&bytes)?.0)
     }
 
     /// The socket on which a created container waits.
@@ -201,8 +241,44 @@ impl Root {
     }
 }
 
+fn unknown(id: &str) -> Error {
+    Error::user(format!("container {id} does not exist"))
+}
+
+fn is_absent(e: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    matches!(e.kind(), NotFound | NotADirectory)
+}
+
+/// A directory of another user can be seen without what is in it.
+fn may_enter(dir: &Path) -> Result<()> {
+    match fs::symlink_metadata(dir.join("state.json")) {
+        Err(e) if !is_absent(&e) => Err(forbidden(e.into())),
+        _ => Ok(()),
+    }
+}
+
+/// What to do about records that are not this user's.
+fn forbidden(e: Error) -> Error {
+    if e.what() != Errno::EACCES.desc() {
+        return e;
+    }
+    e.hint("run as root, give --root with a directory of your own, or set XDG_RUNTIME_DIR to one")
+}
+
+/// The host's name for a user, or its number as runc writes it.
+fn user_name(uid: u32) -> String {
+    let text = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| format!("#{uid}"))
+}
+
 /// Ids are names of directories, so they must not lead anywhere else.
-fn check_id(id: &str) -> Result<()> {
+pub(super) fn check_id(id: &str) -> Result<()> {
     let fine = |c: char| c.is_ascii_alphanumeric() || "_+-.".contains(c);
     let why = if id.is_empty() {
         "it is empty"
@@ -222,13 +298,27 @@ fn check_id(id: &str) -> Result<()> {
 }
 
 impl Locked {
-    fn lock(dir: PathBuf) -> Result<Self> {
+    /// `None` if the directory was deleted before we had the lock; one that
+    /// others have made in its place is theirs.
+    fn lock(dir: PathBuf) -> Result<Option<Self>> {
         let what = || format!("cannot lock {}", dir.display());
         let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOFOLLOW;
-        let file = File::from(fd::open(&dir, flags).context(what)?);
+        let file = match fd::open(&dir, flags) {
+            Err(e) if e.errno == Errno::ENOENT => return Ok(None),
+            file => File::from(file.context(what)?),
+        };
         let lock = Flock::lock(file, FlockArg::LockExclusive)
             .map_err(|(_, e)| Error::environment(e.desc()).context(what()))?;
-        Ok(Self { dir, _lock: lock })
+        let ours = lock.metadata().context(what)?;
+        let named = fs::symlink_metadata(&dir);
+        let same = named.is_ok_and(|m| (m.dev(), m.ino()) == (ours.dev(), ours.ino()));
+        Ok(same.then_some(Self { dir, _lock: lock }))
+    }
+
+    fn is_empty(&self) -> Result<bool> {
+        let mut entries =
+            fs::read_dir(&self.dir).context(|| format!("cannot read {}", self.dir.display()))?;
+        Ok(entries.next().is_none())
     }
 
     /// The directory itself.
@@ -349,12 +439,7 @@ impl Record {
         if self.pid <= 0 {
             return None;
         }
-        // The handle first: then the process it stands for cannot change
-        // between looking and acting.
-        let pidfd = fd::pidfd_open(self.pid).ok()?;
-        let same =
-            start_time(self.pid).is_some_and(|(ticks, alive)| alive && ticks == self.pid_start);
-        same.then_some(pidfd)
+        process::handle(self.pid, self.pid_start)
     }
 
     /// Where the container is in its life, seen now.
@@ -397,21 +482,6 @@ impl Record {
     }
 }
 
-/// When process `pid` started, and whether it is more than a zombie.
-pub fn start_time(pid: i32) -> Option<(u64, bool)> {
-    parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
-}
-
-/// The name in `/proc/<pid>/stat` may hold anything, even `) R 1`; what
-/// follows its last parenthesis is the kernel's.
-fn parse_stat(stat: &str) -> Option<(u64, bool)> {
-    let (_, rest) = stat.rsplit_once(") ")?;
-    let mut fields = rest.split(' ');
-    let state = fields.next()?;
-    let ticks = fields.nth(18)?.parse().ok()?;
-    Some((ticks, !matches!(state, "Z" | "X")))
-}
-
 /// Signals a process, which may have ended meanwhile.
 pub fn signal(process: &OwnedFd, number: i32) -> SysResult<bool> {
     match fd::pidfd_send_signal(process, number) {
@@ -438,13 +508,21 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_process_name_does_not_move_the_fields() {
-        let rest = "S 1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 1 1";
-        let stat = format!("7 (evil) R 1) {rest}");
-        assert_eq!(parse_stat(&stat), Some((4242, true)));
-        assert_eq!(
-            parse_stat(&stat.replace(" S 1", " Z 1")),
-            None.or(Some((4242, false)))
-        );
+    fn a_lock_on_a_directory_that_was_replaced_meanwhile_is_none() {
+        let top = std::env::temp_dir().join(format!("rcon-test-record-{}", std::process::id()));
+        let root = Root::new(Some(top.clone()));
+        let first = root.claim("a").unwrap();
+        let other = root.clone();
+        let waiting = std::thread::spawn(move || other.lock("a").map(drop));
+        // Long enough for the other to stand in line.
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        fs::remove_dir_all(first.dir()).unwrap();
+        let second = root.claim("a").unwrap();
+        drop(first);
+        let told = waiting.join().unwrap();
+        second.remove().unwrap();
+        fs::remove_dir(top).unwrap();
+        let told = told.unwrap_err().to_string();
+        assert!(told.contains("does not exist"), "{told}");
     }
 }

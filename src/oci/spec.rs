@@ -1,6 +1,6 @@
 //! `spec`: a `config.json` to start from.
 
-mod config;
+pub(super) mod config;
 
 use std::fs::File;
 use std::io::{ErrorKind, Write};

@@ -12,7 +12,7 @@ mod size;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::{LinuxResources, Spec};
+use oci_spec::runtime::LinuxResources;
 use serde_json::{Value, json};
 
 use super::log::Log;
@@ -69,7 +69,7 @@ pub struct Update {
     /// Memory and swap together; -1 for no limit
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     pub memory_swap: Option<i64>,
-    /// How many tasks; -1 for no limit
+    /// How many tasks; -1 for no limit, and 0 is taken as 1
     #[arg(long, value_name = "N")]
     pub pids_limit: Option<i64>,
     /// Run only when no one else wants the CPU: 1, or 0 for as usual
@@ -94,6 +94,7 @@ pub struct Update {
 
 /// `update`.
 pub fn update(root: &Root, args: &Update, log: &Log) -> Result<()> {
+    root.require(&args.id)?;
     let asked = asked(args, log)?;
     let locked = root.lock(&args.id)?;
     let record = manage::record_of(&locked, &args.id)?;
@@ -119,7 +120,7 @@ fn asked(args: &Update, log: &Log) -> Result<Value> {
         log.warn(&warning);
     }
     let Some(file) = &args.resources else {
-        return Ok(flags::asked(args));
+        return flags::asked_of(args);
     };
     let (bytes, name) = if file == Path::new("-") {
         (read_standard_input()?, "standard input".to_owned())
@@ -128,7 +129,10 @@ fn asked(args: &Update, log: &Log) -> Result<Value> {
     };
     let value: Value = bundle::parse(&bytes, &name)?;
     // The same text again, for an error that names the field in it.
-    bundle::parse::<LinuxResources>(&bytes, &name)?;
+    let (_, warnings) = bundle::parse_noting::<LinuxResources>(&bytes, &name)?;
+    for warning in &warnings {
+        log.warn(warning);
+    }
     Ok(value)
 }
 
@@ -196,7 +200,7 @@ fn device_rules(asked: &Value, config: &Value) -> Result<Option<DeviceList>> {
     if rules.is_empty() {
         return Ok(None);
     }
-    let spec: Spec = bundle::parse(config.to_string().as_bytes(), "config.json")?;
+    let (spec, _) = bundle::parse_spec(config.to_string().as_bytes())?;
     let linux = spec.linux().as_ref();
     let nodes = linux.and_then(|l| l.devices().as_deref());
     let paths: Vec<&Path> = nodes

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use oci_spec::runtime::LinuxDeviceCgroup;
 use serde::Serialize;
 
+use super::overlay::Overlay;
 use crate::cgroup::limits::Write;
 use crate::cgroup::paths::CgroupPaths;
 use crate::seccomp::Filter;
@@ -211,12 +212,25 @@ pub struct HookRun {
     pub path: PathBuf,
     /// As given: `argv[0]` first.
     pub args: Vec<String>,
-    /// As given.
-    pub env: Vec<String>,
+    /// What it finds in its environment.
+    pub env: HookEnv,
     /// In seconds.
     pub timeout: Option<u64>,
     /// The status told to it on its standard input.
     pub status: &'static str,
+}
+
+/// The environment of a hook. The specification leaves open what an absent
+/// `env` means; this is what runc and crun make of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HookEnv {
+    /// As given.
+    Own(Vec<String>),
+    /// That of whoever runs it.
+    Runtime,
+    /// The program's, with a home.
+    Program(Vec<String>),
 }
 
 /// A label of a security module, applied at the exec.
@@ -310,6 +324,8 @@ pub enum Action {
     CreateCgroup {
         /// One directory per hierarchy.
         paths: CgroupPaths,
+        /// Do without those that this user may not make.
+        optional: bool,
     },
     /// Sets limits.
     SetLimits {
@@ -325,6 +341,8 @@ pub enum Action {
     JoinCgroup {
         /// One directory per hierarchy.
         paths: CgroupPaths,
+        /// Some of them may not have been made.
+        optional: bool,
     },
 
     /// Changes how mount events travel between this namespace and the host's.
@@ -341,6 +359,11 @@ pub enum Action {
         /// Of the copy.
         propagation: Option<Propagation>,
     },
+    /// Lays layers over each other as the root, as a mount without a place.
+    OverlayRoot {
+        /// Which.
+        overlay: Overlay,
+    },
     /// Gives that mount a place, so that it can be entered.
     AttachRoot {
         /// On the host.
@@ -354,6 +377,8 @@ pub enum Action {
         path: PathBuf,
         /// With all the mounts below.
         recursive: bool,
+        /// How mounts below it travel to and from the host.
+        propagation: Option<Propagation>,
     },
     /// Shows the files of such a copy under other owners.
     MapOwners {
@@ -403,6 +428,8 @@ pub enum Action {
     MakeDevice {
         /// Which.
         device: Device,
+        /// Nodes cannot be made there, so that the host's is bound instead.
+        from_host: bool,
     },
     /// Makes a directory, if there is none.
     MakeDirectory {
@@ -500,7 +527,7 @@ pub enum Action {
     },
     /// The processors the process may run on.
     SetAffinity {
-        /// Their numbers.
+        /// Their numbers; none: all of them.
         cpus: Vec<u32>,
     },
     /// Which memory nodes are used.
@@ -563,6 +590,8 @@ pub enum Action {
     },
     /// Nothing that is executed from here on gains privileges.
     NoNewPrivileges,
+    /// Is killed when the process that made it ends.
+    DieWithLauncher,
     /// Looks whether the program can be executed, while someone can be told.
     FindProgram {
         /// As given.

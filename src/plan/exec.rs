@@ -7,7 +7,7 @@ use super::action::{Action, Actor, Namespace, Signal};
 use super::mounts::Explained;
 use super::process::{Program, cpu_list};
 use super::root::terminal;
-use super::start::{become_program, last_steps};
+use super::start::{ANY_PROCESSOR, become_program, last_steps};
 use super::steps::Steps;
 use crate::cgroup::paths::CgroupPaths;
 use crate::error::Result;
@@ -99,7 +99,15 @@ pub fn exec(request: &ExecRequest<'_>, facts: &Facts) -> Result<Plan> {
 /// the namespaces, and init is born there.
 fn join_container(s: &mut Steps, request: &ExecRequest<'_>) {
     let joiner = Actor::Joiner;
-    s.add(joiner, Action::JoinCgroup { paths: request.cgroups.clone() }, "its use counts as the container's; before it enters, while the host's cgroups are in reach");
+    s.add(joiner, Action::JoinCgroup { paths: request.cgroups.clone(), optional: false }, "its use counts as the container's; before it enters, while the host's cgroups are in reach");
+    if request.process.exec_cpu_affinity().is_none() {
+        s.add(
+            joiner,
+            Action::SetAffinity { cpus: Vec::new() },
+            ANY_PROCESSOR,
+        );
+        s.or_warn();
+    }
     s.add(joiner, Action::HideFromOthers, "first: the container's processes must not look into this one, which still has the host's files open");
     s.add(
         joiner,

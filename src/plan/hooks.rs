@@ -3,7 +3,7 @@
 
 use oci_spec::runtime::{Hook, Hooks, Spec};
 
-use super::action::HookRun;
+use super::action::{HookEnv, HookRun};
 use crate::error::{Error, Result};
 
 /// The six moments at which hooks run.
@@ -73,8 +73,8 @@ pub fn at(spec: &Spec, moment: Moment) -> Result<Vec<HookRun>> {
         // It runs in the program's place, so it sees what the program would.
         let process = spec.process().as_ref();
         let env = process.and_then(|p| p.env().clone()).unwrap_or_default();
-        for run in runs.iter_mut().filter(|r| r.env.is_empty()) {
-            run.env.clone_from(&env);
+        for run in runs.iter_mut().filter(|r| r.env == HookEnv::Runtime) {
+            run.env = HookEnv::Program(env.clone());
         }
     }
     Ok(runs)
@@ -100,7 +100,10 @@ fn run_of(moment: Moment, index: usize, hook: &Hook) -> Result<HookRun> {
         index,
         path: hook.path().clone(),
         args: hook.args().clone().unwrap_or_default(),
-        env: hook.env().clone().unwrap_or_default(),
+        env: match hook.env() {
+            Some(env) if !env.is_empty() => HookEnv::Own(env.clone()),
+            _ => HookEnv::Runtime,
+        },
         timeout,
         status: moment.status(),
     })

@@ -19,6 +19,7 @@ mod joining;
 mod mounts;
 mod namespace;
 pub mod options;
+mod overlay;
 mod process;
 mod root;
 mod start;
@@ -29,12 +30,13 @@ mod sysctl;
 mod tests;
 
 pub use action::{
-    Action, Actor, Device, EnterRoot, Filesystem, HookRun, IdRange, Label, MountFlags, Namespace,
-    Propagation, PropagationKind, Signal, Slot, Target,
+    Action, Actor, Device, EnterRoot, Filesystem, HookEnv, HookRun, IdRange, Label, MountFlags,
+    Namespace, Propagation, PropagationKind, Signal, Slot, Target,
 };
 pub use exec::{ExecRequest, exec};
 pub use namespace::Namespaces;
-pub use process::cpu_list;
+pub use overlay::{Changes, Overlay};
+pub use process::{check_variable, cpu_list};
 pub use start::container;
 
 use std::path::PathBuf;
@@ -89,6 +91,8 @@ pub struct Options {
     pub no_pivot: bool,
     /// Keep the caller's session keyring.
     pub no_new_keyring: bool,
+    /// The container does not outlive the process that keeps it.
+    pub die_with_launcher: bool,
 }
 
 /// Everything a container's plan is made of, checked and taken apart.

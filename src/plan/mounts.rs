@@ -71,6 +71,7 @@ fn entry(c: &Container<'_>, index: usize, mount: &Mount) -> Result<MountEntry> {
     let path = destination(mount.destination())?;
     let owners = owners(c, mount, &options)?;
     let (kind, file) = if options.bind {
+        options.check_bind(owners.is_some())?;
         copied(c, mount, owners)?
     } else if owners.is_some() {
         return Err(Error::user(
@@ -195,7 +196,7 @@ fn check_below_proc(path: &Path, kind: &Kind) -> Result<()> {
 impl MountEntry {
     /// What this entry needs of the host before the container's namespaces
     /// are made, while its source can still be reached.
-    pub(super) fn open(&self) -> Explained {
+    pub(super) fn open(&self, propagation: Option<Propagation>) -> Explained {
         let Kind::Copy { source, owners } = &self.kind else {
             return Vec::new();
         };
@@ -205,6 +206,7 @@ impl MountEntry {
                 slot,
                 path: source.clone(),
                 recursive: self.options.recursive,
+                propagation,
             },
             "taken while the host's files are in reach, and looked up only once, so that nobody \
              can swap it",
@@ -228,6 +230,25 @@ impl MountEntry {
     /// Whether this puts something of the host's over `/dev`.
     pub(super) fn replaces_dev(&self) -> bool {
         matches!(self.kind, Kind::Copy { .. }) && self.target.path == Path::new("/dev")
+    }
+
+    /// Whether it becomes read-only only at the end: other mounts and nodes
+    /// may yet need a place in it.
+    fn closes_late(&self) -> bool {
+        let Kind::New { fstype, .. } = &self.kind else {
+            return false;
+        };
+        let read_only = self.options.flags.set & libc::MOUNT_ATTR_RDONLY != 0;
+        read_only && (fstype == "tmpfs" || self.target.path == Path::new("/dev"))
+    }
+
+    /// The step that makes it read-only at last.
+    pub(super) fn close(&self) -> Option<Action> {
+        self.closes_late().then(|| Action::Remount {
+            target: self.target.clone(),
+            flags: MountFlags::set(libc::MOUNT_ATTR_RDONLY),
+            propagation: Vec::new(),
+        })
     }
 
     /// The steps that put it in place.
@@ -273,10 +294,18 @@ impl MountEntry {
                 copy_up: self.options.copy_up && fstype == "tmpfs",
             },
             target: self.target.clone(),
-            flags: self.options.flags,
+            flags: self.first_flags(),
             propagation: self.options.propagation.clone(),
         };
         vec![(action, why_new(fstype))]
+    }
+
+    fn first_flags(&self) -> MountFlags {
+        let mut flags = self.options.flags;
+        if self.closes_late() {
+            flags.set &= !libc::MOUNT_ATTR_RDONLY;
+        }
+        flags
     }
 
     fn cgroup_steps(&self, c: &Container<'_>) -> Result<Explained> {
@@ -371,6 +400,7 @@ impl MountEntry {
             slot,
             path: path.clone(),
             recursive: false,
+            propagation: Some(super::root::SLAVE),
         };
         let place = Action::MountCopy {
             slot,

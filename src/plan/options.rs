@@ -2,6 +2,7 @@
 //! each word means, and nothing else.
 
 use super::action::{MountFlags, Propagation, PropagationKind};
+use crate::error::{Error, Result};
 
 /// What a list of mount options says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct MountOptions {
     pub idmap: Option<bool>,
     /// What is left belongs to the file system.
     pub data: Vec<(String, Option<String>)>,
+    /// The words of that which no table knows.
+    pub unknown: Vec<String>,
 }
 
 const RDONLY: u64 = libc::MOUNT_ATTR_RDONLY;
@@ -143,12 +146,63 @@ impl MountOptions {
         if let Some((_, meaning)) = SUPERBLOCK_WORDS.iter().find(|(name, _)| *name == word) {
             let flag = meaning.map(|m| (m.to_owned(), None));
             self.data.extend(flag);
-        } else if let Some((key, value)) = word.split_once('=') {
-            self.data.push((key.to_owned(), Some(value.to_owned())));
-        } else if !word.is_empty() {
-            self.data.push((word.to_owned(), None));
+            return;
         }
+        if word.is_empty() {
+            return;
+        }
+        self.unknown.push(word.to_owned());
+        self.data.push(match word.split_once('=') {
+            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+            None => (word.to_owned(), None),
+        });
     }
+
+    /// A bind mount has no file system of its own to know a word that we do
+    /// not: the kernel would pass over it, and with it over a misspelt `ro`.
+    pub fn check_bind(&self, owners_given: bool) -> Result<()> {
+        // podman leaves words of its own that it has seen to: what a volume is
+        // filled with, and `idmap=…` beside the mappings it made of that.
+        let settled =
+            |w: &String| w == "copy" || w == "nocopy" || (owners_given && w.starts_with("idmap="));
+        let Some(word) = self.unknown.iter().find(|w| !settled(w)) else {
+            return Ok(());
+        };
+        let e = Error::user(format!("options: a bind mount has no option {word:?}"));
+        Err(match meant(word) {
+            Some(right) => e.hint(format!("did you mean \"{right}\"?")),
+            None => e.hint("`rcon oci features` lists all options under mountOptions"),
+        })
+    }
+}
+
+/// The option that a word stands for elsewhere, or is nearly.
+fn meant(word: &str) -> Option<String> {
+    let lower = word.to_ascii_lowercase().replace(['-', '_'], "");
+    let other = match lower.as_str() {
+        "readonly" | "rdonly" | "readonly=true" => Some("ro"),
+        "readwrite" | "write" | "writable" => Some("rw"),
+        "recursive" | "bindrecursive" => Some("rbind"),
+        "nonrecursive" | "bindnonrecursive" => Some("bind"),
+        "noexecute" => Some("noexec"),
+        _ => None,
+    };
+    let near = || {
+        known_words()
+            .into_iter()
+            .find(|known| one_off(&lower, known))
+    };
+    other.map(str::to_owned).or_else(near)
+}
+
+/// Whether one word becomes the other by a letter more, less, or another.
+fn one_off(a: &str, b: &str) -> bool {
+    let same = a.bytes().zip(b.bytes()).take_while(|(x, y)| x == y).count();
+    let (a, b) = (&a.as_bytes()[same..], &b.as_bytes()[same..]);
+    let after = |rest: &[u8], n: usize| rest.get(n..).map(<[u8]>::to_vec);
+    [(0, 0), (1, 1), (1, 0), (0, 1)]
+        .into_iter()
+        .any(|(i, j)| after(a, i).is_some_and(|rest| Some(rest) == after(b, j)))
 }
 
 /// A later word wins over an earlier one that says the opposite.
@@ -199,6 +253,33 @@ mod tests {
         let o = MountOptions::parse(&["relatime"]);
         assert_eq!(o.flags.clear, ATIME);
         assert_eq!(o.flags.clear_below, 0);
+    }
+
+    #[test]
+    fn a_bind_mount_refuses_what_nobody_knows_and_names_what_was_meant() {
+        let says = |word: &str, part: &str| {
+            let e = MountOptions::parse(&["bind", word]).check_bind(false);
+            let text = e.unwrap_err().to_string();
+            assert!(text.contains(word) && text.contains(part), "{text}");
+        };
+        says("readonly", "did you mean \"ro\"?");
+        says("READ-ONLY", "did you mean \"ro\"?");
+        says("nosiud", "mountOptions");
+        says("nosuidd", "did you mean \"nosuid\"?");
+        says("rprivat", "did you mean \"rprivate\"?");
+        says("bind-nonrecursive", "did you mean \"bind\"?");
+        says("size=1m", "mountOptions");
+        says("idmap=uids=0-1-2", "mountOptions");
+    }
+
+    #[test]
+    fn a_bind_mount_takes_every_word_that_features_lists() {
+        for word in known_words() {
+            let o = MountOptions::parse(&["bind", &word]);
+            assert!(o.check_bind(false).is_ok(), "{word}");
+        }
+        let o = MountOptions::parse(&["bind", "", "nocopy", "copy", "idmap=uids=0-1-2"]);
+        assert!(o.check_bind(true).is_ok());
     }
 
     #[test]

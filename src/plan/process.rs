@@ -53,7 +53,12 @@ impl<'a> Program<'a> {
         }
         check_ids(process.user())?;
         check_strings("args", args)?;
-        check_strings("env", process.env().as_deref().unwrap_or_default())?;
+        let env = process.env().as_deref().unwrap_or_default();
+        check_strings("env", env)?;
+        for (i, variable) in env.iter().enumerate() {
+            let named = |e: Error| e.context(format!("config.json: process.env[{i}]"));
+            check_variable(variable).map_err(named)?;
+        }
         let profile = spec.linux().as_ref().and_then(|l| l.seccomp().as_ref());
         let filter = profile.map(|p| seccomp::compile(p, seccomp::Arch::native()?));
         Ok(Self {
@@ -340,6 +345,19 @@ fn check_strings(field: &str, strings: &[String]) -> Result<()> {
         ))),
         None => Ok(()),
     }
+}
+
+/// A variable has a name and, if only an empty one, a value. Programs disagree
+/// about what anything else means.
+pub fn check_variable(text: &str) -> Result<()> {
+    let why = match text.find('=') {
+        Some(0) => "has no name",
+        Some(_) => return Ok(()),
+        None => "has no value",
+    };
+    // Without a `=` it is all name; else what stands there may be a secret.
+    let shown = if why == "has no value" { text } else { "=…" };
+    Err(Error::user(format!("{shown:?} {why}")).hint("write NAME=VALUE"))
 }
 
 /// The number that system calls read as "leave it as it is" is nobody's id.

@@ -1,6 +1,7 @@
 //! Planning the container's root: from sources on the host to the pivot.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::Path;
 
 use oci_spec::runtime::Process;
 
@@ -30,18 +31,36 @@ pub(super) fn join_sources(
     if !c.namespaces.has(Namespace::Mount) || source_opener(c.facts) != now {
         return Ok(());
     }
-    s.add(
-        now,
-        Action::OpenRoot {
-            path: c.bundle.rootfs.clone(),
-            propagation: Some(outer_propagation(c)?),
-        },
-        "a mount of its own, so that it can be entered and left as a whole",
-    );
+    match &c.bundle.overlay {
+        Some(overlay) => s.add(
+            now,
+            Action::OverlayRoot {
+                overlay: overlay.clone(),
+            },
+            "the image stays as it is; what is written goes to a layer of the container's own",
+        ),
+        None => s.add(
+            now,
+            Action::OpenRoot {
+                path: c.bundle.rootfs.clone(),
+                propagation: Some(outer_propagation(c)?),
+            },
+            "a mount of its own, so that it can be entered and left as a whole",
+        ),
+    }
+    let propagation = source_propagation(c)?;
     for mount in mounts {
-        s.all(now, mount.open());
+        s.all(now, mount.open(propagation));
     }
     Ok(())
+}
+
+/// A copy of a shared mount is one of its peers: what the container mounts
+/// below would appear on the host. So it becomes a slave, unless the bundle
+/// asks for a root that shares.
+fn source_propagation(c: &Container<'_>) -> Result<Option<Propagation>> {
+    let shared = root_propagation(c)?.is_some_and(|p| p.kind == PropagationKind::Shared);
+    Ok((!shared).then_some(outer_propagation(c)?))
 }
 
 /// Mount events of the host come in, none go out.
@@ -106,10 +125,12 @@ pub(super) fn assemble_root(s: &mut Steps, c: &Container<'_>, mounts: &[MountEnt
 }
 
 pub(super) fn fill_dev(s: &mut Steps, c: &Container<'_>) -> Result<()> {
+    // Nodes cannot be made in a user namespace; the host's stand in.
+    let allowed = !c.namespaces.has(Namespace::User) && c.facts.has("CAP_MKNOD");
     for device in devices::nodes(c)? {
+        let from_host = !allowed && device.kind != libc::S_IFIFO;
         let why = "every program expects the usual nodes in /dev";
-        // Nodes cannot be made in a user namespace; the host's stand in.
-        s.init(Action::MakeDevice { device }, why);
+        s.init(Action::MakeDevice { device, from_host }, why);
     }
     for link in devices::links() {
         s.init(link, "the usual names");
@@ -117,7 +138,12 @@ pub(super) fn fill_dev(s: &mut Steps, c: &Container<'_>) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn enter_root(s: &mut Steps, c: &Container<'_>, process: &Process) -> Result<()> {
+pub(super) fn enter_root(
+    s: &mut Steps,
+    c: &Container<'_>,
+    process: &Process,
+    mounts: &[MountEntry],
+) -> Result<()> {
     if process.terminal() == Some(true) {
         s.init(
             terminal(process),
@@ -139,7 +165,7 @@ pub(super) fn enter_root(s: &mut Steps, c: &Container<'_>, process: &Process) ->
         );
     }
     if mounted {
-        protect(s, c, process)?;
+        protect(s, c, process, mounts);
     }
     s.init(
         Action::EnterRoot { how },
@@ -156,13 +182,19 @@ pub(super) fn enter_root(s: &mut Steps, c: &Container<'_>, process: &Process) ->
 
 /// The last changes to the mounts, while the host's `/dev/null` is in reach:
 /// an image could pass off something else as its own.
-pub(super) fn protect(s: &mut Steps, c: &Container<'_>, process: &Process) -> Result<()> {
+///
+/// Paths to be protected and masked count from the root, with or without a
+/// `/` in front: as in runc, which stands there when it takes them.
+fn protect(s: &mut Steps, c: &Container<'_>, process: &Process, mounts: &[MountEntry]) {
     s.init(
         Action::MakeDirectory {
             path: process.cwd().clone(),
         },
         "the working directory, while the root can still be written to",
     );
+    for action in mounts.iter().filter_map(MountEntry::close) {
+        s.init(action, "whatever needed a place in it has one");
+    }
     let linux = c.linux();
     for path in linux
         .and_then(|l| l.readonly_paths().as_deref())
@@ -170,21 +202,20 @@ pub(super) fn protect(s: &mut Steps, c: &Container<'_>, process: &Process) -> Re
     {
         s.init(
             Action::ProtectPath {
-                path: absolute("linux.readonlyPaths", path)?,
+                path: mounts::inside(Path::new(path)),
             },
             "switches of the kernel that are not the container's to turn",
         );
     }
-    for path in linux
-        .and_then(|l| l.masked_paths().as_deref())
-        .unwrap_or_default()
-    {
-        s.init(
-            Action::MaskPath {
-                path: absolute("linux.maskedPaths", path)?,
-            },
-            "tells too much about the host",
-        );
+    let masked = linux.and_then(|l| l.masked_paths().as_deref());
+    let masked = masked.unwrap_or_default().iter();
+    let mut seen = BTreeSet::new();
+    for path in masked.map(|p| mounts::inside(Path::new(p))) {
+        // A second cover on the first would hide nothing more.
+        if !seen.insert(path.clone()) {
+            continue;
+        }
+        s.init(Action::MaskPath { path }, "tells too much about the host");
     }
     if c.spec
         .root()
@@ -197,16 +228,6 @@ pub(super) fn protect(s: &mut Steps, c: &Container<'_>, process: &Process) -> Re
             "last of the mounts, since mount points and nodes had to be made in it",
         );
     }
-    Ok(())
-}
-
-pub(super) fn absolute(field: &str, path: &str) -> Result<PathBuf> {
-    if Path::new(path).is_absolute() {
-        return Ok(mounts::inside(Path::new(path)));
-    }
-    Err(Error::user(format!(
-        "config.json: {field}: {path:?} is not an absolute path"
-    )))
 }
 
 pub(super) fn terminal(process: &Process) -> Action {

@@ -15,11 +15,16 @@ use super::process::Program;
 use super::root::{assemble_root, enter_root, join_sources};
 use super::steps::Steps;
 use super::sysctl::set_sysctls;
-use super::{Container, OnFailure, Options, Plan};
+use super::{Container, Options, Plan};
+use crate::cgroup::devices::{DeviceList, default_rules};
 use crate::cgroup::layout::Mode;
-use crate::cgroup::{self, limits};
+use crate::cgroup::limits;
 use crate::error::{Error, Result};
 use crate::facts::{BundleFacts, Facts};
+
+/// Why a process begins with every processor.
+pub(super) const ANY_PROCESSOR: &str =
+    "what the caller was confined to is not the container's limit; that is its cgroup's";
 
 /// The start of a container.
 ///
@@ -45,7 +50,7 @@ pub fn container(
     // On the host.
     join_sources(&mut s, c, &mounts, Actor::Launcher)?;
     open_namespaces(&mut s, c);
-    make_cgroups(&mut s, c)?;
+    let mut warnings = make_cgroups(&mut s, c)?;
     let first = first_child(c);
     start_first_child(&mut s, c, first);
     map_ids(&mut s, c, first);
@@ -58,9 +63,12 @@ pub fn container(
     s.init(
         Action::JoinCgroup {
             paths: c.cgroups.clone(),
+            optional: facts.is_ordinary_user(),
         },
         "from here on its use is counted and limited; first of all, so that nothing escapes",
     );
+    s.init(Action::SetAffinity { cpus: Vec::new() }, ANY_PROCESSOR);
+    s.or_warn();
     s.init(Action::NewSession, "apart from the caller's terminal, so that nothing typed there or pushed into it crosses over");
     enter_namespaces(&mut s, c);
     s.init(
@@ -79,12 +87,18 @@ pub fn container(
     name_the_host(&mut s, spec);
     assemble_root(&mut s, c, &mounts)?;
     run_hooks_before_entry(&mut s, spec)?;
-    enter_root(&mut s, c, process)?;
+    enter_root(&mut s, c, process, &mounts)?;
 
     // Init, inside the root. From here on power is only given up.
     set_sysctls(&mut s, c)?;
     s.all(Actor::Init, program.resources()?);
     become_program(&mut s, c.namespaces.makes(Namespace::User), &program)?;
+    if options.die_with_launcher {
+        s.init(
+            Action::DieWithLauncher,
+            "nobody could read what it says or tell how it ended; after the change of user, which would take this back",
+        );
+    }
     s.handover(
         Actor::Init,
         Actor::Launcher,
@@ -105,77 +119,79 @@ pub fn container(
     )?;
     last_steps(&mut s, &mut program);
     s.hooks(Actor::Launcher, spec, Moment::Poststart, "the program runs")?;
-    if s.0
-        .last()
-        .is_some_and(|s| matches!(s.action, Action::RunHook { .. }))
-    {
-        warn_for(&mut s, "poststart");
-    }
+    warnings.extend(program.warnings());
     Ok(Plan {
         steps: s.0,
         cgroups: c.cgroups.clone(),
-        warnings: program.warnings(),
+        warnings,
     })
 }
 
-/// Failing `poststart` hooks do not stop a program that already runs.
-fn warn_for(s: &mut Steps, field: &str) {
-    for step in &mut s.0 {
-        if matches!(&step.action, Action::RunHook { hook } if hook.field == field) {
-            step.on_failure = OnFailure::Warn;
-        }
-    }
-}
-
-fn make_cgroups(s: &mut Steps, c: &Container<'_>) -> Result<()> {
+/// What cannot be had is an error, or comes back as a warning.
+fn make_cgroups(s: &mut Steps, c: &Container<'_>) -> Result<Vec<String>> {
     let resources = c.linux().and_then(|l| l.resources().as_ref());
+    let writes = resources.map(|r| limits::limits(r, &c.facts.cgroups));
+    let writes = writes.transpose().map_err(|e| e.context("config.json"))?;
+    let mut rules = resources
+        .and_then(|r| r.devices().clone())
+        .unwrap_or_default();
+    let list = DeviceList::compile(&rules).map_err(|e| e.context("config.json"))?;
     if c.facts.cgroups.mode == Mode::Absent {
-        // A limit that cannot be had is refused here, not passed over.
-        if let Some(resources) = resources {
-            limits::limits(resources, &c.facts.cgroups).map_err(|e| e.context("config.json"))?;
-        }
-        return Ok(());
+        let wanted = (!rules.is_empty()).then_some(&list);
+        return wanted.map_or(Ok(Vec::new()), |l| without_device_filter(l, c.facts));
     }
     s.launcher(
         Action::CreateCgroup {
             paths: c.cgroups.clone(),
+            optional: c.facts.is_ordinary_user(),
         },
         "before the first process, so that none ever runs without limits",
     );
-    let Some(resources) = resources else {
-        return Ok(());
-    };
-    let writes =
-        limits::limits(resources, &c.facts.cgroups).map_err(|e| e.context("config.json"))?;
-    if !writes.is_empty() {
+    if let Some(writes) = writes.filter(|w| !w.is_empty()) {
         s.launcher(Action::SetLimits { writes }, "what the container may use");
     }
-    let mut rules = resources.devices().clone().unwrap_or_default();
-    let list = cgroup::devices::DeviceList::compile(&rules);
-    let list = list.map_err(|e| e.context("config.json"))?;
     // Without any rule nothing was asked for; an unprivileged user could not
     // have it anyway.
-    if !rules.is_empty() {
-        let listed = c
-            .linux()
-            .and_then(|l| l.devices().as_deref())
-            .unwrap_or_default();
-        let paths: Vec<&Path> = listed.iter().map(|d| d.path().as_path()).collect();
-        // Where everything is allowed but for exceptions, these would only
-        // take exceptions away.
-        if !list.default_allow {
-            rules.extend(cgroup::devices::default_rules(&paths));
-        }
-        cgroup::devices::DeviceList::compile(&rules).map_err(|e| e.context("config.json"))?;
-        s.launcher(
-            Action::FilterDevices { rules },
-            "a node is only a name; this decides whether it opens",
-        );
-        if !c.facts.may_mount() {
-            s.or_warn();
-        }
+    if rules.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(())
+    // Where everything is allowed but for exceptions, those customary would
+    // only take exceptions away.
+    if !list.default_allow {
+        let listed = c.linux().and_then(|l| l.devices().as_deref());
+        let paths = listed
+            .unwrap_or_default()
+            .iter()
+            .map(|d| d.path().as_path());
+        rules.extend(default_rules(&paths.collect::<Vec<&Path>>()));
+    }
+    DeviceList::compile(&rules).map_err(|e| e.context("config.json"))?;
+    s.launcher(
+        Action::FilterDevices { rules },
+        "a node is only a name; this decides whether it opens",
+    );
+    if !c.facts.may_mount() {
+        s.or_warn();
+    }
+    Ok(Vec::new())
+}
+
+/// No cgroup, no filter. For an ordinary user the permissions of the nodes
+/// still stand, and every engine asks for "nothing but", so that alone passes
+/// in silence; root is told even so, since its container may make any node.
+/// Rules somebody chose must hold, or root's container must not start.
+fn without_device_filter(list: &DeviceList, facts: &Facts) -> Result<Vec<String>> {
+    let chosen = !list.exceptions.is_empty();
+    let open = list.default_allow && !chosen;
+    let what = "config.json: linux.resources.devices: \
+                no cgroup hierarchy is mounted, and without one no device can be withheld";
+    match (open, chosen, facts.may_mount()) {
+        (true, ..) | (_, false, false) => Ok(Vec::new()),
+        (_, true, true) => {
+            Err(Error::environment(what).hint("mount a cgroup2 file system at /sys/fs/cgroup"))
+        }
+        _ => Ok(vec![what.to_owned()]),
+    }
 }
 
 /// What init could not do itself for want of power over the host, or should

@@ -75,7 +75,14 @@ pub fn action(action: &Action) -> String {
         Action::RaiseLoopback => "switch on the loopback interface".into(),
         Action::BecomeRoot => "become root of the user namespace".to_owned(),
         Action::HideFromOthers => "hide from ptrace and /proc of other processes".to_owned(),
-        Action::CreateCgroup { paths } => format!("make {}", cgroups(paths)),
+        Action::CreateCgroup { paths, optional } => {
+            let which = if *optional {
+                ", as far as this user may"
+            } else {
+                ""
+            };
+            format!("make {}{which}", cgroups(paths))
+        }
         Action::SetLimits { writes } => format!("set limits: {}", limits(writes)),
         Action::FilterDevices { rules } => {
             format!(
@@ -83,7 +90,15 @@ pub fn action(action: &Action) -> String {
                 list(rules, device_rule)
             )
         }
-        Action::JoinCgroup { paths } => format!("join {}", cgroups(paths)),
+        Action::JoinCgroup { paths, optional } => {
+            let some = *optional && !paths.dirs.is_empty();
+            let which = if some {
+                ", as far as they were made"
+            } else {
+                ""
+            };
+            format!("join {}{which}", cgroups(paths))
+        }
         Action::SetPropagation { propagation } => {
             format!("let mount events travel as {}", travel(*propagation))
         }
@@ -96,12 +111,27 @@ pub fn action(action: &Action) -> String {
                 quoted_path(path)
             )
         }
+        Action::OverlayRoot { overlay } => {
+            let layers = list(&overlay.layers, |path| quoted_path(path));
+            match &overlay.changes {
+                Some(changes) => format!(
+                    "lay {} over {layers} as the container's root",
+                    quoted_path(&changes.upper)
+                ),
+                None => format!("lay {layers} over each other as the container's root"),
+            }
+        }
         Action::AttachRoot { path } => format!("put the container's root at {}", quoted_path(path)),
         Action::OpenSource {
-            path, recursive, ..
+            path,
+            recursive,
+            propagation,
+            ..
         } => {
             let below = with_below(*recursive);
-            format!("take {}{below} as a mount of its own", quoted_path(path))
+            let how = propagation.map(|p| format!(" ({})", travel(p)));
+            let (path, how) = (quoted_path(path), how.unwrap_or_default());
+            format!("take {path}{below} as a mount of its own{how}")
         }
         Action::MapOwners {
             uids,
@@ -146,7 +176,7 @@ pub fn action(action: &Action) -> String {
             quoted_path(&target.path),
             mount_words(mount_flags(*flags), propagation)
         ),
-        Action::MakeDevice { device } => make_device(device),
+        Action::MakeDevice { device, from_host } => make_device(device, *from_host),
         Action::MakeDirectory { path } => {
             format!("make the directory {} if it is missing", quoted_path(path))
         }
@@ -198,6 +228,9 @@ pub fn action(action: &Action) -> String {
                 values::io_class(*class)
             )
         }
+        Action::SetAffinity { cpus } if cpus.is_empty() => {
+            "run on every processor that its cgroup allows".to_owned()
+        }
         Action::SetAffinity { cpus } => {
             format!(
                 "run on the processors {} only",
@@ -227,6 +260,7 @@ pub fn action(action: &Action) -> String {
             ambient,
             ..
         } => set_capabilities(*effective, *permitted, *inheritable, *ambient),
+        Action::DieWithLauncher => "end when its keeper ends".to_owned(),
         Action::NoNewPrivileges => "give up gaining privileges by exec for good".to_owned(),
         Action::FindProgram { program, search } => find_program(program, search),
         Action::LoadSeccomp { filter } => load_seccomp(filter),
@@ -288,7 +322,7 @@ fn cgroups(paths: &CgroupPaths) -> String {
         }
     });
     match paths.dirs.len() {
-        0 => "no cgroup: no hierarchy is mounted".to_owned(),
+        0 => "no cgroup, for there is none".to_owned(),
         1 => format!("the cgroup {each}"),
         _ => format!("the cgroups {each}"),
     }
@@ -337,7 +371,7 @@ fn with_options(mut words: Vec<String>, fs: &Filesystem) -> Vec<String> {
     words
 }
 
-fn make_device(d: &Device) -> String {
+fn make_device(d: &Device, from_host: bool) -> String {
     let (path, mode, owner) = (quoted_path(&d.path), d.mode, format!("{}:{}", d.uid, d.gid));
     match d.kind {
         libc::S_IFIFO => format!("make the FIFO {path} (mode {mode:04o}, owner {owner})"),
@@ -348,6 +382,12 @@ fn make_device(d: &Device) -> String {
                 "character"
             };
             let number = format!("{}:{}", d.major, d.minor);
+            if from_host {
+                return format!(
+                    "bind the host's {kind} device {path} ({number}) there, \
+                     for a new one cannot be made"
+                );
+            }
             format!("make the {kind} device {path} ({number}, mode {mode:04o}, owner {owner})")
         }
     }
@@ -450,13 +490,29 @@ fn load_seccomp(filter: &Filter) -> String {
     } else {
         ""
     };
-    format!("load a seccomp filter of {length} instructions{asks}")
+    let (rules, calls) = (
+        count(filter.rules, "rule"),
+        count(filter.calls, "system call"),
+    );
+    let default = quoted(&filter.default_action);
+    format!(
+        "load a seccomp filter of {length} instructions{asks}: {default} for every system call, \
+         but for {rules} about {calls}"
+    )
 }
 
-/// Only the names of the environment: its values are often secrets.
+fn count(number: usize, what: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{s}")
+}
+
+/// Only the names of the environment: its values are often secrets. A home
+/// that was not given is found by the user's entry in the image.
 fn exec(args: &[String], env: &[String]) -> String {
     let args: Vec<_> = args.iter().map(|a| quoted(a)).collect();
-    format!("execute {} with {}", args.join(" "), env_names(env))
+    let given = env.iter().any(|e| e.starts_with("HOME=") && e != "HOME=");
+    let home = if given { "" } else { ", and the user's HOME" };
+    format!("execute {} with {}{home}", args.join(" "), env_names(env))
 }
 
 /// A step as one line: its number, who does it, what and why.
@@ -483,13 +539,14 @@ fn heading(actor: Actor) -> &'static str {
 
 /// The whole plan: steps numbered from 1, under a heading wherever another
 /// process goes on, each followed by its reason. Neighbours that share a
-/// reason have it told once, after the last of them.
+/// reason have it told once, after the last of them, with their numbers.
 pub fn plan(plan: &Plan) -> String {
     let count = plan.steps.len();
     let width = count.to_string().len();
     let pad = " ".repeat(width + 2);
     let mut lines = vec![format!("{count} steps from the host to the program.")];
     let mut acting = None;
+    let mut first = 1;
     for (i, step) in plan.steps.iter().enumerate() {
         if acting.replace(step.actor) != Some(step.actor) {
             lines.push(format!("\n{}", heading(step.actor)));
@@ -502,7 +559,11 @@ pub fn plan(plan: &Plan) -> String {
         }
         let next = plan.steps.get(i + 1);
         if next.is_none_or(|n| (n.actor, n.why) != (step.actor, step.why)) {
-            lines.push(format!("{pad}  ({})", step.why));
+            lines.push(match i + 1 - first {
+                0 => format!("{pad}  ({})", step.why),
+                _ => format!("{pad}  (steps {first} to {}: {})", i + 1, step.why),
+            });
+            first = i + 2;
         }
     }
     let warnings = plan.warnings.iter().map(|w| values::harmless(w));

@@ -46,6 +46,16 @@ pub(super) fn advice(action: &Action, errno: Errno) -> Option<&'static str> {
                 "it must be mounted on ordinary directory, and the image has a symbolic link there",
             )
         }
+        (Action::MountCopy { target, .. }, Errno::ENOTDIR | Errno::EEXIST) if !target.file => {
+            Some("the source is a folder, and the image has a file there")
+        }
+        // What move_mount says of a file over a folder.
+        (Action::MountCopy { target, .. }, Errno::EINVAL | Errno::EISDIR) if target.file => {
+            Some("the source is a file, and a file cannot be bound over a folder")
+        }
+        (Action::EnterDirectory { .. }, Errno::EROFS) => {
+            Some("there is no such directory, and in a read-only root none can be made")
+        }
         (Action::EnterRoot { .. }, Errno::EINVAL) => {
             Some("a root on an initramfs cannot be pivoted: try --no-pivot")
         }

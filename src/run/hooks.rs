@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::error::{Context, Error, Result};
-use crate::plan::HookRun;
+use crate::plan::{HookEnv, HookRun};
 use crate::sys::fd;
 
 /// The state of a container as the specification defines it.
@@ -88,8 +88,12 @@ fn command(hook: &HookRun) -> Command {
     if let Some((first, rest)) = hook.args.split_first() {
         command.arg0(first).args(rest);
     }
+    let env = match &hook.env {
+        HookEnv::Runtime => return command,
+        HookEnv::Own(env) | HookEnv::Program(env) => env,
+    };
     command.env_clear();
-    for entry in &hook.env {
+    for entry in env {
         let (key, value) = entry.split_once('=').unwrap_or((entry, ""));
         if !key.is_empty() {
             command.env(key, value);
@@ -99,10 +103,11 @@ fn command(hook: &HookRun) -> Command {
 }
 
 fn wait(child: &mut Child, timeout: Option<u64>) -> Result<std::process::ExitStatus> {
-    let Some(seconds) = timeout else {
+    // A time too far away to be told is none.
+    let end = |seconds| Instant::now().checked_add(Duration::from_secs(seconds));
+    let Some((seconds, deadline)) = timeout.and_then(|s| Some((s, end(s)?))) else {
         return Ok(child.wait()?);
     };
-    let deadline = Instant::now() + Duration::from_secs(seconds);
     let mut pause = Duration::from_micros(200);
     loop {
         if let Some(status) = child.try_wait()? {

@@ -42,6 +42,9 @@ pub struct Held {
     /// What went wrong without stopping the start.
     pub warnings: Vec<String>,
     channel: Channel,
+    explain: Option<Explain>,
+    /// The step that is left to take, with its number.
+    last: Option<(usize, Step)>,
 }
 
 /// Takes all steps up to the one that starts the program. If one fails,
@@ -83,6 +86,12 @@ pub fn launch(launch: Launch<'_>) -> Result<Held> {
             cgroups,
             warnings: walk.warnings,
             channel: walk.channel,
+            explain: walk.explain,
+            last: walk
+                .plan
+                .steps
+                .get(walk.at)
+                .map(|s| (walk.at + 1, s.clone())),
         }),
         (Ok(()), None) => Err(Error::internal("the plan makes no process")),
         (Err(failure), child) => {
@@ -116,7 +125,8 @@ fn take_back(child: Option<Child>, cgroups: &CgroupPaths) {
 fn shown(failure: Failure) -> Error {
     use super::channel::FailureKind::{NotExecutable, NotFound, Step};
     match failure.kind {
-        NotFound | NotExecutable => Error::user(failure.text),
+        NotFound => Error::user(failure.text).exit(127),
+        NotExecutable => Error::user(failure.text).exit(126),
         Step => Error::environment(failure.text),
     }
 }
@@ -129,23 +139,28 @@ impl Held {
     }
 
     /// Lets the program start, and returns once it has.
-    pub fn release(self) -> Result<(i32, OwnedFd)> {
-        start_program(&self.channel)?;
+    pub fn release(mut self) -> Result<(i32, OwnedFd)> {
+        if let (Some(explain), Some((number, step))) = (&mut self.explain, &self.last) {
+            explain.tell(*number, step);
+        }
+        start_program(&self.channel, (self.pid, &self.pidfd))?;
         Ok((self.pid, self.pidfd))
     }
 }
 
 /// Lets the program of a container start that another process has created,
-/// over a connection to its start socket.
-pub fn release_over(connection: OwnedFd) -> Result<()> {
-    start_program(&Channel(connection))
+/// over a connection to its start socket. `init` is that container's first
+/// process, by number and handle.
+pub fn release_over(connection: OwnedFd, init: (i32, &OwnedFd)) -> Result<()> {
+    start_program(&Channel(connection), init)
 }
 
-/// An exec closes the other side: silence is success.
-fn start_program(channel: &Channel) -> Result<()> {
+/// An exec closes the other side: silence is success, unless there was none.
+fn start_program(channel: &Channel, init: (i32, &OwnedFd)) -> Result<()> {
     channel.send(&Message::Told(Signal::Start))?;
     loop {
         match channel.receive()? {
+            None if never_executed(init) => return Err(speechless()),
             None => return Ok(()),
             Some((Message::Failed(failure), _)) => return Err(shown(failure)),
             Some((Message::Warned(_), _)) => {}
@@ -156,8 +171,52 @@ fn start_program(channel: &Channel) -> Result<()> {
     }
 }
 
+/// Whether a process that has fallen silent ended without an exec. Its entry
+/// in procfs stays until somebody waits for it; a handle that can still be
+/// signalled proves that the number was not given to another meanwhile.
+fn never_executed((pid, handle): (i32, &OwnedFd)) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    forked_only(&stat) == Some(true) && fd::pidfd_send_signal(handle, 0).is_ok()
+}
+
+/// The kernel marks a process that was forked and has executed nothing yet
+/// (`PF_FORKNOEXEC`, proc(5) on `flags`), and takes the mark away before it
+/// closes descriptors on exec.
+fn forked_only(stat: &str) -> Option<bool> {
+    const MARK: u32 = 0x40;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    let flags: u32 = rest.split(' ').nth(6)?.parse().ok()?;
+    Some(flags & MARK != 0)
+}
+
+fn speechless() -> Error {
+    Error::environment(
+        "the program was not executed: the process that was to do it ended, and could not say why",
+    )
+    .hint("does linux.seccomp forbid execve, or the writing of an error?")
+}
+
 impl From<Failure> for StepError {
     fn from(f: Failure) -> Self {
         StepError::Other(shown(f))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mark_of_a_fork_is_found_behind_any_name() {
+        let line = |flags: u32| format!("7 (a) R (x) Z 1 7 7 0 -1 {flags} 0 0\n");
+        assert_eq!(forked_only(&line(0x40_0040)), Some(true));
+        assert_eq!(forked_only(&line(0x40_0100)), Some(false));
+        assert_eq!(forked_only(""), None);
+    }
+
+    #[test]
+    fn this_very_program_was_executed() {
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+        assert_eq!(forked_only(&stat), Some(false));
     }
 }

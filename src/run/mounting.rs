@@ -8,6 +8,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
+use super::foreign;
 use super::root::Root;
 use crate::plan::{Filesystem, IdRange, MountFlags, Propagation, PropagationKind, Target};
 use crate::sys::mount::{self, AttrChange};
@@ -38,7 +39,10 @@ pub(super) fn set_propagation(propagation: Propagation) -> SysResult<()> {
 /// A mount without a place: a copy of the tree at `path` of the host.
 pub(super) fn copy(path: &Path, recursive: bool) -> SysResult<OwnedFd> {
     let at = fd::open(path, libc::O_PATH)?;
-    mount::open_tree(&at, Path::new(""), recursive)
+    match mount::open_tree(&at, Path::new(""), recursive) {
+        Err(e) if e.errno == Errno::EINVAL => foreign::copy(path, &at, recursive).unwrap_or(Err(e)),
+        copied => copied,
+    }
 }
 
 /// Applies how a mount that has no place yet, or just got one, travels.
@@ -278,10 +282,13 @@ pub(super) fn mask(root: Root<'_>, path: &Path) -> SysResult<()> {
         let cover = mount::open_tree(&null, Path::new(""), false)?;
         // Flags that a user namespace inside finds locked, and cannot change.
         let flags = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
+        let flags = MountFlags::set(flags);
         if mount_setattr_works() {
-            set_flags(&cover, MountFlags::set(flags))?;
+            set_flags(&cover, flags)?;
+            return mount::attach(&cover, &at);
         }
-        return mount::attach(&cover, &at);
+        mount::attach(&cover, &at)?;
+        return set_flags(&cover, flags);
     }
     let fs = mount::fsopen("tmpfs")?;
     mount::fsconfig(&fs, "source", Some("tmpfs"))?;

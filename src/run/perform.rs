@@ -9,7 +9,7 @@ use std::path::Path;
 use super::channel::Message;
 use super::program::{self, as_root};
 use super::walk::{Done, Walk, become_root, missing, run_map_helper};
-use super::{devices, hooks, mounting, procfs};
+use super::{devices, mounting, procfs};
 use crate::cgroup::devices::DeviceList;
 use crate::cgroup::ops::{Cgroup, Permission};
 use crate::plan::{Action, Actor, Label, MountFlags, Signal, Slot};
@@ -92,9 +92,8 @@ impl Walk<'_> {
                 identity::set_dumpable(false)?;
                 self.hidden = true;
             }
-            Action::CreateCgroup { paths } => {
-                let rootless = identity::effective_ids().0 != 0;
-                let permission = if rootless {
+            Action::CreateCgroup { paths, optional } => {
+                let permission = if *optional {
                     Permission::Optional
                 } else {
                     Permission::Required
@@ -120,13 +119,19 @@ impl Walk<'_> {
                 mounting::travel(&tree, propagation.as_slice())?;
                 self.slots.insert(Slot::Root, tree);
             }
+            Action::OverlayRoot { overlay } => {
+                let root = super::overlay::mount(overlay)?;
+                self.slots.insert(Slot::Root, root);
+            }
             Action::AttachRoot { path } => self.attach_root(path)?,
             Action::OpenSource {
                 slot,
                 path,
                 recursive,
+                propagation,
             } => {
                 let copy = mounting::copy(path, *recursive)?;
+                mounting::travel(&copy, propagation.as_slice())?;
                 self.slots.insert(*slot, copy);
             }
             Action::MapOwners {
@@ -169,7 +174,7 @@ impl Walk<'_> {
             } => {
                 mounting::remount(as_root(self.slot(Slot::Root)?), target, *flags, propagation)?;
             }
-            Action::MakeDevice { device } => {
+            Action::MakeDevice { device, .. } => {
                 devices::make(as_root(self.slot(Slot::Root)?), device)?;
             }
             Action::MakeDirectory { path } => {
@@ -179,7 +184,7 @@ impl Walk<'_> {
                 devices::link(as_root(self.slot(Slot::Root)?), path, target)?;
             }
             Action::MakeTerminal { size, owner } => self.make_terminal(*size, *owner)?,
-            Action::RunHook { hook } => hooks::run(hook, &self.state)?,
+            Action::RunHook { hook } => self.run_hook(hook)?,
             Action::EnterRoot { how } => self.enter_root(*how)?,
             Action::ProtectRoot => {
                 let flags = MountFlags::set(libc::MOUNT_ATTR_RDONLY);
@@ -251,6 +256,7 @@ impl Walk<'_> {
                 identity::set_ambient(*ambient, *last)?;
             }
             Action::NoNewPrivileges => identity::no_new_privs()?,
+            Action::DieWithLauncher => identity::set_parent_death_signal(libc::SIGKILL)?,
             Action::FindProgram { program, search } => self.find_program(program, search)?,
             Action::LoadSeccomp { filter } => self.load_seccomp(filter)?,
             Action::Exec { args, .. } => return Err(self.exec(args)),

@@ -1,7 +1,7 @@
 //! The last things before the program: finding it, its environment, its
 //! working directory, and becoming it.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
@@ -97,12 +97,13 @@ fn runnable(path: &Path) -> Result<PathBuf, Errno> {
 }
 
 /// What a failed exec of a program that was found means.
-pub(super) fn explain_exec(program: &str, e: &SysError) -> NotRunnable {
+pub(super) fn explain_exec(program: &str, path: &CStr, e: &SysError) -> NotRunnable {
+    let missing = format!(
+        "no such file or directory: the interpreter {}it names is missing",
+        interpreter(path).map_or_else(String::new, |name| format!("{name:?} "))
+    );
     let (kind, why) = match e.errno {
-        Errno::ENOENT => (
-            FailureKind::NotFound,
-            "no such file or directory: the interpreter it names is missing",
-        ),
+        Errno::ENOENT => (FailureKind::NotFound, missing.as_str()),
         Errno::ENOEXEC => (
             FailureKind::NotExecutable,
             "exec format error: not a program for this machine, or a script without #! line",
@@ -113,15 +114,32 @@ pub(super) fn explain_exec(program: &str, e: &SysError) -> NotRunnable {
     NotRunnable::new(program, kind, e.errno, why)
 }
 
+/// What a script's first line names; of any other file, and of one that may
+/// not be read, nothing.
+fn interpreter(path: &CStr) -> Option<String> {
+    // No longer than the kernel reads.
+    let mut line = Vec::new();
+    let file = File::open(Path::new(OsStr::from_bytes(path.to_bytes()))).ok()?;
+    file.take(256).read_to_end(&mut line).ok()?;
+    let line = line.strip_prefix(b"#!")?.split(|b| *b == b'\n').next()?;
+    let line = String::from_utf8_lossy(line);
+    line.split_whitespace().next().map(str::to_owned)
+}
+
 /// The environment, with `HOME` as a login would set it if it is not given.
 pub(super) fn environment(root: Root<'_>, env: &[String], uid: u32) -> SysResult<Strings> {
+    Strings::new(&with_home(root, env, uid))
+}
+
+/// The same, not yet in the form that the kernel takes.
+pub(super) fn with_home(root: Root<'_>, env: &[String], uid: u32) -> Vec<String> {
     let mut all = last_of_each(env);
     all.retain(|e| e != "HOME=");
     if !all.iter().any(|e| e.starts_with("HOME=")) {
         let home = home_of(&read_passwd(root), uid);
         all.push(format!("HOME={}", home.unwrap_or_else(|| "/".to_owned())));
     }
-    Strings::new(&all)
+    all
 }
 
 /// A variable given twice has its last value, once.

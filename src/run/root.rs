@@ -42,7 +42,7 @@ impl Root<'_> {
     /// The directory `path`, made where it is missing, parents and all.
     pub(super) fn make_directory(self, path: &Path) -> SysResult<OwnedFd> {
         match self.open(path, libc::O_PATH | libc::O_DIRECTORY) {
-            Err(e) if e.errno == Errno::ENOENT => self.walk(path),
+            Err(e) if e.errno == Errno::ENOENT => self.walk(path, Last::Directory),
             found => found,
         }
     }
@@ -53,20 +53,7 @@ impl Root<'_> {
             Err(e) if e.errno == Errno::ENOENT => {}
             found => return found,
         }
-        let (parent, name) = self.parent(path)?;
-        let flags = libc::O_CREAT | libc::O_EXCL | libc::O_WRONLY | libc::O_NOFOLLOW;
-        match fd::openat2(&parent, Path::new(&name), flags, 0o644, fd::NO_LINKS) {
-            Ok(_) => {}
-            Err(e) if e.errno == Errno::EEXIST => {}
-            Err(e) => return Err(e),
-        }
-        fd::openat2(
-            &parent,
-            Path::new(&name),
-            libc::O_PATH | libc::O_NOFOLLOW,
-            0,
-            fd::NO_LINKS,
-        )
+        self.walk(path, Last::File)
     }
 
     /// As [`Self::find`], but refuses to follow any link.
@@ -87,7 +74,7 @@ impl Root<'_> {
     /// Goes down `path` one name at a time, making what is missing. A link is
     /// read and its target walked in its place, so that one which dangles has
     /// its target made, inside.
-    fn walk(self, path: &Path) -> SysResult<OwnedFd> {
+    fn walk(self, path: &Path, last: Last) -> SysResult<OwnedFd> {
         let mut todo: VecDeque<OsString> = names(path).collect();
         let mut done = PathBuf::new();
         let mut here = fd::openat2(self.0, Path::new("."), DIR, 0, fd::IN_ROOT)?;
@@ -113,12 +100,34 @@ impl Root<'_> {
                 }
                 continue;
             }
+            if todo.is_empty() && last == Last::File {
+                return make_and_find(&here, name_path);
+            }
             fd::mkdirat(&here, name_path, 0o755)?;
             here = fd::openat2(&here, name_path, DIR | libc::O_NOFOLLOW, 0, fd::NO_LINKS)?;
             done.push(name);
         }
         Ok(here)
     }
+}
+
+/// What the last name of a path is to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    Directory,
+    File,
+}
+
+/// An empty file, unless something is there.
+fn make_and_find(dir: &OwnedFd, name: &Path) -> SysResult<OwnedFd> {
+    let flags = libc::O_CREAT | libc::O_EXCL | libc::O_WRONLY | libc::O_NOFOLLOW;
+    match fd::openat2(dir, name, flags, 0o644, fd::NO_LINKS) {
+        Ok(_) => {}
+        Err(e) if e.errno == Errno::EEXIST => {}
+        Err(e) => return Err(e),
+    }
+    let flags = libc::O_PATH | libc::O_NOFOLLOW;
+    fd::openat2(dir, name, flags, 0, fd::NO_LINKS)
 }
 
 const DIR: i32 = libc::O_PATH | libc::O_DIRECTORY;
@@ -205,6 +214,18 @@ mod tests {
         assert!(!outside.exists(), "made on the host");
         assert!(!tree.0.join("up").exists(), "made on the host");
         assert!(tree.0.join("root/up/file").is_file());
+    }
+
+    #[test]
+    fn a_file_behind_a_dangling_link_is_made_where_it_points() {
+        let tree = Tree::new("file");
+        symlink("/jump/deep/hosts", tree.0.join("root/etc/hosts")).unwrap();
+        symlink("/tmp/far", tree.0.join("root/jump")).unwrap();
+        let root = tree.open();
+        Root(root.as_fd())
+            .make_file(Path::new("/etc/hosts"))
+            .unwrap();
+        assert!(tree.0.join("root/tmp/far/deep/hosts").is_file());
     }
 
     #[test]

@@ -11,15 +11,20 @@ use std::time::Instant;
 use nix::errno::Errno;
 
 use super::channel::{Channel, Failure, FailureKind, Heard, Message};
-use super::hooks::State;
+use super::hooks::{self, State};
 use super::program::{self, NotRunnable, as_root};
 use super::{advice, mounting, terminal};
 use crate::cgroup::ops::{Cgroup, Joiner};
 use crate::error::Error;
-use crate::plan::{Action, Actor, EnterRoot, Namespace, OnFailure, Plan, Slot, Step};
+use crate::plan::{
+    Action, Actor, EnterRoot, HookEnv, HookRun, Namespace, OnFailure, Plan, Slot, Step,
+};
 use crate::render::words;
 use crate::sys::process::{Forked, Strings};
 use crate::sys::{SysError, SysResult, fd, identity, mount, process, seccomp};
+
+/// What a program starts with that was not asked to have another.
+const USUAL_UMASK: u32 = 0o022;
 
 /// A process this one has made.
 #[derive(Debug)]
@@ -45,6 +50,30 @@ pub struct Explain {
     pub start: Instant,
     /// As JSON, for a log that is.
     pub json: bool,
+}
+
+impl Explain {
+    /// Tells one step, by its number in the plan.
+    pub(super) fn tell(&mut self, number: usize, step: &Step) {
+        let ms = self.start.elapsed().as_secs_f64() * 1000.0;
+        let actor = format!("{:?}", step.actor).to_lowercase();
+        let what = words::action(&step.action);
+        // One write, so that lines of several processes do not mix. An
+        // explanation that cannot be written must not stop the start.
+        let line = if self.json {
+            let msg = format!("step {number}, {actor}: {what} -- {}", step.why);
+            format!(
+                "{}\n",
+                serde_json::json!({"level": "debug", "msg": msg, "ms": ms})
+            )
+        } else {
+            format!(
+                "[{ms:8.3} ms] {number:>3}. {actor:<8} {what} -- {}\n",
+                step.why
+            )
+        };
+        let _ = self.out.write_all(line.as_bytes());
+    }
 }
 
 /// Why a step could not be taken.
@@ -129,24 +158,9 @@ impl Walk<'_> {
     }
 
     fn tell(&mut self, step: &Step) {
-        let Some(explain) = &mut self.explain else {
-            return;
-        };
-        let ms = explain.start.elapsed().as_secs_f64() * 1000.0;
-        let actor = format!("{:?}", step.actor).to_lowercase();
-        let what = words::action(&step.action);
-        // One write, so that lines of several processes do not mix. An
-        // explanation that cannot be written must not stop the start.
-        let line = if explain.json {
-            let msg = format!("{actor}: {what} -- {}", step.why);
-            format!(
-                "{}\n",
-                serde_json::json!({"level": "debug", "msg": msg, "ms": ms})
-            )
-        } else {
-            format!("[{ms:8.3} ms] {actor:<8} {what} -- {}\n", step.why)
-        };
-        let _ = explain.out.write_all(line.as_bytes());
+        if let Some(explain) = &mut self.explain {
+            explain.tell(self.at + 1, step);
+        }
     }
 
     fn warn(&mut self, text: String) {
@@ -216,6 +230,22 @@ impl Walk<'_> {
         };
         joiner.join().map_err(|failure| joiner.explain(failure))?;
         Ok(())
+    }
+
+    /// Before the root is entered, a hook of the container stands in it, as
+    /// runc's do; the program's environment has a home.
+    pub(super) fn run_hook(&mut self, hook: &HookRun) -> Done {
+        if self.me == Actor::Init
+            && let Some(root) = self.slots.get(&Slot::Root)
+        {
+            fd::fchdir(root)?;
+        }
+        let mut hook = hook.clone();
+        if let HookEnv::Program(env) = &mut hook.env {
+            let root = program::own_root()?;
+            *env = program::with_home(as_root(&root), env, self.uid);
+        }
+        Ok(hooks::run(&hook, &self.state)?)
     }
 
     pub(super) fn attach_root(&mut self, path: &Path) -> Done {
@@ -324,6 +354,9 @@ impl Walk<'_> {
         keep.extend(self.start_socket.as_ref().map(AsRawFd::as_raw_fd));
         keep.extend(self.explain.as_ref().map(|e| e.out.as_raw_fd()));
         fd::close_all_but(3 + self.preserve_fds, &keep)?;
+        // From here on the channel tells when the launcher is gone, and a
+        // container that was recorded outlives it.
+        process::die_with_parent(false)?;
         let path = program::find(program, search).map_err(StepError::NotRunnable)?;
         let exec = self.plan.steps.iter().find_map(|s| match &s.action {
             Action::Exec { args, env } => Some((args, env)),
@@ -345,7 +378,7 @@ impl Walk<'_> {
             return Error::internal("nobody looked for the program").into();
         };
         let e = process::exec(&ready.path, &ready.args, &ready.env);
-        StepError::NotRunnable(program::explain_exec(&args[0], &e))
+        StepError::NotRunnable(program::explain_exec(&args[0], &ready.path, &e))
     }
 
     /// Makes the next process. The child does not return from here: it walks
@@ -410,11 +443,20 @@ impl Walk<'_> {
         };
         // Only what `ps` shows.
         let _ = identity::set_name(name);
+        // The launcher's descriptors are ours as well, the lock on the record
+        // among them. With the launcher gone, a long list of mounts or a hook
+        // that hangs must not keep `delete` waiting. If this fails, it does,
+        // until our next look at the channel.
+        let _ = process::die_with_parent(true);
+        // Whose umask the caller has is no business of the container's: one of
+        // 077 would make its mount points root's alone.
+        identity::set_umask(USUAL_UMASK);
         self.at += 1;
         if let Err(failure) = self.walk(|_| false) {
-            // If the launcher is gone there is nobody to be told.
-            let _ = self.channel.send(&Message::Failed(failure));
-            process::exit_now(1);
+            // If the launcher is gone there is nobody to be told. If we may
+            // not speak, it notices that we are gone before our time.
+            let told = self.channel.last_word(&Message::Failed(failure));
+            process::exit_now(if told.is_ok() { 1 } else { 255 });
         }
         process::exit_now(0)
     }

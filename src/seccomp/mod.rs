@@ -73,6 +73,12 @@ pub struct Filter {
     /// Calls whose rules do not bind 32-bit x86 programs, because the profile
     /// itself allows `socketcall` or `ipc`, which lead to them.
     pub bypassed: Vec<String>,
+    /// What happens to calls that no rule is about, as the profile has it.
+    pub default_action: String,
+    /// How many rules the profile has.
+    pub rules: usize,
+    /// How many calls they name.
+    pub calls: usize,
 }
 
 /// Compiles a profile for a machine whose own ABI is `native`.
@@ -98,7 +104,25 @@ pub fn compile(profile: &LinuxSeccomp, native: Arch) -> Result<Filter> {
         listener_metadata: listener(notify).and_then(|p| p.listener_metadata().clone()),
         unknown: rules.unknown,
         bypassed: rules.bypassed,
+        default_action: word(profile.default_action()),
+        rules: profile.syscalls().as_ref().map_or(0, Vec::len),
+        calls: names(profile),
     })
+}
+
+/// An action as the profile writes it.
+fn word(action: LinuxSeccompAction) -> String {
+    let value = serde_json::to_value(action).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn names(profile: &LinuxSeccomp) -> usize {
+    let all = profile
+        .syscalls()
+        .iter()
+        .flatten()
+        .flat_map(oci_spec::runtime::LinuxSyscall::names);
+    all.collect::<std::collections::BTreeSet<_>>().len()
 }
 
 /// The ABIs to write for, the machine's own first. One that belongs to another

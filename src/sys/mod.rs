@@ -8,6 +8,8 @@
 #![allow(unsafe_code, reason = "raw system calls live here and nowhere else")]
 
 pub mod bpf;
+pub mod clock;
+pub mod entry;
 mod error;
 pub mod fd;
 pub mod identity;
@@ -16,6 +18,7 @@ pub mod namespace;
 pub mod process;
 pub mod socket;
 pub mod tty;
+pub mod xattr;
 
 pub mod seccomp;
 
@@ -38,6 +41,21 @@ macro_rules! syscall {
     }};
 }
 pub(crate) use syscall;
+
+/// Fills `buf` with bytes nobody can guess.
+pub fn random(buf: &mut [u8]) -> SysResult<()> {
+    let mut filled = 0;
+    while filled < buf.len() {
+        let rest = &mut buf[filled..];
+        let (ptr, len) = (rest.as_mut_ptr(), rest.len());
+        let call = || format!("getrandom({len} bytes)");
+        match syscall!(call, libc::SYS_getrandom, ptr, len, 0) {
+            Err(e) if e.errno == Errno::EINTR => {}
+            n => filled += n? as usize,
+        }
+    }
+    Ok(())
+}
 
 /// A path for the kernel; one with a NUL inside cannot exist.
 pub(crate) fn c_path(path: &Path) -> SysResult<CString> {

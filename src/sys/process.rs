@@ -78,6 +78,30 @@ pub fn fork(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> SysResult<Forked> {
     })
 }
 
+/// The same by `clone`, without namespaces: for a process under a filter that
+/// knows no `clone3`, because that keeps its flags where no filter can look.
+pub fn fork_plainly() -> SysResult<Forked> {
+    let mut pidfd: RawFd = -1;
+    let flags = libc::CLONE_PIDFD | libc::SIGCHLD;
+    // The last two arguments change places between machines; both are null.
+    let pid = syscall!(
+        || "clone(CLONE_PIDFD|SIGCHLD)".to_owned(),
+        libc::SYS_clone,
+        flags as u64,
+        0u64,
+        &raw mut pidfd,
+        0u64,
+        0u64
+    )?;
+    if pid == 0 {
+        return Ok(Forked::Child);
+    }
+    Ok(Forked::Parent {
+        pid: pid as i32,
+        pidfd: fd::own(i64::from(pidfd)),
+    })
+}
+
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -314,13 +338,22 @@ pub fn set_io_priority(class: u32, level: u32) -> SysResult<()> {
 
 /// The processors process `pid` (0: this one) may run on.
 pub fn set_affinity(pid: i32, cpus: &[u32]) -> SysResult<()> {
-    let words = cpus.iter().max().map_or(1, |max| *max as usize / 64 + 1);
-    let mut mask = vec![0u64; words];
+    // More than any kernel has been built for.
+    const ALL: usize = 8192 / 64;
+    let words = cpus.iter().max().map_or(ALL, |max| *max as usize / 64 + 1);
+    let mut mask = vec![if cpus.is_empty() { u64::MAX } else { 0 }; words];
     for cpu in cpus {
         mask[*cpu as usize / 64] |= 1 << (cpu % 64);
     }
     syscall!(
-        || format!("sched_setaffinity({pid}, {cpus:?})"),
+        || {
+            let which = if cpus.is_empty() {
+                "all".into()
+            } else {
+                format!("{cpus:?}")
+            };
+            format!("sched_setaffinity({pid}, {which})")
+        },
         libc::SYS_sched_setaffinity,
         pid,
         words * 8,
@@ -367,14 +400,33 @@ pub fn become_subreaper() -> SysResult<()> {
     SysError::check(i64::from(ret), || "prctl(PR_SET_CHILD_SUBREAPER, 1)".into()).map(drop)
 }
 
+/// Whether this process is killed when the one that made it ends.
+pub fn die_with_parent(wanted: bool) -> SysResult<()> {
+    let signal = if wanted { libc::SIGKILL } else { 0 };
+    // SAFETY: prctl with this option reads only integers.
+    let ret = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal, 0, 0, 0) };
+    SysError::check(i64::from(ret), || {
+        format!("prctl(PR_SET_PDEATHSIG, {signal})")
+    })
+    .map(drop)
+}
+
 /// Blocks every signal that can be blocked and gives a descriptor to read
 /// them from.
 pub fn signals_as_fd() -> SysResult<OwnedFd> {
+    signals_as_fd_but(&[])
+}
+
+/// The same, but `others` keep doing what they do.
+pub fn signals_as_fd_but(others: &[i32]) -> SysResult<OwnedFd> {
     // SAFETY: `sigset_t` is plain data; sigfillset makes it valid, and the
     // other calls only read it.
     unsafe {
         let mut set: libc::sigset_t = std::mem::zeroed();
         libc::sigfillset(&raw mut set);
+        for other in others {
+            libc::sigdelset(&raw mut set, *other);
+        }
         libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut());
         let ret = libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
         SysError::check(i64::from(ret), || "signalfd(all)".into()).map(fd::own)

@@ -100,6 +100,51 @@ pub fn send(sock: impl AsFd, bytes: &[u8], fds: &[i32]) -> SysResult<()> {
     }
 }
 
+/// As [`send`], but fails with `EAGAIN` rather than wait for room.
+pub fn send_now(sock: impl AsFd, bytes: &[u8]) -> SysResult<()> {
+    let raw = sock.as_fd().as_raw_fd();
+    let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+    loop {
+        match nix::sys::socket::send(raw, bytes, flags) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(e) => {
+                let call = format!("send({}, {} bytes)", fd::show(raw), bytes.len());
+                return Err(SysError::new(e, call));
+            }
+        }
+    }
+}
+
+/// Writes one message, for whoever may write but not send. Where the other
+/// side is gone, that ends this process, unless it ignores `SIGPIPE`.
+pub fn write(sock: impl AsFd, bytes: &[u8]) -> SysResult<()> {
+    let raw = sock.as_fd().as_raw_fd();
+    loop {
+        match nix::unistd::write(sock.as_fd(), bytes) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(e) => {
+                let call = format!("write({}, {} bytes)", fd::show(raw), bytes.len());
+                return Err(SysError::new(e, call));
+            }
+        }
+    }
+}
+
+/// Receives one message, but fails with `EAGAIN` rather than wait for it.
+/// Nothing means that the other side is gone. Descriptors that come along are
+/// not taken.
+pub fn receive_now(sock: impl AsFd, buf: &mut [u8]) -> SysResult<usize> {
+    let raw = sock.as_fd().as_raw_fd();
+    loop {
+        match nix::sys::socket::recv(raw, buf, MsgFlags::MSG_DONTWAIT) {
+            Err(Errno::EINTR) => {}
+            done => return done.map_err(|e| SysError::new(e, format!("recv({})", fd::show(raw)))),
+        }
+    }
+}
+
 /// Receives one message, at most `buf` long, and at most one descriptor.
 ///
 /// No bytes and no descriptor means that the other side is gone.

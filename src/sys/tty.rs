@@ -76,12 +76,26 @@ pub struct RawMode {
 }
 
 impl RawMode {
-    /// `None` where `terminal` is not one.
+    /// Everything passes as it is, in both directions. `None` where `terminal`
+    /// is not one.
     pub fn enter(terminal: impl AsFd) -> Option<Self> {
+        Self::change(terminal, |_, _| ())
+    }
+
+    /// What is typed passes as it is; what is shown still begins its lines on
+    /// the left.
+    pub fn enter_for_input(terminal: impl AsFd) -> Option<Self> {
+        Self::change(terminal, |raw, before| {
+            raw.output_flags = before.output_flags;
+        })
+    }
+
+    fn change(terminal: impl AsFd, but: impl FnOnce(&mut Termios, &Termios)) -> Option<Self> {
         let terminal = fd::duplicate(terminal).ok()?;
         let before = termios::tcgetattr(&terminal).ok()?;
         let mut raw = before.clone();
         termios::cfmakeraw(&mut raw);
+        but(&mut raw, &before);
         termios::tcsetattr(&terminal, SetArg::TCSANOW, &raw).ok()?;
         Some(Self { terminal, before })
     }

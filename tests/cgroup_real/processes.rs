@@ -94,6 +94,31 @@ fn freeze_and_thaw_through_v2() {
     freezes(Guard::on(&l, "freeze-v2", |d| d.version == Version::V2));
 }
 
+/// As a container engine inside of the container does it.
+#[test]
+fn what_the_container_froze_itself_can_be_killed() {
+    let Some(l) = layout() else { return };
+    let mut guard = Guard::on(&l, "freeze-below", |d| d.has("freezer"));
+    let top = guard.cgroup.paths().find("freezer").unwrap().full();
+    let below = top.join("a/b");
+    std::fs::create_dir_all(&below).unwrap();
+    let pid = guard.shell("exec sleep 100").id().to_string();
+    std::fs::write(below.join("cgroup.procs"), &pid).unwrap();
+    let (file, frozen) = if below.join("freezer.state").exists() {
+        ("freezer.state", "FROZEN")
+    } else {
+        ("cgroup.freeze", "1")
+    };
+    std::fs::write(below.join(file), frozen).unwrap();
+    let killed = guard.cgroup.kill(Signal::SIGKILL);
+    if killed.is_err() {
+        // So that it does not stay behind.
+        std::fs::write(below.join(file), if frozen == "1" { "0" } else { "THAWED" }).unwrap();
+    }
+    killed.unwrap();
+    destroy(guard.cgroup.paths()).unwrap();
+}
+
 #[test]
 fn freeze_holds_while_processes_keep_forking() {
     let Some(l) = layout() else { return };

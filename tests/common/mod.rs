@@ -23,12 +23,14 @@ mod needs;
 pub mod pty;
 mod rootfs;
 mod spec;
+pub mod store;
 
 pub use bed::Bed;
 pub use call::{Call, Output, Running, TIMEOUT};
 pub use container::Container;
 pub use host::{eventually, stat_of};
-pub use needs::{Need, is_foreign, runtime};
+pub use needs::{Need, all_met as needs_met, is_foreign, runtime};
+pub use rootfs::make as make_rootfs;
 pub use spec::{CAPS, default_spec, drop_namespace, mount, namespace, sh, words};
 
 pub use serde_json::{Value, json};

@@ -47,11 +47,11 @@ mkfifo -m 666 "$run/prepared"
 #     a mount of its own, so that it can be entered and left as a whole
 #     (nothing to type: a shell cannot hold a mount that has no place; it is made where it goes)
 
-# 2. take /host/data, with all mounts below it, as a mount of its own
+# 2. take /host/data, with all mounts below it, as a mount of its own (rslave)
 #     taken while the host's files are in reach, and looked up only once, so that nobody can swap it
 #     (nothing to type: a shell cannot hold a mount that has no place; it is made where it goes)
 
-# 3. take /host/hosts.txt as a mount of its own
+# 3. take /host/hosts.txt as a mount of its own (rslave)
 #     taken while the host's files are in reach, and looked up only once, so that nobody can swap it
 #     (nothing to type: a shell cannot hold a mount that has no place; it is made where it goes)
 
@@ -127,135 +127,139 @@ echo 0 > /sys/fs/cgroup/memory/engine/example/cgroup.procs
 echo 0 > /sys/fs/cgroup/cpu,cpuacct/engine/example/cgroup.procs
 echo 0 > /sys/fs/cgroup/systemd/engine/example/cgroup.procs
 
-# 12. start a new session
+# 12. run on every processor that its cgroup allows
+#     what the caller was confined to is not the container's limit; that is its cgroup's
+#     (nothing to type: the processors of this script are yours to choose)
+
+# 13. start a new session
 #     apart from the caller's terminal, so that nothing typed there or pushed into it crosses over
 
-# 13. move into new mount, network, ipc, uts and cgroup namespaces
+# 14. move into new mount, network, ipc, uts and cgroup namespaces
 #     after joining the cgroup, since that becomes the root its cgroup namespace shows
 exec setsid \
   unshare --propagation unchanged --mount --net --ipc --uts --cgroup \
   sh -euc "$(cat <<'STAGE_2'
 
-# 14. switch on the loopback interface
+# 15. switch on the loopback interface
 #     a new network namespace has nothing but this, and it is down
 ip link set lo up
 
-# 15. open the host's /proc
+# 16. open the host's /proc
 #     what must be written to procfs is written to this one, whatever the image has at /proc
 #     (nothing to type: until the root is entered, /proc is the host's)
 
-# 16. start a new session keyring _ses.example
+# 17. start a new session keyring _ses.example
 #     the caller's keys are not the container's
 #     (nothing to type: keyctl(1) could, but few hosts have it)
 
-# 17. set the host name to web
+# 18. set the host name to web
 #     in its own UTS namespace; the host keeps its name
 hostname web
 
-# 18. let mount events travel as rslave
+# 19. let mount events travel as rslave
 #     nothing mounted from here on reaches the host
 mount --make-rslave /
 
-# 19. put the container's root at /host/bundle/rootfs
+# 20. put the container's root at /host/bundle/rootfs
 #     only a mount with a place can be entered
 root=/host/bundle/rootfs
 export root
 mount --rbind "$root" "$root"
 mount --make-rslave "$root"
 
-# 20. mount a new proc at /proc (nosuid, nodev, noexec)
+# 21. mount a new proc at /proc (nosuid, nodev, noexec)
 #     programs read about processes here; it shows the pid namespace it is mounted in
 mkdir -p "$root/proc"
 mount -t proc -o nosuid,nodev,noexec proc "$root/proc"
 
-# 21. mount a new tmpfs at /dev (nosuid, strictatime, mode=755, size=65536k)
+# 22. mount a new tmpfs at /dev (nosuid, strictatime, mode=755, size=65536k)
 #     memory of its own, gone with the container
 mkdir -p "$root/dev"
 mount -t tmpfs -o 'nosuid,strictatime,mode=755,size=65536k' tmpfs "$root/dev"
 
-# 22. mount a new devpts at /dev/pts (nosuid, noexec, newinstance, ptmxmode=0666, mode=0620, gid=5)
+# 23. mount a new devpts at /dev/pts (nosuid, noexec, newinstance, ptmxmode=0666, mode=0620, gid=5)
 #     pseudo-terminals of its own, apart from the host's
 mkdir -p "$root/dev/pts"
 mount -t devpts -o 'nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5' devpts "$root/dev/pts"
 
-# 23. mount a new sysfs at /sys (ro, nosuid, nodev, noexec)
+# 24. mount a new sysfs at /sys (ro, nosuid, nodev, noexec)
 #     programs read about devices and the network here
 mkdir -p "$root/sys"
 mount -t sysfs -o ro,nosuid,nodev,noexec sysfs "$root/sys"
 
-# 24. mount a new tmpfs at /sys/fs/cgroup (nosuid, nodev, noexec, mode=755, private)
+# 25. mount a new tmpfs at /sys/fs/cgroup (nosuid, nodev, noexec, mode=755, private)
 #     a place for one directory per hierarchy
 mkdir -p "$root/sys/fs/cgroup"
 mount -t tmpfs -o 'nosuid,nodev,noexec,mode=755' tmpfs "$root/sys/fs/cgroup"
 mount --make-private "$root/sys/fs/cgroup"
 
-# 25. mount a new cgroup at /sys/fs/cgroup/pids (ro, nosuid, nodev, noexec, pids)
+# 26. mount a new cgroup at /sys/fs/cgroup/pids (ro, nosuid, nodev, noexec, pids)
 #     in its cgroup namespace it sees its own part only
 mkdir -p "$root/sys/fs/cgroup/pids"
 mount -t cgroup -o ro,nosuid,nodev,noexec,pids cgroup "$root/sys/fs/cgroup/pids"
 
-# 26. mount a new cgroup at /sys/fs/cgroup/cpuset (ro, nosuid, nodev, noexec, cpuset)
+# 27. mount a new cgroup at /sys/fs/cgroup/cpuset (ro, nosuid, nodev, noexec, cpuset)
 #     in its cgroup namespace it sees its own part only
 mkdir -p "$root/sys/fs/cgroup/cpuset"
 mount -t cgroup -o ro,nosuid,nodev,noexec,cpuset cgroup "$root/sys/fs/cgroup/cpuset"
 
-# 27. mount a new cgroup at /sys/fs/cgroup/devices (ro, nosuid, nodev, noexec, devices)
+# 28. mount a new cgroup at /sys/fs/cgroup/devices (ro, nosuid, nodev, noexec, devices)
 #     in its cgroup namespace it sees its own part only
 mkdir -p "$root/sys/fs/cgroup/devices"
 mount -t cgroup -o ro,nosuid,nodev,noexec,devices cgroup "$root/sys/fs/cgroup/devices"
 
-# 28. mount a new cgroup at /sys/fs/cgroup/memory (ro, nosuid, nodev, noexec, memory)
+# 29. mount a new cgroup at /sys/fs/cgroup/memory (ro, nosuid, nodev, noexec, memory)
 #     in its cgroup namespace it sees its own part only
 mkdir -p "$root/sys/fs/cgroup/memory"
 mount -t cgroup -o ro,nosuid,nodev,noexec,memory cgroup "$root/sys/fs/cgroup/memory"
 
-# 29. mount a new cgroup at "/sys/fs/cgroup/cpu,cpuacct" (ro, nosuid, nodev, noexec, cpu, cpuacct)
+# 30. mount a new cgroup at "/sys/fs/cgroup/cpu,cpuacct" (ro, nosuid, nodev, noexec, cpu, cpuacct)
 #     in its cgroup namespace it sees its own part only
 mkdir -p "$root/sys/fs/cgroup/cpu,cpuacct"
 mount -t cgroup -o ro,nosuid,nodev,noexec,cpu,cpuacct cgroup "$root/sys/fs/cgroup/cpu,cpuacct"
 
-# 30. make /sys/fs/cgroup/cpu a link to "cpu,cpuacct"
+# 31. make /sys/fs/cgroup/cpu a link to "cpu,cpuacct"
 #     programs look for the controller by this name
 ln -sfn cpu,cpuacct "$root/sys/fs/cgroup/cpu"
 
-# 31. make /sys/fs/cgroup/cpuacct a link to "cpu,cpuacct"
+# 32. make /sys/fs/cgroup/cpuacct a link to "cpu,cpuacct"
 #     programs look for the controller by this name
 ln -sfn cpu,cpuacct "$root/sys/fs/cgroup/cpuacct"
 
-# 32. mount a new cgroup at /sys/fs/cgroup/systemd (ro, nosuid, nodev, noexec, none, name=systemd)
+# 33. mount a new cgroup at /sys/fs/cgroup/systemd (ro, nosuid, nodev, noexec, none, name=systemd)
 #     in its cgroup namespace it sees its own part only
 mkdir -p "$root/sys/fs/cgroup/systemd"
 mount -t cgroup -o 'ro,nosuid,nodev,noexec,none,name=systemd' cgroup "$root/sys/fs/cgroup/systemd"
 
-# 33. change the mount at /sys/fs/cgroup (ro)
+# 34. change the mount at /sys/fs/cgroup (ro)
 #     the mount points are made; nothing more belongs here
 mount -o "remount,bind,$(findmnt -rno VFS-OPTIONS -M "$root/sys/fs/cgroup" | tail -n 1),ro" "$root/sys/fs/cgroup"
 
-# 34. mount a new mqueue at /dev/mqueue (nosuid, nodev, noexec)
+# 35. mount a new mqueue at /dev/mqueue (nosuid, nodev, noexec)
 #     the message queues of its IPC namespace
 mkdir -p "$root/dev/mqueue"
 mount -t mqueue -o nosuid,nodev,noexec mqueue "$root/dev/mqueue"
 
-# 35. mount a new tmpfs from shm at /dev/shm (nosuid, nodev, noexec, mode=1777, size=67108864)
+# 36. mount a new tmpfs from shm at /dev/shm (nosuid, nodev, noexec, mode=1777, size=67108864)
 #     memory of its own, gone with the container
 mkdir -p "$root/dev/shm"
 mount -t tmpfs -o 'nosuid,nodev,noexec,mode=1777,size=67108864' shm "$root/dev/shm"
 
-# 36. bind /host/data at /data (rro, rprivate)
+# 37. bind /host/data at /data (rro, rprivate)
 #     the bundle asks for this part of the host
 mkdir -p "$root/data"
 mount --rbind /host/data "$root/data"
 findmnt -Rrno TARGET "$root/data" | while read -r each; do mount -o "remount,bind,$(findmnt -rno VFS-OPTIONS -M "$each" | tail -n 1),ro" "$each"; done
 mount --make-rprivate "$root/data"
 
-# 37. bind /host/hosts.txt at /etc/hosts (ro, noatime)
+# 38. bind /host/hosts.txt at /etc/hosts (ro, noatime)
 #     the bundle asks for this part of the host
 mkdir -p "$root/etc"
 [ -e "$root/etc/hosts" ] || : > "$root/etc/hosts"
 mount --bind /host/hosts.txt "$root/etc/hosts"
 mount -o "remount,bind,$(findmnt -rno VFS-OPTIONS -M "$root/etc/hosts" | tail -n 1),ro,noatime" "$root/etc/hosts"
 
-# 38. mount a new tmpfs at /srv/cache (rw, with a copy of what it covers)
+# 39. mount a new tmpfs at /srv/cache (rw, with a copy of what it covers)
 #     memory of its own, gone with the container
 mkdir -p "$root/srv/cache"
 fresh=$(mktemp -d)
@@ -264,134 +268,134 @@ cp -a "$root/srv/cache"/. "$fresh"
 mount -n --move "$fresh" "$root/srv/cache"
 rmdir "$fresh"
 
-# 39. make the character device /dev/null (1:3, mode 0666, owner 0:0)
+# 40. make the character device /dev/null (1:3, mode 0666, owner 0:0)
 #     every program expects the usual nodes in /dev
 rm -f "$root/dev/null"
 mknod -m 0666 "$root/dev/null" c 1 3
 
-# 40. make the character device /dev/zero (1:5, mode 0666, owner 0:0)
+# 41. make the character device /dev/zero (1:5, mode 0666, owner 0:0)
 #     every program expects the usual nodes in /dev
 rm -f "$root/dev/zero"
 mknod -m 0666 "$root/dev/zero" c 1 5
 
-# 41. make the character device /dev/full (1:7, mode 0666, owner 0:0)
+# 42. make the character device /dev/full (1:7, mode 0666, owner 0:0)
 #     every program expects the usual nodes in /dev
 rm -f "$root/dev/full"
 mknod -m 0666 "$root/dev/full" c 1 7
 
-# 42. make the character device /dev/random (1:8, mode 0666, owner 0:0)
+# 43. make the character device /dev/random (1:8, mode 0666, owner 0:0)
 #     every program expects the usual nodes in /dev
 rm -f "$root/dev/random"
 mknod -m 0666 "$root/dev/random" c 1 8
 
-# 43. make the character device /dev/urandom (1:9, mode 0666, owner 0:0)
+# 44. make the character device /dev/urandom (1:9, mode 0666, owner 0:0)
 #     every program expects the usual nodes in /dev
 rm -f "$root/dev/urandom"
 mknod -m 0666 "$root/dev/urandom" c 1 9
 
-# 44. make the character device /dev/tty (5:0, mode 0666, owner 0:0)
+# 45. make the character device /dev/tty (5:0, mode 0666, owner 0:0)
 #     every program expects the usual nodes in /dev
 rm -f "$root/dev/tty"
 mknod -m 0666 "$root/dev/tty" c 5 0
 
-# 45. make /dev/fd a link to /proc/self/fd
+# 46. make /dev/fd a link to /proc/self/fd
 #     the usual names
 ln -sfn /proc/self/fd "$root/dev/fd"
 
-# 46. make /dev/stdin a link to /proc/self/fd/0
+# 47. make /dev/stdin a link to /proc/self/fd/0
 #     the usual names
 ln -sfn /proc/self/fd/0 "$root/dev/stdin"
 
-# 47. make /dev/stdout a link to /proc/self/fd/1
+# 48. make /dev/stdout a link to /proc/self/fd/1
 #     the usual names
 ln -sfn /proc/self/fd/1 "$root/dev/stdout"
 
-# 48. make /dev/stderr a link to /proc/self/fd/2
+# 49. make /dev/stderr a link to /proc/self/fd/2
 #     the usual names
 ln -sfn /proc/self/fd/2 "$root/dev/stderr"
 
-# 49. make /dev/ptmx a link to pts/ptmx
+# 50. make /dev/ptmx a link to pts/ptmx
 #     the usual names
 ln -sfn pts/ptmx "$root/dev/ptmx"
 
-# 50. make a terminal of 80 columns and 24 rows for user 1000 and hand its other side out
+# 51. make a terminal of 80 columns and 24 rows for user 1000 and hand its other side out
 #     from the container's own devpts, before its root is entered
 #     (nothing to type: the terminal of this script serves; script(1) could make another)
 
-# 51. make the directory /srv if it is missing
+# 52. make the directory /srv if it is missing
 #     the working directory, while the root can still be written to
 mkdir -p "$root/srv"
 
-# 52. make /proc/sys read-only, if it is there
+# 53. make /proc/sys read-only, if it is there
 #     switches of the kernel that are not the container's to turn
 if [ -e "$root/proc/sys" ]; then mount --rbind "$root/proc/sys" "$root/proc/sys"; mount -o "remount,bind,$(findmnt -rno VFS-OPTIONS -M "$root/proc/sys" | tail -n 1),ro" "$root/proc/sys"; fi
 
-# 53. hide /proc/kcore, if it is there
+# 54. hide /proc/kcore, if it is there
 #     tells too much about the host
 if [ -d "$root/proc/kcore" ]; then mount -t tmpfs -o ro,size=0,nr_inodes=2 tmpfs "$root/proc/kcore"; elif [ -e "$root/proc/kcore" ]; then mount --bind /dev/null "$root/proc/kcore"; mount -o "remount,bind,$(findmnt -rno VFS-OPTIONS -M "$root/proc/kcore" | tail -n 1),ro,nosuid,noexec" "$root/proc/kcore"; fi
 
-# 54. hide /sys/firmware, if it is there
+# 55. hide /sys/firmware, if it is there
 #     tells too much about the host
 if [ -d "$root/sys/firmware" ]; then mount -t tmpfs -o ro,size=0,nr_inodes=2 tmpfs "$root/sys/firmware"; elif [ -e "$root/sys/firmware" ]; then mount --bind /dev/null "$root/sys/firmware"; mount -o "remount,bind,$(findmnt -rno VFS-OPTIONS -M "$root/sys/firmware" | tail -n 1),ro,nosuid,noexec" "$root/sys/firmware"; fi
 
-# 55. make the root mount read-only
+# 56. make the root mount read-only
 #     last of the mounts, since mount points and nodes had to be made in it
 mount -o "remount,bind,$(findmnt -rno VFS-OPTIONS -M "$root" | tail -n 1),ro" "$root"
 
-# 56. enter the container's root with pivot_root and drop the old one
+# 57. enter the container's root with pivot_root and drop the old one
 #     the host's files are out of reach from here on
 cd "$root"
 mount -n --move "$root" /
 
-# 57. set the kernel parameter net.ipv4.ip_unprivileged_port_start to 0
+# 58. set the kernel parameter net.ipv4.ip_unprivileged_port_start to 0
 #     a parameter of its own namespace
 printf '%s\n' 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start
 
-# 58. limit RLIMIT_NOFILE to 1024, at most 4096
+# 59. limit RLIMIT_NOFILE to 1024, at most 4096
 #     how much one process may use
 #     (a part of the last command)
 
-# 59. give the standard streams to user 1000
+# 60. give the standard streams to user 1000
 #     so that it can open /dev/stdout again
 #     (nothing to type: the streams of this script stay yours)
 
-# 60. change to the directory /srv
+# 61. change to the directory /srv
 #     while still root, who can make it; checked to lie inside
 #     (nothing to type: no plain tool enters a root and then another directory; the image's own shell does)
 
-# 61. drop from the bounding set all capabilities but CAP_CHOWN, CAP_KILL, CAP_NET_BIND_SERVICE
+# 62. drop from the bounding set all capabilities but CAP_CHOWN, CAP_KILL, CAP_NET_BIND_SERVICE
 #     nothing executed from here on, setuid or not, can get more than these
 #     (a part of the last command)
 
-# 62. become user 1000, group 1000, groups 5, 50, umask 0022
+# 63. become user 1000, group 1000, groups 5, 50, umask 0022
 #     after the mounts and the bounding set, which only root could do
 umask 0022
 
-# 63. drop all capabilities but CAP_CHOWN, CAP_KILL, CAP_NET_BIND_SERVICE; inheritable: none; ambient: none
+# 64. drop all capabilities but CAP_CHOWN, CAP_KILL, CAP_NET_BIND_SERVICE; inheritable: none; ambient: none
 #     after changing the user, which took the power to do so
 #     (a part of the last command)
 
-# 64. give up gaining privileges by exec for good
+# 65. give up gaining privileges by exec for good
 #     so that setuid programs inside stay harmless
 #     (a part of the last command)
 
-# 65. look for the program /usr/bin/server
+# 66. look for the program /usr/bin/server
 #     so that its absence is told now, to whoever is waiting
 program=/usr/bin/server
 
-# 66. tell the launcher that all is ready but the program
+# 67. tell the launcher that all is ready but the program
 #     the container is created; only its program is missing
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 
-# 69. wait until the launcher says that the program may start
+# 70. wait until the launcher says that the program may start
 #     its owner decides when it starts
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 
-# 70. load a seccomp filter of N instructions
+# 71. load a seccomp filter of N instructions: SCMP_ACT_ERRNO for every system call, but for 1 rule about 3 system calls
 #     last of all, so that it need not allow what rcon itself does
 #     (nothing to type: no plain tool loads a filter: the program runs without one)
 
-# 71. execute /usr/bin/server --name "it's a \"test\"" with 3 environment variables (PATH, TOKEN, TERM)
+# 72. execute /usr/bin/server --name "it's a \"test\"" with 3 environment variables (PATH, TOKEN, TERM), and the user's HOME
 #     from here on this process is the program
 home=$(awk -F: '$3 == 1000 && $6 ~ /^\// { print $6; exit }' ./etc/passwd 2> /dev/null || :)
 exec prlimit --nofile=1024:4096 \
@@ -414,11 +418,11 @@ echo 100 > "/proc/$init/oom_score_adj"
 #     before the program could use more
 tell prepared
 
-# 67. wait until init says that all is ready but the program
+# 68. wait until init says that all is ready but the program
 #     the container is created; only its program is missing
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 
-# 68. tell init that the program may start
+# 69. tell init that the program may start
 #     its owner decides when it starts
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 wait "$started" || status=$?

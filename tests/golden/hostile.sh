@@ -57,170 +57,174 @@ unshare --fork --kill-child --pid \
 #     from here on its use is counted and limited; first of all, so that nothing escapes
 echo 0 > /sys/fs/cgroup/user.slice/example/cgroup.procs
 
-# 5. start a new session
+# 5. run on every processor that its cgroup allows
+#     what the caller was confined to is not the container's limit; that is its cgroup's
+#     (nothing to type: the processors of this script are yours to choose)
+
+# 6. start a new session
 #     apart from the caller's terminal, so that nothing typed there or pushed into it crosses over
 
-# 6. move into new mount, ipc and uts namespaces
+# 7. move into new mount, ipc and uts namespaces
 #     after joining the cgroup, since that becomes the root its cgroup namespace shows
 
-# 7. open the host's /proc
+# 8. open the host's /proc
 #     what must be written to procfs is written to this one, whatever the image has at /proc
 #     (nothing to type: until the root is entered, /proc is the host's)
 
-# 8. start a new session keyring _ses.example
+# 9. start a new session keyring _ses.example
 #     the caller's keys are not the container's
 #     (nothing to type: keyctl(1) could, but few hosts have it)
 exec setsid \
   unshare --propagation unchanged --mount --ipc --uts \
   sh -euc "$(cat <<'STAGE_2'
 
-# 9. set the host name to "a\nb\u{1b}[31m'; rm -rf /; '"
+# 10. set the host name to "a\nb\u{1b}[31m'; rm -rf /; '"
 #     in its own UTS namespace; the host keeps its name
 hostname 'a'"$nl"'b'"$(printf '\033')"'[31m'\''; rm -rf /; '\'
 
-# 10. set the NIS domain name to "$(reboot)"
+# 11. set the NIS domain name to "$(reboot)"
 #     in its own UTS namespace
 domainname '$(reboot)'
 
-# 11. let mount events travel as rslave
+# 12. let mount events travel as rslave
 #     nothing mounted from here on reaches the host
 mount --make-rslave /
 
-# 12. put the container's root at /host/bundle/rootfs
+# 13. put the container's root at /host/bundle/rootfs
 #     only a mount with a place can be entered
 root=/host/bundle/rootfs
 export root
 mount --rbind "$root" "$root"
 mount --make-rslave "$root"
 
-# 13. mount a new tmpfs from "`id`" at "/a\nb'c" (mode="755,\u{202e}x")
+# 14. mount a new tmpfs from "`id`" at "/a\nb'c" (mode="755,\u{202e}x")
 #     memory of its own, gone with the container
 mkdir -p "$root"'/a'"$nl"'b'\''c'
 mount -t tmpfs -o 'mode="755,'"$(printf '\342\200\256')"'x"' '`id`' "$root"'/a'"$nl"'b'\''c'
 
-# 14. mount a new tmpfs at /etc
+# 15. mount a new tmpfs at /etc
 #     memory of its own, gone with the container
 mkdir -p "$root/etc"
 mount -t tmpfs tmpfs "$root/etc"
 
-# 15. make the character device /dev/null (1:3, mode 0666, owner 0:0)
+# 16. make the character device /dev/null (1:3, mode 0666, owner 0:0)
 #     every program expects the usual nodes in /dev
 rm -f "$root/dev/null"
 mknod -m 0666 "$root/dev/null" c 1 3
 
-# 16. make the character device /dev/zero (1:5, mode 0666, owner 0:0)
+# 17. make the character device /dev/zero (1:5, mode 0666, owner 0:0)
 #     every program expects the usual nodes in /dev
 rm -f "$root/dev/zero"
 mknod -m 0666 "$root/dev/zero" c 1 5
 
-# 17. make the character device /dev/full (1:7, mode 0666, owner 0:0)
+# 18. make the character device /dev/full (1:7, mode 0666, owner 0:0)
 #     every program expects the usual nodes in /dev
 rm -f "$root/dev/full"
 mknod -m 0666 "$root/dev/full" c 1 7
 
-# 18. make the character device /dev/random (1:8, mode 0666, owner 0:0)
+# 19. make the character device /dev/random (1:8, mode 0666, owner 0:0)
 #     every program expects the usual nodes in /dev
 rm -f "$root/dev/random"
 mknod -m 0666 "$root/dev/random" c 1 8
 
-# 19. make the character device /dev/urandom (1:9, mode 0666, owner 0:0)
+# 20. make the character device /dev/urandom (1:9, mode 0666, owner 0:0)
 #     every program expects the usual nodes in /dev
 rm -f "$root/dev/urandom"
 mknod -m 0666 "$root/dev/urandom" c 1 9
 
-# 20. make the character device /dev/tty (5:0, mode 0666, owner 0:0)
+# 21. make the character device /dev/tty (5:0, mode 0666, owner 0:0)
 #     every program expects the usual nodes in /dev
 rm -f "$root/dev/tty"
 mknod -m 0666 "$root/dev/tty" c 5 0
 
-# 21. make /dev/fd a link to /proc/self/fd
+# 22. make /dev/fd a link to /proc/self/fd
 #     the usual names
 ln -sfn /proc/self/fd "$root/dev/fd"
 
-# 22. make /dev/stdin a link to /proc/self/fd/0
+# 23. make /dev/stdin a link to /proc/self/fd/0
 #     the usual names
 ln -sfn /proc/self/fd/0 "$root/dev/stdin"
 
-# 23. make /dev/stdout a link to /proc/self/fd/1
+# 24. make /dev/stdout a link to /proc/self/fd/1
 #     the usual names
 ln -sfn /proc/self/fd/1 "$root/dev/stdout"
 
-# 24. make /dev/stderr a link to /proc/self/fd/2
+# 25. make /dev/stderr a link to /proc/self/fd/2
 #     the usual names
 ln -sfn /proc/self/fd/2 "$root/dev/stderr"
 
-# 25. make /dev/ptmx a link to pts/ptmx
+# 26. make /dev/ptmx a link to pts/ptmx
 #     the usual names
 ln -sfn pts/ptmx "$root/dev/ptmx"
 
-# 26. make the directory / if it is missing
+# 27. make the directory / if it is missing
 #     the working directory, while the root can still be written to
 #     (nothing to type: the root is there)
 
-# 27. enter the container's root with pivot_root and drop the old one
+# 28. enter the container's root with pivot_root and drop the old one
 #     the host's files are out of reach from here on
 cd "$root"
 mount -n --move "$root" /
 
-# 28. let mount events travel as shared
+# 29. let mount events travel as shared
 #     as the bundle asks, now for the container's own root
 mount -c --make-shared /proc/self/cwd
 
-# 29. set the kernel parameter kernel.msgmax to 65536
+# 30. set the kernel parameter kernel.msgmax to 65536
 #     a parameter of its own namespace
 printf '%s\n' 65536 > /proc/sys/kernel/msgmax
 
-# 30. set the scheduling policy to SCHED_FIFO, priority 10, flags 0x1
+# 31. set the scheduling policy to SCHED_FIFO, priority 10, flags 0x1
 #     the bundle chose how it competes for the CPU
 #     (a part of the last command)
 
-# 31. set the I/O priority to best effort 4
+# 32. set the I/O priority to best effort 4
 #     the bundle chose how it competes for the disk
 #     (a part of the last command)
 
-# 32. set the execution domain to LINUX32
+# 33. set the execution domain to LINUX32
 #     what uname tells about the machine
 #     (a part of the last command)
 
-# 33. give the standard streams to user 0
+# 34. give the standard streams to user 0
 #     so that it can open /dev/stdout again
 #     (nothing to type: the streams of this script stay yours)
 
-# 34. change to the directory /
+# 35. change to the directory /
 #     while still root, who can make it; checked to lie inside
 #     (nothing to type: capsh starts there)
 
-# 35. drop from the bounding set all capabilities
+# 36. drop from the bounding set all capabilities
 #     nothing executed from here on, setuid or not, can get more than these
 #     (a part of the last command)
 
-# 36. become user 0, group 0, no further groups
+# 37. become user 0, group 0, no further groups
 #     after the mounts and the bounding set, which only root could do
 #     (a part of the last command)
 
-# 37. drop all capabilities; inheritable: none; ambient: none
+# 38. drop all capabilities; inheritable: none; ambient: none
 #     after changing the user, which took the power to do so
 #     (a part of the last command)
 
-# 38. look for the program sh in "/bin:/my bin"
+# 39. look for the program sh in "/bin:/my bin"
 #     so that its absence is told now, to whoever is waiting
 program=; for dir in /bin '/my bin'; do if [ -x ".$dir/"sh ] || [ -L ".$dir/"sh ]; then program="$dir/"sh; break; fi; done; [ -n "$program" ]
 
-# 39. tell the launcher that all is ready but the program
+# 40. tell the launcher that all is ready but the program
 #     the container is created; only its program is missing
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 
-# 42. wait until the launcher says that the program may start
+# 43. wait until the launcher says that the program may start
 #     its owner decides when it starts
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 
-# 43. execute sh -c "echo '\n$HOME' \"\u{7}\"" with 3 environment variables (PATH, X, STAGE_1)
+# 44. execute sh -c "echo '\n$HOME' \"\u{7}\"" with 3 environment variables (PATH, X, STAGE_1), and the user's HOME
 #     from here on this process is the program
 home=$(awk -F: '$3 == 0 && $6 ~ /^\// { print $6; exit }' ./etc/passwd 2> /dev/null || :)
 exec chrt --reset-on-fork --fifo 10 \
   ionice -c 2 -n 4 \
   setarch linux32 \
-  env -i -- 'PATH=/bin:/my bin' 'X=a'\''b'"$nl"'c' HOME="${home:-/}" \
+  env -i -- 'PATH=/bin:/my bin' 'X=a'\''b'"$nl"'c' 'STAGE_1=' HOME="${home:-/}" \
   "$capsh" --quiet --chroot=. --drop=cap_chown,cap_dac_override,cap_dac_read_search,cap_fowner,cap_fsetid,cap_kill,cap_setgid,cap_setuid,cap_setpcap,cap_linux_immutable,cap_net_bind_service,cap_net_broadcast,cap_net_admin,cap_net_raw,cap_ipc_lock,cap_ipc_owner,cap_sys_module,cap_sys_rawio,cap_sys_chroot,cap_sys_ptrace,cap_sys_pacct,cap_sys_admin,cap_sys_boot,cap_sys_nice,cap_sys_resource,cap_sys_time,cap_sys_tty_config,cap_mknod,cap_lease,cap_audit_write,cap_audit_control,cap_setfcap,cap_mac_override,cap_mac_admin,cap_syslog,cap_wake_alarm,cap_block_suspend,cap_audit_read,cap_perfmon,cap_bpf,cap_checkpoint_restore --groups= --gid=0 --keep=1 --uid=0 \
   --shell="$program" -- -c 'echo '\'"$nl"'$HOME'\'' "'"$(printf '\007')"'"'
 STAGE_2
@@ -228,11 +232,11 @@ STAGE_2
 STAGE_1
 )" || status=$?
 
-# 40. wait until init says that all is ready but the program
+# 41. wait until init says that all is ready but the program
 #     the container is created; only its program is missing
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 
-# 41. tell init that the program may start
+# 42. tell init that the program may start
 #     its owner decides when it starts
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 exit "$status"

@@ -103,20 +103,24 @@ echo "$self" > "$run/init"
 #     from here on its use is counted and limited; first of all, so that nothing escapes
 #     (nothing to type: the launcher has done that, as root of a user namespace cannot)
 
-# 13. start a new session
+# 13. run on every processor that its cgroup allows
+#     what the caller was confined to is not the container's limit; that is its cgroup's
+#     (nothing to type: the processors of this script are yours to choose)
+
+# 14. start a new session
 #     apart from the caller's terminal, so that nothing typed there or pushed into it crosses over
 
-# 14. enter the opened network namespace
+# 15. enter the opened network namespace
 #     shared with whoever made it
 
-# 15. move into new mount and uts namespaces
+# 16. move into new mount and uts namespaces
 #     after joining the cgroup, since that becomes the root its cgroup namespace shows
 
-# 16. open the host's /proc
+# 17. open the host's /proc
 #     what must be written to procfs is written to this one, whatever the image has at /proc
 #     (nothing to type: until the root is entered, /proc is the host's)
 
-# 17. start a new session keyring _ses.example
+# 18. start a new session keyring _ses.example
 #     the caller's keys are not the container's
 #     (nothing to type: keyctl(1) could, but few hosts have it)
 exec setsid \
@@ -124,113 +128,113 @@ exec setsid \
   unshare --propagation unchanged --mount --uts \
   sh -euc "$(cat <<'STAGE_3'
 
-# 18. set the host name to guest
+# 19. set the host name to guest
 #     in its own UTS namespace; the host keeps its name
 hostname guest
 
-# 19. let mount events travel as rslave
+# 20. let mount events travel as rslave
 #     nothing mounted from here on reaches the host
 mount --make-rslave /
 
-# 20. put the container's root at /host/bundle/rootfs
+# 21. put the container's root at /host/bundle/rootfs
 #     only a mount with a place can be entered
 root=/host/bundle/rootfs
 export root
 mount --rbind "$root" "$root"
 mount --make-rslave "$root"
 
-# 21. make the character device /dev/null (1:3, mode 0666, owner 0:0)
+# 22. bind the host's character device /dev/null (1:3) there, for a new one cannot be made
 #     every program expects the usual nodes in /dev
 : > "$root/dev/null"
 mount --bind /dev/null "$root/dev/null"
 
-# 22. make the character device /dev/zero (1:5, mode 0666, owner 0:0)
+# 23. bind the host's character device /dev/zero (1:5) there, for a new one cannot be made
 #     every program expects the usual nodes in /dev
 : > "$root/dev/zero"
 mount --bind /dev/zero "$root/dev/zero"
 
-# 23. make the character device /dev/full (1:7, mode 0666, owner 0:0)
+# 24. bind the host's character device /dev/full (1:7) there, for a new one cannot be made
 #     every program expects the usual nodes in /dev
 : > "$root/dev/full"
 mount --bind /dev/full "$root/dev/full"
 
-# 24. make the character device /dev/random (1:8, mode 0666, owner 0:0)
+# 25. bind the host's character device /dev/random (1:8) there, for a new one cannot be made
 #     every program expects the usual nodes in /dev
 : > "$root/dev/random"
 mount --bind /dev/random "$root/dev/random"
 
-# 25. make the character device /dev/urandom (1:9, mode 0666, owner 0:0)
+# 26. bind the host's character device /dev/urandom (1:9) there, for a new one cannot be made
 #     every program expects the usual nodes in /dev
 : > "$root/dev/urandom"
 mount --bind /dev/urandom "$root/dev/urandom"
 
-# 26. make the character device /dev/tty (5:0, mode 0666, owner 0:0)
+# 27. bind the host's character device /dev/tty (5:0) there, for a new one cannot be made
 #     every program expects the usual nodes in /dev
 : > "$root/dev/tty"
 mount --bind /dev/tty "$root/dev/tty"
 
-# 27. make /dev/fd a link to /proc/self/fd
+# 28. make /dev/fd a link to /proc/self/fd
 #     the usual names
 ln -sfn /proc/self/fd "$root/dev/fd"
 
-# 28. make /dev/stdin a link to /proc/self/fd/0
+# 29. make /dev/stdin a link to /proc/self/fd/0
 #     the usual names
 ln -sfn /proc/self/fd/0 "$root/dev/stdin"
 
-# 29. make /dev/stdout a link to /proc/self/fd/1
+# 30. make /dev/stdout a link to /proc/self/fd/1
 #     the usual names
 ln -sfn /proc/self/fd/1 "$root/dev/stdout"
 
-# 30. make /dev/stderr a link to /proc/self/fd/2
+# 31. make /dev/stderr a link to /proc/self/fd/2
 #     the usual names
 ln -sfn /proc/self/fd/2 "$root/dev/stderr"
 
-# 31. make /dev/ptmx a link to pts/ptmx
+# 32. make /dev/ptmx a link to pts/ptmx
 #     the usual names
 ln -sfn pts/ptmx "$root/dev/ptmx"
 
-# 32. make the directory / if it is missing
+# 33. make the directory / if it is missing
 #     the working directory, while the root can still be written to
 #     (nothing to type: the root is there)
 
-# 33. enter the container's root with pivot_root and drop the old one
+# 34. enter the container's root with pivot_root and drop the old one
 #     the host's files are out of reach from here on
 cd "$root"
 mount -n --move "$root" /
 
-# 34. give the standard streams to user 0
+# 35. give the standard streams to user 0
 #     so that it can open /dev/stdout again
 #     (nothing to type: the streams of this script stay yours)
 
-# 35. change to the directory /
+# 36. change to the directory /
 #     while still root, who can make it; checked to lie inside
 #     (nothing to type: capsh starts there)
 
-# 36. drop from the bounding set all capabilities
+# 37. drop from the bounding set all capabilities
 #     nothing executed from here on, setuid or not, can get more than these
 #     (a part of the last command)
 
-# 37. become user 0, group 0, no further groups
+# 38. become user 0, group 0, no further groups
 #     after the mounts and the bounding set, which only root could do
 #     (a part of the last command)
 
-# 38. drop all capabilities; inheritable: none; ambient: none
+# 39. drop all capabilities; inheritable: none; ambient: none
 #     after changing the user, which took the power to do so
 #     (a part of the last command)
 
-# 39. look for the program sh
+# 40. look for the program sh
 #     so that its absence is told now, to whoever is waiting
 program=; for dir in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do if [ -x ".$dir/"sh ] || [ -L ".$dir/"sh ]; then program="$dir/"sh; break; fi; done; [ -n "$program" ]
 
-# 40. tell the launcher that all is ready but the program
+# 41. tell the launcher that all is ready but the program
 #     the container is created; only its program is missing
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 
-# 43. wait until the launcher says that the program may start
+# 44. wait until the launcher says that the program may start
 #     its owner decides when it starts
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 
-# 44. execute sh with an empty environment
+# 45. execute sh with an empty environment, and the user's HOME
 #     from here on this process is the program
 home=$(awk -F: '$3 == 0 && $6 ~ /^\// { print $6; exit }' ./etc/passwd 2> /dev/null || :)
 exec env -i -- HOME="${home:-/}" \
@@ -247,11 +251,11 @@ child=$(hear joiner)
 echo "$child" > /sys/fs/cgroup/user.slice/example/cgroup.procs
 init=$(hear init)
 
-# 41. wait until init says that all is ready but the program
+# 42. wait until init says that all is ready but the program
 #     the container is created; only its program is missing
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 
-# 42. tell init that the program may start
+# 43. tell init that the program may start
 #     its owner decides when it starts
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 wait "$started" || status=$?

@@ -69,126 +69,130 @@ unshare --fork --kill-child \
 #     from here on its use is counted and limited; first of all, so that nothing escapes
 echo 0 > /sys/fs/cgroup/user.slice/example/cgroup.procs
 
-# 9. start a new session
+# 9. run on every processor that its cgroup allows
+#     what the caller was confined to is not the container's limit; that is its cgroup's
+#     (nothing to type: the processors of this script are yours to choose)
+
+# 10. start a new session
 #     apart from the caller's terminal, so that nothing typed there or pushed into it crosses over
 
-# 10. move into a new mount namespace
+# 11. move into a new mount namespace
 #     after joining the cgroup, since that becomes the root its cgroup namespace shows
 
-# 11. open the host's /proc
+# 12. open the host's /proc
 #     what must be written to procfs is written to this one, whatever the image has at /proc
 #     (nothing to type: until the root is entered, /proc is the host's)
 
-# 12. start a new session keyring _ses.example
+# 13. start a new session keyring _ses.example
 #     the caller's keys are not the container's
 #     (nothing to type: keyctl(1) could, but few hosts have it)
 exec setsid \
   unshare --propagation unchanged --mount \
   sh -euc "$(cat <<'STAGE_2'
 
-# 13. let mount events travel as rslave
+# 14. let mount events travel as rslave
 #     nothing mounted from here on reaches the host
 mount --make-rslave /
 
-# 14. put the container's root at /host/bundle/rootfs
+# 15. put the container's root at /host/bundle/rootfs
 #     only a mount with a place can be entered
 root=/host/bundle/rootfs
 export root
 mount --rbind "$root" "$root"
 mount --make-rslave "$root"
 
-# 15. make the character device /dev/null (1:3, mode 0666, owner 0:0)
+# 16. make the character device /dev/null (1:3, mode 0666, owner 0:0)
 #     every program expects the usual nodes in /dev
 rm -f "$root/dev/null"
 mknod -m 0666 "$root/dev/null" c 1 3
 
-# 16. make the character device /dev/zero (1:5, mode 0666, owner 0:0)
+# 17. make the character device /dev/zero (1:5, mode 0666, owner 0:0)
 #     every program expects the usual nodes in /dev
 rm -f "$root/dev/zero"
 mknod -m 0666 "$root/dev/zero" c 1 5
 
-# 17. make the character device /dev/full (1:7, mode 0666, owner 0:0)
+# 18. make the character device /dev/full (1:7, mode 0666, owner 0:0)
 #     every program expects the usual nodes in /dev
 rm -f "$root/dev/full"
 mknod -m 0666 "$root/dev/full" c 1 7
 
-# 18. make the character device /dev/random (1:8, mode 0666, owner 0:0)
+# 19. make the character device /dev/random (1:8, mode 0666, owner 0:0)
 #     every program expects the usual nodes in /dev
 rm -f "$root/dev/random"
 mknod -m 0666 "$root/dev/random" c 1 8
 
-# 19. make the character device /dev/urandom (1:9, mode 0666, owner 0:0)
+# 20. make the character device /dev/urandom (1:9, mode 0666, owner 0:0)
 #     every program expects the usual nodes in /dev
 rm -f "$root/dev/urandom"
 mknod -m 0666 "$root/dev/urandom" c 1 9
 
-# 20. make the character device /dev/tty (5:0, mode 0666, owner 0:0)
+# 21. make the character device /dev/tty (5:0, mode 0666, owner 0:0)
 #     every program expects the usual nodes in /dev
 rm -f "$root/dev/tty"
 mknod -m 0666 "$root/dev/tty" c 5 0
 
-# 21. make /dev/fd a link to /proc/self/fd
+# 22. make /dev/fd a link to /proc/self/fd
 #     the usual names
 ln -sfn /proc/self/fd "$root/dev/fd"
 
-# 22. make /dev/stdin a link to /proc/self/fd/0
+# 23. make /dev/stdin a link to /proc/self/fd/0
 #     the usual names
 ln -sfn /proc/self/fd/0 "$root/dev/stdin"
 
-# 23. make /dev/stdout a link to /proc/self/fd/1
+# 24. make /dev/stdout a link to /proc/self/fd/1
 #     the usual names
 ln -sfn /proc/self/fd/1 "$root/dev/stdout"
 
-# 24. make /dev/stderr a link to /proc/self/fd/2
+# 25. make /dev/stderr a link to /proc/self/fd/2
 #     the usual names
 ln -sfn /proc/self/fd/2 "$root/dev/stderr"
 
-# 25. make /dev/ptmx a link to pts/ptmx
+# 26. make /dev/ptmx a link to pts/ptmx
 #     the usual names
 ln -sfn pts/ptmx "$root/dev/ptmx"
 
-# 26. make the directory / if it is missing
+# 27. make the directory / if it is missing
 #     the working directory, while the root can still be written to
 #     (nothing to type: the root is there)
 
-# 27. enter the container's root with pivot_root and drop the old one
+# 28. enter the container's root with pivot_root and drop the old one
 #     the host's files are out of reach from here on
 cd "$root"
 mount -n --move "$root" /
 
-# 28. give the standard streams to user 0
+# 29. give the standard streams to user 0
 #     so that it can open /dev/stdout again
 #     (nothing to type: the streams of this script stay yours)
 
-# 29. change to the directory /
+# 30. change to the directory /
 #     while still root, who can make it; checked to lie inside
 #     (nothing to type: capsh starts there)
 
-# 30. drop from the bounding set all capabilities
+# 31. drop from the bounding set all capabilities
 #     nothing executed from here on, setuid or not, can get more than these
 #     (a part of the last command)
 
-# 31. become user 0, group 0, no further groups
+# 32. become user 0, group 0, no further groups
 #     after the mounts and the bounding set, which only root could do
 #     (a part of the last command)
 
-# 32. drop all capabilities; inheritable: none; ambient: none
+# 33. drop all capabilities; inheritable: none; ambient: none
 #     after changing the user, which took the power to do so
 #     (a part of the last command)
 
-# 33. look for the program sh
+# 34. look for the program sh
 #     so that its absence is told now, to whoever is waiting
 program=; for dir in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do if [ -x ".$dir/"sh ] || [ -L ".$dir/"sh ]; then program="$dir/"sh; break; fi; done; [ -n "$program" ]
 
-# 34. tell the launcher that all is ready but the program
+# 35. tell the launcher that all is ready but the program
 #     the container is created; only its program is missing
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 
-# 37. wait until the launcher says that the program may start
+# 38. wait until the launcher says that the program may start
 #     its owner decides when it starts
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 
-# 38. execute sh with an empty environment
+# 39. execute sh with an empty environment, and the user's HOME
 #     from here on this process is the program
 home=$(awk -F: '$3 == 0 && $6 ~ /^\// { print $6; exit }' ./etc/passwd 2> /dev/null || :)
 exec env -i -- HOME="${home:-/}" \
@@ -199,11 +203,11 @@ STAGE_2
 STAGE_1
 )" || status=$?
 
-# 35. wait until init says that all is ready but the program
+# 36. wait until init says that all is ready but the program
 #     the container is created; only its program is missing
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 
-# 36. tell init that the program may start
+# 37. tell init that the program may start
 #     its owner decides when it starts
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 exit "$status"

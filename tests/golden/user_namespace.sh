@@ -48,11 +48,11 @@ mkfifo -m 666 "$run/prepared"
 #     a mount of its own, so that it can be entered and left as a whole
 #     (nothing to type: a shell cannot hold a mount that has no place; it is made where it goes)
 
-# 2. take /host/data, with all mounts below it, as a mount of its own
+# 2. take /host/data, with all mounts below it, as a mount of its own (rslave)
 #     taken while the host's files are in reach, and looked up only once, so that nobody can swap it
 #     (nothing to type: a shell cannot hold a mount that has no place; it is made where it goes)
 
-# 3. take /host/hosts.txt as a mount of its own
+# 3. take /host/hosts.txt as a mount of its own (rslave)
 #     taken while the host's files are in reach, and looked up only once, so that nobody can swap it
 #     (nothing to type: a shell cannot hold a mount that has no place; it is made where it goes)
 
@@ -101,92 +101,96 @@ read -r word < "$run/prepared"
 #     from here on its use is counted and limited; first of all, so that nothing escapes
 #     (nothing to type: the launcher has done that, as root of a user namespace cannot)
 
-# 18. start a new session
+# 18. run on every processor that its cgroup allows
+#     what the caller was confined to is not the container's limit; that is its cgroup's
+#     (nothing to type: the processors of this script are yours to choose)
+
+# 19. start a new session
 #     apart from the caller's terminal, so that nothing typed there or pushed into it crosses over
 
-# 19. move into new mount, network, ipc, uts and cgroup namespaces
+# 20. move into new mount, network, ipc, uts and cgroup namespaces
 #     after joining the cgroup, since that becomes the root its cgroup namespace shows
 exec setsid \
   unshare --propagation unchanged --mount --net --ipc --uts --cgroup \
   sh -euc "$(cat <<'STAGE_3'
 
-# 20. switch on the loopback interface
+# 21. switch on the loopback interface
 #     a new network namespace has nothing but this, and it is down
 ip link set lo up
 
-# 21. open the host's /proc
+# 22. open the host's /proc
 #     what must be written to procfs is written to this one, whatever the image has at /proc
 #     (nothing to type: until the root is entered, /proc is the host's)
 
-# 22. start a new session keyring _ses.example
+# 23. start a new session keyring _ses.example
 #     the caller's keys are not the container's
 #     (nothing to type: keyctl(1) could, but few hosts have it)
 
-# 23. set the host name to web
+# 24. set the host name to web
 #     in its own UTS namespace; the host keeps its name
 hostname web
 
-# 24. let mount events travel as rslave
+# 25. let mount events travel as rslave
 #     nothing mounted from here on reaches the host
 mount --make-rslave /
 
-# 25. put the container's root at /host/bundle/rootfs
+# 26. put the container's root at /host/bundle/rootfs
 #     only a mount with a place can be entered
 root=/host/bundle/rootfs
 export root
 mount --rbind "$root" "$root"
 mount --make-rslave "$root"
 
-# 26. mount a new proc at /proc (nosuid, nodev, noexec)
+# 27. mount a new proc at /proc (nosuid, nodev, noexec)
 #     programs read about processes here; it shows the pid namespace it is mounted in
 mkdir -p "$root/proc"
 mount -t proc -o nosuid,nodev,noexec proc "$root/proc"
 
-# 27. mount a new tmpfs at /dev (nosuid, strictatime, mode=755, size=65536k)
+# 28. mount a new tmpfs at /dev (nosuid, strictatime, mode=755, size=65536k)
 #     memory of its own, gone with the container
 mkdir -p "$root/dev"
 mount -t tmpfs -o 'nosuid,strictatime,mode=755,size=65536k' tmpfs "$root/dev"
 
-# 28. mount a new devpts at /dev/pts (nosuid, noexec, newinstance, ptmxmode=0666, mode=0620, gid=5)
+# 29. mount a new devpts at /dev/pts (nosuid, noexec, newinstance, ptmxmode=0666, mode=0620, gid=5)
 #     pseudo-terminals of its own, apart from the host's
 mkdir -p "$root/dev/pts"
 mount -t devpts -o 'nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5' devpts "$root/dev/pts"
 
-# 29. mount a new sysfs at /sys (ro, nosuid, nodev, noexec)
+# 30. mount a new sysfs at /sys (ro, nosuid, nodev, noexec)
 #     programs read about devices and the network here
 mkdir -p "$root/sys"
 mount -t sysfs -o ro,nosuid,nodev,noexec sysfs "$root/sys"
 
-# 30. mount a new cgroup2 from cgroup at /sys/fs/cgroup (ro, nosuid, nodev, noexec)
+# 31. mount a new cgroup2 from cgroup at /sys/fs/cgroup (ro, nosuid, nodev, noexec)
 #     in its cgroup namespace it sees its own part only
 mkdir -p "$root/sys/fs/cgroup"
 mount -t cgroup2 -o ro,nosuid,nodev,noexec cgroup "$root/sys/fs/cgroup"
 
-# 31. mount a new mqueue at /dev/mqueue (nosuid, nodev, noexec)
+# 32. mount a new mqueue at /dev/mqueue (nosuid, nodev, noexec)
 #     the message queues of its IPC namespace
 mkdir -p "$root/dev/mqueue"
 mount -t mqueue -o nosuid,nodev,noexec mqueue "$root/dev/mqueue"
 
-# 32. mount a new tmpfs from shm at /dev/shm (nosuid, nodev, noexec, mode=1777, size=67108864)
+# 33. mount a new tmpfs from shm at /dev/shm (nosuid, nodev, noexec, mode=1777, size=67108864)
 #     memory of its own, gone with the container
 mkdir -p "$root/dev/shm"
 mount -t tmpfs -o 'nosuid,nodev,noexec,mode=1777,size=67108864' shm "$root/dev/shm"
 
-# 33. bind /host/data at /data (rro, rprivate)
+# 34. bind /host/data at /data (rro, rprivate)
 #     the bundle asks for this part of the host
 mkdir -p "$root/data"
 mount --rbind /host/data "$root/data"
 findmnt -Rrno TARGET "$root/data" | while read -r each; do mount -o "remount,bind,$(findmnt -rno VFS-OPTIONS -M "$each" | tail -n 1),ro" "$each"; done
 mount --make-rprivate "$root/data"
 
-# 34. bind /host/hosts.txt at /etc/hosts (ro, noatime)
+# 35. bind /host/hosts.txt at /etc/hosts (ro, noatime)
 #     the bundle asks for this part of the host
 mkdir -p "$root/etc"
 [ -e "$root/etc/hosts" ] || : > "$root/etc/hosts"
 mount --bind /host/hosts.txt "$root/etc/hosts"
 mount -o "remount,bind,$(findmnt -rno VFS-OPTIONS -M "$root/etc/hosts" | tail -n 1),ro,noatime" "$root/etc/hosts"
 
-# 35. mount a new tmpfs at /srv/cache (rw, with a copy of what it covers)
+# 36. mount a new tmpfs at /srv/cache (rw, with a copy of what it covers)
 #     memory of its own, gone with the container
 mkdir -p "$root/srv/cache"
 fresh=$(mktemp -d)
@@ -195,130 +199,130 @@ cp -a "$root/srv/cache"/. "$fresh"
 mount -n --move "$fresh" "$root/srv/cache"
 rmdir "$fresh"
 
-# 36. make the character device /dev/null (1:3, mode 0666, owner 0:0)
+# 37. bind the host's character device /dev/null (1:3) there, for a new one cannot be made
 #     every program expects the usual nodes in /dev
 : > "$root/dev/null"
 mount --bind /dev/null "$root/dev/null"
 
-# 37. make the character device /dev/zero (1:5, mode 0666, owner 0:0)
+# 38. bind the host's character device /dev/zero (1:5) there, for a new one cannot be made
 #     every program expects the usual nodes in /dev
 : > "$root/dev/zero"
 mount --bind /dev/zero "$root/dev/zero"
 
-# 38. make the character device /dev/full (1:7, mode 0666, owner 0:0)
+# 39. bind the host's character device /dev/full (1:7) there, for a new one cannot be made
 #     every program expects the usual nodes in /dev
 : > "$root/dev/full"
 mount --bind /dev/full "$root/dev/full"
 
-# 39. make the character device /dev/random (1:8, mode 0666, owner 0:0)
+# 40. bind the host's character device /dev/random (1:8) there, for a new one cannot be made
 #     every program expects the usual nodes in /dev
 : > "$root/dev/random"
 mount --bind /dev/random "$root/dev/random"
 
-# 40. make the character device /dev/urandom (1:9, mode 0666, owner 0:0)
+# 41. bind the host's character device /dev/urandom (1:9) there, for a new one cannot be made
 #     every program expects the usual nodes in /dev
 : > "$root/dev/urandom"
 mount --bind /dev/urandom "$root/dev/urandom"
 
-# 41. make the character device /dev/tty (5:0, mode 0666, owner 0:0)
+# 42. bind the host's character device /dev/tty (5:0) there, for a new one cannot be made
 #     every program expects the usual nodes in /dev
 : > "$root/dev/tty"
 mount --bind /dev/tty "$root/dev/tty"
 
-# 42. make /dev/fd a link to /proc/self/fd
+# 43. make /dev/fd a link to /proc/self/fd
 #     the usual names
 ln -sfn /proc/self/fd "$root/dev/fd"
 
-# 43. make /dev/stdin a link to /proc/self/fd/0
+# 44. make /dev/stdin a link to /proc/self/fd/0
 #     the usual names
 ln -sfn /proc/self/fd/0 "$root/dev/stdin"
 
-# 44. make /dev/stdout a link to /proc/self/fd/1
+# 45. make /dev/stdout a link to /proc/self/fd/1
 #     the usual names
 ln -sfn /proc/self/fd/1 "$root/dev/stdout"
 
-# 45. make /dev/stderr a link to /proc/self/fd/2
+# 46. make /dev/stderr a link to /proc/self/fd/2
 #     the usual names
 ln -sfn /proc/self/fd/2 "$root/dev/stderr"
 
-# 46. make /dev/ptmx a link to pts/ptmx
+# 47. make /dev/ptmx a link to pts/ptmx
 #     the usual names
 ln -sfn pts/ptmx "$root/dev/ptmx"
 
-# 47. make a terminal of 80 columns and 24 rows for user 1000 and hand its other side out
+# 48. make a terminal of 80 columns and 24 rows for user 1000 and hand its other side out
 #     from the container's own devpts, before its root is entered
 #     (nothing to type: the terminal of this script serves; script(1) could make another)
 
-# 48. make the directory /srv if it is missing
+# 49. make the directory /srv if it is missing
 #     the working directory, while the root can still be written to
 mkdir -p "$root/srv"
 
-# 49. make /proc/sys read-only, if it is there
+# 50. make /proc/sys read-only, if it is there
 #     switches of the kernel that are not the container's to turn
 if [ -e "$root/proc/sys" ]; then mount --rbind "$root/proc/sys" "$root/proc/sys"; mount -o "remount,bind,$(findmnt -rno VFS-OPTIONS -M "$root/proc/sys" | tail -n 1),ro" "$root/proc/sys"; fi
 
-# 50. hide /proc/kcore, if it is there
+# 51. hide /proc/kcore, if it is there
 #     tells too much about the host
 if [ -d "$root/proc/kcore" ]; then mount -t tmpfs -o ro,size=0,nr_inodes=2 tmpfs "$root/proc/kcore"; elif [ -e "$root/proc/kcore" ]; then mount --bind /dev/null "$root/proc/kcore"; mount -o "remount,bind,$(findmnt -rno VFS-OPTIONS -M "$root/proc/kcore" | tail -n 1),ro,nosuid,noexec" "$root/proc/kcore"; fi
 
-# 51. hide /sys/firmware, if it is there
+# 52. hide /sys/firmware, if it is there
 #     tells too much about the host
 if [ -d "$root/sys/firmware" ]; then mount -t tmpfs -o ro,size=0,nr_inodes=2 tmpfs "$root/sys/firmware"; elif [ -e "$root/sys/firmware" ]; then mount --bind /dev/null "$root/sys/firmware"; mount -o "remount,bind,$(findmnt -rno VFS-OPTIONS -M "$root/sys/firmware" | tail -n 1),ro,nosuid,noexec" "$root/sys/firmware"; fi
 
-# 52. make the root mount read-only
+# 53. make the root mount read-only
 #     last of the mounts, since mount points and nodes had to be made in it
 mount -o "remount,bind,$(findmnt -rno VFS-OPTIONS -M "$root" | tail -n 1),ro" "$root"
 
-# 53. enter the container's root with pivot_root and drop the old one
+# 54. enter the container's root with pivot_root and drop the old one
 #     the host's files are out of reach from here on
 cd "$root"
 mount -n --move "$root" /
 
-# 54. set the kernel parameter net.ipv4.ip_unprivileged_port_start to 0
+# 55. set the kernel parameter net.ipv4.ip_unprivileged_port_start to 0
 #     a parameter of its own namespace
 printf '%s\n' 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start
 
-# 55. give the standard streams to user 1000
+# 56. give the standard streams to user 1000
 #     so that it can open /dev/stdout again
 #     (nothing to type: the streams of this script stay yours)
 
-# 56. change to the directory /srv
+# 57. change to the directory /srv
 #     while still root, who can make it; checked to lie inside
 #     (nothing to type: no plain tool enters a root and then another directory; the image's own shell does)
 
-# 57. drop from the bounding set all capabilities but CAP_CHOWN, CAP_KILL, CAP_NET_BIND_SERVICE
+# 58. drop from the bounding set all capabilities but CAP_CHOWN, CAP_KILL, CAP_NET_BIND_SERVICE
 #     nothing executed from here on, setuid or not, can get more than these
 #     (a part of the last command)
 
-# 58. become user 1000, group 1000, groups 5, 50, umask 0022
+# 59. become user 1000, group 1000, groups 5, 50, umask 0022
 #     after the mounts and the bounding set, which only root could do
 umask 0022
 
-# 59. drop all capabilities but CAP_CHOWN, CAP_KILL, CAP_NET_BIND_SERVICE; inheritable: none; ambient: none
+# 60. drop all capabilities but CAP_CHOWN, CAP_KILL, CAP_NET_BIND_SERVICE; inheritable: none; ambient: none
 #     after changing the user, which took the power to do so
 #     (a part of the last command)
 
-# 60. give up gaining privileges by exec for good
+# 61. give up gaining privileges by exec for good
 #     so that setuid programs inside stay harmless
 #     (a part of the last command)
 
-# 61. look for the program /usr/bin/server
+# 62. look for the program /usr/bin/server
 #     so that its absence is told now, to whoever is waiting
 program=/usr/bin/server
 
-# 62. tell the launcher that all is ready but the program
+# 63. tell the launcher that all is ready but the program
 #     the container is created; only its program is missing
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 
-# 65. wait until the launcher says that the program may start
+# 66. wait until the launcher says that the program may start
 #     its owner decides when it starts
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 
-# 66. load a seccomp filter of N instructions
+# 67. load a seccomp filter of N instructions: SCMP_ACT_ERRNO for every system call, but for 1 rule about 3 system calls
 #     last of all, so that it need not allow what rcon itself does
 #     (nothing to type: no plain tool loads a filter: the program runs without one)
 
-# 67. execute /usr/bin/server --name "it's a \"test\"" with 3 environment variables (PATH, TOKEN, TERM)
+# 68. execute /usr/bin/server --name "it's a \"test\"" with 3 environment variables (PATH, TOKEN, TERM), and the user's HOME
 #     from here on this process is the program
 home=$(awk -F: '$3 == 1000 && $6 ~ /^\// { print $6; exit }' ./etc/passwd 2> /dev/null || :)
 exec env -i -- 'PATH=/usr/bin:/bin' 'TOKEN=secret' 'TERM=xterm' HOME="${home:-/}" \
@@ -359,11 +363,11 @@ prlimit --pid "$init" --nofile=1024:4096
 #     before the program could use more
 tell prepared
 
-# 63. wait until init says that all is ready but the program
+# 64. wait until init says that all is ready but the program
 #     the container is created; only its program is missing
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 
-# 64. tell init that the program may start
+# 65. tell init that the program may start
 #     its owner decides when it starts
 #     (nothing to type: the script goes straight on, there is nobody to wait for)
 wait "$started" || status=$?

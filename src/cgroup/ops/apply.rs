@@ -107,6 +107,19 @@ fn keep_above_usage(dir: &Dir, guard: &Guard, field: &str) -> Result<()> {
     }
 }
 
+/// What there is to choose from.
+fn machine_has(file: &str) -> String {
+    let (what, path) = match file {
+        "cpuset.mems" => ("memory nodes", "/sys/devices/system/node/online"),
+        _ => ("CPUs", "/sys/devices/system/cpu/online"),
+    };
+    let online = std::fs::read_to_string(path).unwrap_or_default();
+    match online.trim() {
+        "" => "see /proc/cpuinfo for what this machine has".to_owned(),
+        list => format!("this machine has the {what} {list}"),
+    }
+}
+
 /// Whose fault it is and what could help, where the errno tells.
 fn refused(dir: &Dir, write: &Write, e: &SysError) -> Refused {
     let errno = e.errno;
@@ -133,8 +146,12 @@ fn refused(dir: &Dir, write: &Write, e: &SysError) -> Refused {
         {
             Some("the values must fit each other and what the parent cgroup has".to_owned())
         }
-        (Errno::EACCES, "cpuset.cpus" | "cpuset.mems") => {
-            Some("the parent cgroup has fewer".to_owned())
+        (Errno::EACCES, "cpuset.cpus" | "cpuset.mems") => Some(format!(
+            "the parent cgroup has fewer; {}",
+            machine_has(&write.file)
+        )),
+        (Errno::ERANGE | Errno::EINVAL, "cpuset.cpus" | "cpuset.mems") => {
+            Some(machine_has(&write.file))
         }
         (Errno::EPERM, "devices.allow") => Some("the parent cgroup does not allow it".to_owned()),
         (Errno::ENODEV, file) if file.contains("blkio") || file.starts_with("io.") => {

@@ -85,11 +85,15 @@ impl Cgroup {
         Ok(())
     }
 
-    /// A process that v1 has frozen does not even die.
+    /// A process that v1 has frozen does not even die; and the container may
+    /// have frozen some in cgroups of its own.
     fn let_die(&self) -> Result<()> {
-        match self.find("freezer") {
-            Some(freezer) => Ok(thaw(freezer)?),
-            None => Ok(()),
+        let Some(freezer) = self.find("freezer") else {
+            return Ok(());
+        };
+        match walk(freezer, &mut thaw, &mut |_, _| Ok(())) {
+            Err(e) if !is_gone(&e) => Err(e.into()),
+            _ => Ok(()),
         }
     }
 

@@ -28,7 +28,8 @@ fn forwards(bytes: &[u8]) -> Vec<(u64, Vec<u8>)> {
 }
 
 fn backwards(bytes: &[u8]) -> Vec<(u64, Vec<u8>)> {
-    let mut lines = Backwards::new(file(bytes), bytes.len() as u64);
+    let file = file(bytes);
+    let mut lines = Backwards::new(&file, bytes.len() as u64);
     let next = || lines.next().unwrap().map(|(at, l)| (at, l.unwrap()));
     let mut all: Vec<_> = std::iter::from_fn(next).collect();
     all.reverse();
@@ -73,7 +74,8 @@ fn a_line_that_is_too_long_is_not_held() {
     };
     assert_eq!(lines.bytes(line), b"b");
 
-    let mut lines = Backwards::new(file(&long), long.len() as u64);
+    let file = file(&long);
+    let mut lines = Backwards::new(&file, long.len() as u64);
     let b = Some((5_000_003, Some(b"b".to_vec())));
     assert_eq!(lines.next().unwrap(), b);
     assert_eq!(lines.next().unwrap(), Some((2, None)));

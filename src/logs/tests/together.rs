@@ -42,11 +42,9 @@ fn said() -> impl Strategy<Value = Vec<(Stream, Vec<u8>)>> {
 fn write_all(dir: &Path, options: &Options, pieces: &[(Stream, Vec<u8>)]) {
     let mut writer = Writer::open(dir, options).unwrap();
     for (n, (stream, bytes)) in pieces.iter().enumerate() {
-        writer.write(*stream, bytes, at(n as u64)).unwrap();
+        writer.write(*stream, bytes, at(n as i64)).unwrap();
     }
-    for stream in Stream::BOTH {
-        writer.flush_partial(stream, at(1000)).unwrap();
-    }
+    writer.end(at(1000)).unwrap();
 }
 
 /// Puts parts together to lines, in the order in which they end.
@@ -158,11 +156,14 @@ fn the_file_is_dockers_and_not_everybodys() {
     use std::os::unix::fs::PermissionsExt;
     let dir = Scratch::new();
     let mut writer = Writer::open(&dir, &Options::default()).unwrap();
-    let time = at(1_704_164_645) + Duration::from_nanos(123_456_789);
+    let time = Timestamp {
+        seconds: 1_704_164_645,
+        nanos: 123_456_789,
+    };
     writer.write(Stream::Stdout, b"hel", time).unwrap();
     writer.write(Stream::Stderr, b"oh\n", time).unwrap();
     writer.write(Stream::Stdout, b"lo\nbye", time).unwrap();
-    writer.flush_partial(Stream::Stdout, time).unwrap();
+    writer.end(time).unwrap();
     let rest = r#","time":"2024-01-02T03:04:05.123456789Z"}"#;
     let expected = [
         r#"{"log":"oh\n","stream":"stderr""#,

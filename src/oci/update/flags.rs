@@ -40,7 +40,9 @@ fn values(args: &Update) -> [Option<Value>; 14] {
         a.memory.map(Value::from),
         a.memory_reservation.map(Value::from),
         a.memory_swap.map(Value::from),
-        a.pids_limit.map(Value::from),
+        // In a file 0 is "not set"; typed, it is the least, as in runc.
+        a.pids_limit
+            .map(|n| Value::from(if n == 0 { 1 } else { n })),
         a.cpu_idle.map(Value::from),
     ]
 }
@@ -54,6 +56,16 @@ pub fn asked(args: &Update) -> Value {
         }
     }
     resources
+}
+
+/// The same; a command that changes nothing was not meant.
+pub fn asked_of(args: &Update) -> Result<Value> {
+    let asked = asked(args);
+    if asked == json!({}) && ignored(args).is_empty() {
+        return Err(Error::user("nothing to update")
+            .hint("say what is to change, as with --memory 64M, or name a file with --resources"));
+    }
+    Ok(asked)
 }
 
 /// Puts the flag before an error about its field.
@@ -146,8 +158,25 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_asked_without_flags() {
+    fn nothing_is_asked_without_flags_and_that_is_an_error() {
         assert_eq!(asked(&Update::default()), json!({}));
+        let e = asked_of(&Update::default()).unwrap_err().to_string();
+        assert!(e.starts_with("nothing to update"), "{e}");
+    }
+
+    #[test]
+    fn no_tasks_at_all_is_the_least_there_can_be() {
+        let limit = |n| {
+            let args = Update {
+                pids_limit: Some(n),
+                ..Update::default()
+            };
+            asked_of(&args).unwrap()["pids"]["limit"].clone()
+        };
+        assert_eq!(
+            (limit(0), limit(7), limit(-1)),
+            (1.into(), 7.into(), (-1).into())
+        );
     }
 
     #[test]

@@ -72,6 +72,7 @@ fn bundle(spec: &Spec) -> BundleFacts {
         (bundle.join(s), kind)
     });
     BundleFacts {
+        overlay: None,
         rootfs: bundle.join("rootfs"),
         sources: sources.collect::<BTreeMap<_, _>>(),
         bundle,
@@ -294,7 +295,7 @@ fn hostile() -> Value {
     ]);
     let process = &mut spec["process"];
     process["args"] = json!(["sh", "-c", "echo '\n$HOME' \"\u{7}\""]);
-    process["env"] = json!(["PATH=/bin:/my bin", "X=a'b\nc", "STAGE_1"]);
+    process["env"] = json!(["PATH=/bin:/my bin", "X=a'b\nc", "STAGE_1="]);
     process["scheduler"] =
         json!({ "policy": "SCHED_FIFO", "priority": 10, "flags": ["SCHED_RESET_ON_FORK"] });
     process["ioPriority"] = json!({ "class": "IOPRIO_CLASS_BE", "priority": 4 });

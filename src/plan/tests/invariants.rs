@@ -73,7 +73,9 @@ fn inherits(plan: &Plan, actor: Actor, by: Actor, i: usize) -> bool {
 
 fn makes(action: &Action) -> Option<Slot> {
     match action {
-        Action::OpenRoot { .. } | Action::AttachRoot { .. } => Some(Slot::Root),
+        Action::OpenRoot { .. } | Action::OverlayRoot { .. } | Action::AttachRoot { .. } => {
+            Some(Slot::Root)
+        }
         Action::OpenHostProc => Some(Slot::HostProc),
         Action::OpenSource { slot, .. } => Some(*slot),
         Action::OpenNamespace { kind, .. } => Some(Slot::Namespace(*kind)),
@@ -251,7 +253,7 @@ fn paths_inside_are_absolute_and_never_climb() {
                 Action::MountCopy { target, .. }
                 | Action::MountNew { target, .. }
                 | Action::Remount { target, .. } => &target.path,
-                Action::MakeDevice { device } => &device.path,
+                Action::MakeDevice { device, .. } => &device.path,
                 Action::MakeLink { path, .. }
                 | Action::MaskPath { path }
                 | Action::ProtectPath { path } => path,

@@ -56,6 +56,12 @@ fn a_program_that_cannot_be_one() {
             ("process.args", json!([""]), &["process.args"]),
             ("process.cwd", json!("srv"), &["process.cwd", "srv"]),
             (
+                "process.env",
+                json!(["A=1", "FOO"]),
+                &["process.env[1]", "FOO"],
+            ),
+            ("process.env", json!(["=x"]), &["process.env[0]", "no name"]),
+            (
                 "process.rlimits",
                 json!([{ "type": "RLIMIT_CORE", "soft": 2, "hard": 1 }]),
                 &["process.rlimits[0]"],
@@ -159,16 +165,6 @@ fn a_list_that_contradicts_itself() {
                 "linux.namespaces",
                 json!([{ "type": "uts", "path": "ns" }]),
                 &["linux.namespaces[0]", "ns"],
-            ),
-            (
-                "linux.maskedPaths",
-                json!(["proc/kcore"]),
-                &["linux.maskedPaths", "proc/kcore"],
-            ),
-            (
-                "linux.readonlyPaths",
-                json!(["proc"]),
-                &["linux.readonlyPaths", "proc"],
             ),
             ("linux.cgroupsPath", json!("/../up"), &["linux.cgroupsPath"]),
             (
@@ -311,9 +307,49 @@ fn what_rcon_does_not_do_is_said_not_skipped() {
 #[test]
 fn a_refusal_stays_on_one_line_whatever_it_quotes() {
     let mut spec = minimal();
-    spec["linux"]["maskedPaths"] = json!(["a\nb\u{1b}[2J"]);
+    spec["process"]["cwd"] = json!("a\nb\u{1b}[2J");
     let text = refusal_on(&host(v2()), &spec).expect("refused").to_string();
     assert!(!text.chars().any(char::is_control), "{text:?}");
+}
+
+/// Nothing can be withheld from a container without a cgroup. What every
+/// engine asks for is told to root; what somebody chose must hold.
+#[test]
+fn device_rules_without_a_cgroup() {
+    let layout = || crate::cgroup::layout::Layout::parse("", "");
+    let warnings = |facts: &crate::facts::Facts, rules: Value| {
+        let mut spec = minimal();
+        spec["linux"]["resources"] = json!({ "devices": rules });
+        if !facts.may_mount() {
+            let own = json!([{ "containerID": 0, "hostID": 1000, "size": 1 }]);
+            add_namespace(&mut spec, json!({ "type": "user" }));
+            spec["linux"]["uidMappings"] = own.clone();
+            spec["linux"]["gidMappings"] = own;
+        }
+        let options = Options {
+            id: "example".to_owned(),
+            ..Options::default()
+        };
+        let warnings = plan(&spec, facts, &options)?.warnings;
+        let about = warnings.into_iter();
+        Ok::<_, Error>(about.filter(|w| w.contains("resources.devices")).count())
+    };
+    let root = host(layout());
+    let mut user = host(layout());
+    user.ids = (1000, 1000);
+    user.caps = crate::sys::identity::CapSet(0);
+    let nothing = json!([{ "allow": false, "access": "rwm" }]);
+    let all = json!([{ "allow": true, "type": "a", "access": "rwm" }]);
+    let chosen = json!([
+        { "allow": false, "access": "rwm" },
+        { "allow": true, "type": "c", "major": 10, "minor": 229, "access": "rwm" },
+    ]);
+    assert_eq!(warnings(&root, nothing.clone()).unwrap(), 1);
+    assert_eq!(warnings(&user, nothing).unwrap(), 0);
+    assert_eq!(warnings(&root, all).unwrap(), 0);
+    let refused = warnings(&root, chosen.clone()).unwrap_err().to_string();
+    assert!(refused.contains("resources.devices") && refused.contains("cgroup"));
+    assert_eq!(warnings(&user, chosen), Ok(1));
 }
 
 #[test]

@@ -10,8 +10,8 @@ use super::mounts;
 use super::quote::{inside, quote, quote_path};
 use crate::cgroup::paths::CgroupPaths;
 use crate::plan::{
-    Action, Actor, EnterRoot, HookRun, IdRange, MountFlags, Namespace, Plan, Propagation, Signal,
-    Slot, Step,
+    Action, Actor, EnterRoot, HookEnv, HookRun, IdRange, MountFlags, Namespace, Overlay, Plan,
+    Propagation, Signal, Slot, Step,
 };
 use crate::render::words::values::travel;
 use crate::sys::process::SchedAttr;
@@ -48,6 +48,7 @@ pub(super) struct Writer<'a> {
     opened: BTreeMap<Namespace, PathBuf>,
     /// How the copy that becomes the root travels, if there is a copy.
     root_travels: Option<Vec<Propagation>>,
+    overlay: Option<Overlay>,
     /// How the root is entered and the program becomes what it is.
     enter: Enter,
 }
@@ -67,6 +68,7 @@ impl<'a> Writer<'a> {
             recursive: BTreeMap::new(),
             opened: BTreeMap::new(),
             root_travels: None,
+            overlay: None,
             enter: Enter::default(),
         }
     }
@@ -138,7 +140,7 @@ impl<'a> Writer<'a> {
                 ))
             }
             Action::HideFromOthers => Nothing("no plain tool can do that"),
-            Action::CreateCgroup { paths } => Lines(cgroups::create(paths)),
+            Action::CreateCgroup { paths, .. } => Lines(cgroups::create(paths)),
             Action::SetLimits { writes } => Lines(cgroups::limits(writes, self.cgroups)),
             Action::FilterDevices { rules } => match cgroups::devices(rules, self.cgroups) {
                 Some(lines) => Lines(lines),
@@ -149,11 +151,15 @@ impl<'a> Writer<'a> {
             Action::JoinCgroup { .. } if self.user_namespace => {
                 Nothing("the launcher has done that, as root of a user namespace cannot")
             }
-            Action::JoinCgroup { paths } => Lines(cgroups::join(paths, "0")),
+            Action::JoinCgroup { paths, .. } => Lines(cgroups::join(paths, "0")),
             Action::SetPropagation { propagation } => Lines(vec![self.propagation(*propagation)]),
             Action::OpenHostProc => Nothing("until the root is entered, /proc is the host's"),
             Action::OpenRoot { propagation, .. } => {
                 self.root_travels = Some(propagation.iter().copied().collect());
+                Nothing("a shell cannot hold a mount that has no place; it is made where it goes")
+            }
+            Action::OverlayRoot { overlay } => {
+                self.overlay = Some(overlay.clone());
                 Nothing("a shell cannot hold a mount that has no place; it is made where it goes")
             }
             Action::AttachRoot { path } => Lines(self.attach_root(path)),
@@ -193,7 +199,7 @@ impl<'a> Writer<'a> {
                 flags,
                 propagation,
             } => Lines(dress(&target.path, *flags, propagation)),
-            Action::MakeDevice { device } => Lines(mounts::device(device, self.user_namespace)),
+            Action::MakeDevice { device, .. } => Lines(mounts::device(device, self.user_namespace)),
             Action::MakeDirectory { path } if path == Path::new("/") => {
                 Nothing("the root is there")
             }
@@ -221,6 +227,9 @@ impl<'a> Writer<'a> {
             Action::SetScheduler { attr } => scheduler(attr),
             Action::SetIoPriority { class: 3, .. } => Wrap("ionice -c 3".to_owned()),
             Action::SetIoPriority { class, level } => Wrap(format!("ionice -c {class} -n {level}")),
+            Action::SetAffinity { cpus } if cpus.is_empty() => {
+                Nothing("the processors of this script are yours to choose")
+            }
             Action::SetAffinity { cpus } => {
                 let list: Vec<_> = cpus.iter().map(ToString::to_string).collect();
                 Wrap(format!("taskset -c {}", list.join(",")))
@@ -246,6 +255,7 @@ impl<'a> Writer<'a> {
                 ..
             } => self.enter.set_capabilities(*inheritable, *ambient),
             Action::NoNewPrivileges => self.enter.no_new_privileges(),
+            Action::DieWithLauncher => Wrap("setpriv --pdeathsig KILL".to_owned()),
             Action::FindProgram { program, search } => {
                 Lines(vec![super::enter::find(program, search)])
             }
@@ -316,7 +326,9 @@ impl<'a> Writer<'a> {
             format!("root={}", quote_path(path)),
             "export root".to_owned(),
         ];
-        if let Some(travels) = &self.root_travels {
+        if let Some(overlay) = &self.overlay {
+            lines.push(mounts::overlay(overlay));
+        } else if let Some(travels) = &self.root_travels {
             lines.push("mount --rbind \"$root\" \"$root\"".to_owned());
             lines.extend(mounts::propagation("\"$root\"", travels));
         }
@@ -346,9 +358,11 @@ impl<'a> Writer<'a> {
             words.extend(self.enter.wraps.iter().cloned());
         }
         words.extend(hook.timeout.map(|seconds| format!("timeout {seconds}")));
-        words.push("env -i --".to_owned());
-        let env = hook.env.iter().filter(|e| e.contains('='));
-        words.extend(env.map(|e| quote(e)));
+        if let HookEnv::Own(env) | HookEnv::Program(env) = &hook.env {
+            words.push("env -i --".to_owned());
+            let env = env.iter().filter(|e| e.contains('='));
+            words.extend(env.map(|e| quote(e)));
+        }
         if inside {
             words.push(self.enter.capsh());
             words.push(format!("--shell={} --", quote_path(&hook.path)));

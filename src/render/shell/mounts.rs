@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::quote::{inside, quote, quote_path};
-use crate::plan::{Device, Filesystem, MountFlags, Propagation, Target};
+use crate::plan::{Device, Filesystem, MountFlags, Overlay, Propagation, Target};
 use crate::render::words::values::{mount_flags, travel};
 
 /// The directory or file that is mounted on.
@@ -42,6 +42,26 @@ pub(super) fn new(fs: &Filesystem, target: &Target, flags: MountFlags) -> Vec<St
         "rmdir \"$fresh\"".to_owned(),
     ]);
     lines
+}
+
+/// Layers at the place of the root.
+pub(super) fn overlay(overlay: &Overlay) -> String {
+    // What separates layers and options must not be taken for that in a path.
+    let path = |path: &Path| {
+        let text = path.to_string_lossy().replace('\\', "\\\\");
+        text.replace(':', "\\:").replace(',', "\\,")
+    };
+    let layers: Vec<String> = overlay.layers.iter().map(|l| path(l)).collect();
+    let mut options = vec![format!("lowerdir={}", layers.join(":"))];
+    if let Some(changes) = &overlay.changes {
+        let (upper, work) = (path(&changes.upper), path(&changes.work));
+        options.extend([format!("upperdir={upper}"), format!("workdir={work}")]);
+        options.extend(changes.volatile.then(|| "volatile".to_owned()));
+    }
+    format!(
+        "mount -t overlay -o {} overlay \"$root\"",
+        quote(&options.join(","))
+    )
 }
 
 /// mount(8) takes a value with a comma in quotation marks.

@@ -244,9 +244,14 @@ fn top(podman: &Engine) {
 
 fn stats(podman: &Engine) {
     podman.background("measured", "--memory 64m", STAY);
-    let text = podman.cli("stats --no-stream --format json measured").ok();
-    let stats: Value = serde_json::from_str(&text).expect("JSON");
-    assert_eq!(stats[0]["pids"], json!("2"), "{stats}");
+    let read = || -> Value {
+        let text = podman.cli("stats --no-stream --format json measured").ok();
+        serde_json::from_str(&text).expect("JSON")
+    };
+    // The shell is there at once, the program it starts a moment later.
+    let both = || read()[0]["pids"] == json!("2");
+    assert!(wait_until(Duration::from_secs(10), both), "{}", read());
+    let stats = read();
     let memory = stats[0]["mem_usage"].as_str().expect("text");
     assert!(
         memory.ends_with(" / 67.11MB") && !memory.starts_with("0B"),

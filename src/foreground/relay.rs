@@ -1,23 +1,26 @@
 //! Staying with a container in the foreground: signals are passed on, a
 //! terminal's bytes go back and forth, and the exit comes back.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::IsTerminal;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::detach::Detach;
 use crate::error::{Error, Result};
+use crate::process::leaves_to_kernel;
 use crate::sys::process::{self, Exit};
 use crate::sys::tty::{self, RawMode};
 use crate::sys::{fd, socket};
 
 /// The terminal of a container in the foreground, before it exists.
-pub(super) struct Terminal(Option<(OwnedFd, OwnedFd)>);
+pub struct Terminal(Option<(OwnedFd, OwnedFd)>);
 
 impl Terminal {
     /// Whether we play the terminal ourselves: only in the foreground, and if
     /// no one else asked for it.
-    pub(super) fn for_process(wanted: bool, socket_given: bool, detached: bool) -> Result<Self> {
+    pub fn for_process(wanted: bool, socket_given: bool, detached: bool) -> Result<Self> {
         match (wanted, socket_given, detached) {
             (true, false, true) => Err(Error::user(
                 "cannot allocate tty if runc will detach without setting console socket",
@@ -33,15 +36,35 @@ impl Terminal {
     }
 
     /// Our end, and the one for the container.
-    pub(super) fn split(self) -> (Option<OwnedFd>, Option<OwnedFd>) {
+    pub fn split(self) -> (Option<OwnedFd>, Option<OwnedFd>) {
         self.0.unzip()
     }
 }
 
-/// Waits for the process behind `pidfd`, passing signals on to it. `console`
-/// is the socket from which its terminal can be received.
-pub(super) fn attend(pidfd: &OwnedFd, signals: &OwnedFd, console: Option<OwnedFd>) -> Result<Exit> {
-    let mut session = Session::open(console)?;
+/// How it came to an end.
+#[derive(Debug)]
+pub enum Ending {
+    /// The process has.
+    Exit(Exit),
+    /// The person has left, and the process goes on.
+    Left,
+}
+
+/// Waits for the process behind `pidfd`, passing signals on to it.
+pub fn attend(pidfd: &OwnedFd, signals: &OwnedFd, session: Option<Session>) -> Result<Exit> {
+    match attend_until(pidfd, signals, session)? {
+        Ending::Exit(exit) => Ok(exit),
+        Ending::Left => Err(Error::internal("somebody left without a way to")),
+    }
+}
+
+/// The same; the person may also leave.
+pub fn attend_until(
+    pidfd: &OwnedFd,
+    signals: &OwnedFd,
+    mut session: Option<Session>,
+) -> Result<Ending> {
+    let mut insisting = Insisting::default();
     loop {
         let mut fds = vec![
             PollFd::new(pidfd.as_fd(), PollFlags::POLLIN),
@@ -63,24 +86,46 @@ pub(super) fn attend(pidfd: &OwnedFd, signals: &OwnedFd, console: Option<OwnedFd
             .collect();
         drop(fds);
         if ready[1].contains(PollFlags::POLLIN) {
-            pass_signals(pidfd, signals, session.as_ref());
+            pass_signals(pidfd, signals, session.as_ref(), &mut insisting);
         }
         if let Some(s) = &mut session {
             s.move_bytes(
                 ready[2],
                 ready.get(3).copied().unwrap_or(PollFlags::empty()),
             );
+            if ready[2] == PollFlags::POLLHUP {
+                doze(pidfd, signals);
+            }
         }
         if ready[0].contains(PollFlags::POLLIN) {
             if let Some(s) = &mut session {
                 s.drain();
             }
-            return Ok(process::wait(pidfd)?);
+            return Ok(Ending::Exit(process::wait(pidfd)?));
+        }
+        if session.as_ref().is_some_and(|s| s.leaves) {
+            if let Some(session) = session.take() {
+                session.leave()?;
+            }
+            return Ok(Ending::Left);
         }
     }
 }
 
-fn pass_signals(pidfd: &OwnedFd, signals: &OwnedFd, session: Option<&Session>) {
+/// Nobody in the container has the terminal open. Somebody may open it again,
+/// and until then it would wake us all the time.
+fn doze(pidfd: &OwnedFd, signals: &OwnedFd) {
+    let mut fds = [pidfd, signals].map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN));
+    // Whatever it says, the caller looks for itself.
+    let _ = poll(&mut fds, 50u8);
+}
+
+fn pass_signals(
+    pidfd: &OwnedFd,
+    signals: &OwnedFd,
+    session: Option<&Session>,
+    insisting: &mut Insisting,
+) {
     while let Some(signal) = process::next_signal(signals) {
         match signal {
             libc::SIGWINCH if session.is_some() => {
@@ -93,36 +138,83 @@ fn pass_signals(pidfd: &OwnedFd, signals: &OwnedFd, session: Option<&Session>) {
             libc::SIGCHLD | libc::SIGPIPE | libc::SIGURG => {}
             signal => {
                 // It may have ended just now; then we are about to see that.
-                let _ = fd::pidfd_send_signal(pidfd, signal);
+                let _ = fd::pidfd_send_signal(pidfd, insisting.after(signal, pidfd));
             }
         }
     }
 }
 
+/// Somebody who presses Ctrl-C again and again. The kernel keeps from the
+/// first process of a pid namespace what it has no handler for, so most
+/// programs would never notice.
+#[derive(Default)]
+struct Insisting(u32);
+
+impl Insisting {
+    /// The signal to send: the third interrupt in vain becomes a kill.
+    fn after(&mut self, signal: i32, process: &OwnedFd) -> i32 {
+        if signal != libc::SIGINT || !leaves_to_kernel(process, signal) {
+            return signal;
+        }
+        self.0 += 1;
+        match self.0 {
+            1 => signal,
+            2 => {
+                if std::io::stderr().is_terminal() {
+                    eprintln!("rcon: the program takes no notice; once more ends it with SIGKILL");
+                }
+                signal
+            }
+            _ => libc::SIGKILL,
+        }
+    }
+}
+
 /// A terminal being played.
-struct Session {
+pub struct Session {
     master: OwnedFd,
     pending: Vec<u8>,
     input_open: bool,
+    detach: Detach,
+    leaves: bool,
     _raw: Option<RawMode>,
 }
 
 impl Session {
-    fn open(console: Option<OwnedFd>) -> Result<Option<Self>> {
-        let Some(console) = console else {
+    /// Takes the terminal over from the socket `console`. That has to be done
+    /// before the program starts, which may write at once. `keys`, typed
+    /// in a row, let the person leave.
+    pub fn open(console: Option<OwnedFd>, keys: &[u8]) -> Result<Option<Self>> {
+        let Some(master) = terminal_from(console)? else {
             return Ok(None);
         };
-        let mut name = [0; 64];
-        let (_, master) = socket::receive(&console, &mut name)?;
-        let master = master.ok_or_else(|| Error::internal("the terminal was not handed over"))?;
+        let raw = RawMode::enter(fd::standard(0));
+        Ok(Some(Self::new(master, keys, raw)))
+    }
+
+    /// The same in the way of runc, which callers of `rcon oci` expect.
+    pub fn open_plain(console: Option<OwnedFd>) -> Result<Option<Self>> {
+        let Some(master) = terminal_from(console)? else {
+            return Ok(None);
+        };
+        // The one before us, if there is one, turns line ends into what a
+        // terminal needs; a file or pipe wants them as the program wrote them.
+        tty::plain_output(&master)?;
+        let raw = RawMode::enter_for_input(fd::standard(0));
+        Ok(Some(Self::new(master, &[], raw)))
+    }
+
+    fn new(master: OwnedFd, keys: &[u8], raw: Option<RawMode>) -> Self {
         let session = Self {
             master,
             pending: Vec::new(),
             input_open: true,
-            _raw: RawMode::enter(fd::standard(0)),
+            detach: Detach::new(keys),
+            leaves: false,
+            _raw: raw,
         };
         session.follow_size();
-        Ok(Some(session))
+        session
     }
 
     fn follow_size(&self) {
@@ -152,7 +244,7 @@ impl Session {
         if master.contains(PollFlags::POLLOUT) {
             self.send_pending();
         }
-        if input.intersects(PollFlags::POLLIN | PollFlags::POLLHUP) {
+        if input.intersects(PollFlags::POLLIN | PollFlags::POLLHUP | PollFlags::POLLERR) {
             self.read_input();
         }
     }
@@ -172,7 +264,11 @@ impl Session {
     fn read_input(&mut self) {
         let mut buf = [0; 4096];
         match nix::unistd::read(fd::standard(0), &mut buf) {
-            Ok(n) if n > 0 => self.pending.extend_from_slice(&buf[..n]),
+            Ok(n) if n > 0 => {
+                let (typed, leaves) = self.detach.filter(&buf[..n]);
+                self.pending.extend_from_slice(&typed);
+                self.leaves |= leaves;
+            }
             // The end of a pipe is to a terminal what Ctrl-D is.
             Ok(_) => {
                 self.input_open = false;
@@ -189,6 +285,25 @@ impl Session {
         }
     }
 
+    /// A terminal without anybody at its outer side hangs up. So a process of
+    /// ours stays there, and lets what is said go by.
+    fn leave(self) -> Result<()> {
+        let Self { master, .. } = self;
+        if let process::Forked::Parent { .. } = process::fork(0, None)? {
+            return Ok(());
+        }
+        let _ = process::new_session();
+        let _ = fd::close_all_but(0, &[master.as_raw_fd()]);
+        let mut buf = [0; 4096];
+        loop {
+            match nix::unistd::read(&master, &mut buf) {
+                Ok(n) if n > 0 => {}
+                Err(Errno::EINTR) => {}
+                _ => process::exit_now(0),
+            }
+        }
+    }
+
     /// What the program said last is still to be shown.
     fn drain(&mut self) {
         loop {
@@ -199,6 +314,17 @@ impl Session {
             }
         }
     }
+}
+
+/// What was handed over through the socket `console`.
+fn terminal_from(console: Option<OwnedFd>) -> Result<Option<OwnedFd>> {
+    let Some(console) = console else {
+        return Ok(None);
+    };
+    let mut name = [0; 64];
+    let (_, master) = socket::receive(&console, &mut name)?;
+    let missing = || Error::internal("the terminal was not handed over");
+    master.ok_or_else(missing).map(Some)
 }
 
 /// Output that nobody reads any more is dropped; the container goes on.

@@ -1,0 +1,252 @@
+//! Puts one entry of an archive into an open directory: makes room, makes the
+//! file, gives it its owner, mode, attributes and time.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+
+use super::entry::{Entry, Kind};
+use super::overlay;
+use super::reader::Reader;
+use super::remove::remove_all;
+use super::root::{Root, open_dir, parts, path};
+use super::unpack::{Conflict, Unpack};
+use crate::error::{Context, Error, Result};
+use crate::sys::{entry, fd, xattr};
+
+/// What an entry has become.
+pub(super) enum Placed {
+    /// A directory, whose mode and time are still to be set.
+    Directory(OwnedFd),
+    /// Something that is done.
+    Other,
+}
+
+/// What is in an entry's way.
+enum Way {
+    Free,
+    /// A whiteout of the same layer, now removed: what the layers below have
+    /// there stays hidden.
+    WasWhiteout,
+    /// A directory, where a directory is wanted.
+    Directory,
+}
+
+pub(super) struct Placer<'a> {
+    root: Root<'a>,
+    options: &'a Unpack,
+    buffer: Vec<u8>,
+    pub(super) left_out: u64,
+}
+
+impl<'a> Placer<'a> {
+    pub(super) fn new(root: Root<'a>, options: &'a Unpack) -> Self {
+        Self {
+            root,
+            options,
+            buffer: vec![0; 256 * 1024],
+            left_out: 0,
+        }
+    }
+
+    pub(super) fn place<R: Read>(
+        &mut self,
+        parent: &OwnedFd,
+        name: &[u8],
+        entry: &Entry,
+        reader: &mut Reader<R>,
+    ) -> Result<Placed> {
+        let name = path(name);
+        let device = matches!(entry.kind, Kind::Character(..) | Kind::Block(..));
+        if device && !self.options.devices {
+            self.left_out += 1;
+            return Ok(Placed::Other);
+        }
+        // Looked for first: what is in the way may be the target itself.
+        if entry.kind == Kind::HardLink {
+            return self.hard_link(parent, name, entry);
+        }
+        let way = self.clear(parent, name, entry.kind)?;
+        let made = match entry.kind {
+            Kind::Directory => {
+                let dir = make_directory(parent, name, &way)?;
+                self.dress(&dir, entry)?;
+                return Ok(Placed::Directory(dir));
+            }
+            Kind::File => self.file(parent, name, entry, reader)?,
+            _ => make_special(parent, name, entry)?,
+        };
+        self.dress(&made, entry)?;
+        if entry.kind != Kind::Symlink {
+            fd::chmod(&made, entry.mode)?;
+        }
+        if self.options.times {
+            entry::set_time(&made, entry.mtime.seconds, entry.mtime.nanoseconds)?;
+        }
+        Ok(Placed::Other)
+    }
+
+    /// An OCI whiteout, as one of overlayfs.
+    pub(super) fn whiteout(&mut self, parent: &OwnedFd, name: &[u8]) -> Result<()> {
+        if name == overlay::OPAQUE {
+            return Ok(overlay::make_opaque(parent)?);
+        }
+        if name.starts_with(overlay::AUFS) {
+            self.left_out += 1;
+            return Ok(());
+        }
+        let hidden = &name[overlay::WHITEOUT.len()..];
+        if matches!(hidden, b"" | b"." | b"..") {
+            return Err(Error::user("a whiteout of no file"));
+        }
+        let hidden = path(hidden);
+        // A whiteout is about the layers below. What this layer has itself
+        // stays, and already hides theirs; a directory must be told to.
+        match entry::stat(parent, hidden)? {
+            None => Ok(overlay::make_whiteout(parent, hidden)?),
+            Some(stat) if stat.st_mode & libc::S_IFMT == libc::S_IFDIR => {
+                Ok(overlay::make_opaque(open_dir(parent, hidden)?)?)
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Owner and attributes. The owner comes first, for a change of owner
+    /// takes set-id bits and capabilities away.
+    pub(super) fn dress(&mut self, file: &OwnedFd, entry: &Entry) -> Result<()> {
+        let (uid, gid) = self.options.ownership.outward(entry.uid, entry.gid)?;
+        fd::chown(file, uid, gid)?;
+        for (name, value) in &entry.xattrs {
+            let takes = matches!(entry.kind, Kind::File | Kind::Directory);
+            if !self.options.xattrs || !takes || !overlay::is_carried(name) {
+                self.left_out += 1;
+            } else if name == overlay::CAPABILITY {
+                let value = self.options.ownership.capability_outward(value)?;
+                self.attribute(file, name, &value)?;
+            } else {
+                self.attribute(file, name, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn attribute(&mut self, file: &OwnedFd, name: &[u8], value: &[u8]) -> Result<()> {
+        match xattr::set(file, name, value) {
+            Err(e) if e.errno == Errno::EOPNOTSUPP => {
+                self.left_out += 1;
+                Ok(())
+            }
+            done => Ok(done?),
+        }
+    }
+
+    fn clear(&self, parent: &OwnedFd, name: &Path, kind: Kind) -> Result<Way> {
+        let Some(stat) = entry::stat(parent, name)? else {
+            return Ok(Way::Free);
+        };
+        let is_dir = stat.st_mode & libc::S_IFMT == libc::S_IFDIR;
+        let want_dir = kind == Kind::Directory;
+        if is_dir && want_dir {
+            return Ok(Way::Directory);
+        }
+        if is_dir != want_dir && self.options.conflict == Conflict::Refuse {
+            return Err(Error::user(if is_dir {
+                "cannot overwrite directory with non-directory"
+            } else {
+                "cannot overwrite non-directory with directory"
+            }));
+        }
+        remove_all(parent, name)?;
+        if self.options.layer && overlay::is_whiteout(&stat) {
+            return Ok(Way::WasWhiteout);
+        }
+        Ok(Way::Free)
+    }
+
+    fn file<R: Read>(
+        &mut self,
+        parent: &OwnedFd,
+        name: &Path,
+        entry: &Entry,
+        reader: &mut Reader<R>,
+    ) -> Result<OwnedFd> {
+        let flags = libc::O_CREAT | libc::O_EXCL | libc::O_WRONLY | libc::O_NOFOLLOW;
+        let file = File::from(fd::openat2(parent, name, flags, 0o600, fd::NO_LINKS)?);
+        let mut end = 0;
+        while let Some((offset, length)) = reader.data(&mut self.buffer)? {
+            file.write_all_at(&self.buffer[..length], offset)
+                .context(|| "writing it")?;
+            end = offset + length as u64;
+        }
+        if end < entry.size {
+            file.set_len(entry.size).context(|| "writing it")?;
+        }
+        Ok(file.into())
+    }
+
+    fn hard_link(&self, parent: &OwnedFd, name: &Path, entry: &Entry) -> Result<Placed> {
+        let target = parts(&entry.link).context(|| "the link")?;
+        let Some((old, above)) = target.split_last() else {
+            return Err(Error::user("a hard link to the top of the archive"));
+        };
+        let from = self.root.existing(above).context(|| "the link")?;
+        let old = path(old);
+        let Some(stat) = entry::stat(&from, old)? else {
+            return Err(Error::user(format!(
+                "it is a hard link to {old:?}, which is not there"
+            )));
+        };
+        let same_place = same_file(&from, parent)? && old == name;
+        if stat.st_mode & libc::S_IFMT == libc::S_IFDIR || same_place {
+            return Err(Error::user("a hard link to a directory or to itself"));
+        }
+        self.clear(parent, name, entry.kind)?;
+        entry::link(&from, old, parent, name)?;
+        Ok(Placed::Other)
+    }
+}
+
+fn make_directory(parent: &OwnedFd, name: &Path, way: &Way) -> Result<OwnedFd> {
+    if !matches!(way, Way::Directory) {
+        fd::mkdirat(parent, name, 0o700)?;
+    }
+    let dir = open_dir(parent, name)?;
+    if matches!(way, Way::WasWhiteout) {
+        overlay::make_opaque(&dir)?;
+    }
+    Ok(dir)
+}
+
+/// A link, a pipe or a device. Somebody else may put another file into its
+/// place before it is opened, so it has to be of the kind just made, and ours.
+fn make_special(parent: &OwnedFd, name: &Path, entry: &Entry) -> Result<OwnedFd> {
+    let (format, device) = match entry.kind {
+        Kind::Character(major, minor) => (libc::S_IFCHR, libc::makedev(major, minor)),
+        Kind::Block(major, minor) => (libc::S_IFBLK, libc::makedev(major, minor)),
+        Kind::Fifo => (libc::S_IFIFO, 0),
+        _ => (libc::S_IFLNK, 0),
+    };
+    if format == libc::S_IFLNK {
+        fd::symlinkat(path(&entry.link), parent, name)?;
+    } else {
+        fd::mknodat(parent, name, format | 0o600, device)?;
+    }
+    let flags = libc::O_PATH | libc::O_NOFOLLOW;
+    let made = fd::openat2(parent, name, flags, 0, fd::NO_LINKS)?;
+    let stat = fd::stat(&made)?;
+    let same_device = format == libc::S_IFLNK || stat.st_rdev == device;
+    if stat.st_mode & libc::S_IFMT == format && same_device && stat.st_nlink == 1 {
+        Ok(made)
+    } else {
+        Err(Error::environment("was replaced while it was made"))
+    }
+}
+
+fn same_file(a: &OwnedFd, b: &OwnedFd) -> Result<bool> {
+    let (a, b) = (fd::stat(a)?, fd::stat(b)?);
+    Ok((a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
+}

@@ -1,0 +1,58 @@
+//! What the command line knows and rcon cannot do yet: refused, so that nobody
+//! believes to have it.
+
+use crate::container::{Config, MountKind, NetworkMode};
+use crate::error::{Error, Result};
+
+/// Refuses what would otherwise be passed over.
+pub fn refuse(config: &Config) -> Result<()> {
+    let network = &config.network;
+    if !network.ports.is_empty() || network.publish_all {
+        return Err(absent(
+            "-p: ports cannot be published yet",
+            "--network host shares the host's ports",
+        ));
+    }
+    if let NetworkMode::Named(names) = &network.mode {
+        let names = names.join(", ");
+        return Err(absent(
+            &format!("--network {names}: there are no networks of one's own yet"),
+            "none, host and container:NAME are there",
+        ));
+    }
+    if network.ip.is_some() || network.ip6.is_some() || network.mac.is_some() {
+        return Err(absent(
+            "--ip, --ip6, --mac-address: addresses cannot be chosen yet",
+            "the network of a container has only a loopback device",
+        ));
+    }
+    for mount in &config.mounts {
+        let target = mount.target.display();
+        match mount.kind {
+            MountKind::Volume { .. } => {
+                return Err(absent(
+                    &format!("{target}: there are no volumes yet"),
+                    "a directory of the host is mounted with -v /DIR:/PATH",
+                ));
+            }
+            MountKind::Image { .. } => {
+                return Err(absent(
+                    &format!("{target}: images cannot be mounted yet"),
+                    "a directory of the host can, with -v /DIR:/PATH:ro",
+                ));
+            }
+            MountKind::Bind { .. } | MountKind::Tmpfs(_) => {}
+        }
+    }
+    if let Some(name) = config.isolation.cdi.first() {
+        return Err(absent(
+            &format!("--device {name}: devices cannot be named by CDI yet"),
+            "give the path of the device, as in --device /dev/dri/renderD128",
+        ));
+    }
+    Ok(())
+}
+
+fn absent(what: &str, instead: &str) -> Error {
+    Error::user(what).hint(instead).exit(125)
+}

@@ -1,0 +1,293 @@
+//! `cp`, `diff` and `export`: the files of a container.
+
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::common::{self, Found};
+use crate::archive::copy::{self, Incoming};
+use crate::archive::{self, Change, ChangeKind, IdMaps, IdRange, Ownership, Pack};
+use crate::error::{Context, Error, Result};
+use crate::keeper::root;
+use crate::store::Store;
+use crate::sys::fd;
+
+/// Copy files between a container and the host
+#[derive(Debug, clap::Args)]
+pub struct Cp {
+    /// Keep user and group ids
+    #[arg(short, long)]
+    archive: bool,
+    /// Copy what a link leads to, not the link
+    #[arg(short = 'L', long)]
+    follow_link: bool,
+    /// Say nothing
+    #[arg(short, long)]
+    quiet: bool,
+    /// CONTAINER:PATH, PATH, or - for a tar archive on standard input
+    source: String,
+    /// CONTAINER:PATH, PATH, or - for a tar archive on standard output
+    destination: String,
+}
+
+/// Show what a container has changed in its files: A added, C changed, D deleted
+#[derive(Debug, clap::Args)]
+pub struct Diff {
+    /// Name or id
+    container: String,
+}
+
+/// Write all files of a container as a tar archive
+#[derive(Debug, clap::Args)]
+pub struct Export {
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Name or id
+    container: String,
+}
+
+/// One side of a copy.
+enum Side {
+    Container(Box<Found>, String),
+    Host(PathBuf),
+    Stream,
+}
+
+impl Side {
+    /// A path with a `/` or `.` in front is the host's, whatever colons it has.
+    fn parse(store: &Store, text: &str) -> Result<Self> {
+        if text == "-" {
+            return Ok(Self::Stream);
+        }
+        match text.split_once(':') {
+            Some((name, path)) if !name.is_empty() && !name.starts_with(['/', '.']) => Ok(
+                Self::Container(Box::new(common::find(store, name)?), path.to_owned()),
+            ),
+            _ => Ok(Self::Host(PathBuf::from(text))),
+        }
+    }
+}
+
+/// `cp`.
+pub fn cp(store: &Store, args: &Cp) -> Result<ExitCode> {
+    let from = Side::parse(store, &args.source)?;
+    let to = Side::parse(store, &args.destination)?;
+    match (&from, &to) {
+        (Side::Container(from, path), Side::Host(to)) => out(store, args, from, path, to)?,
+        (Side::Host(from), Side::Container(to, path)) => into(store, args, from, to, path)?,
+        (Side::Container(from, path), Side::Stream) => out_stream(store, args, from, path)?,
+        (Side::Stream, Side::Container(to, path)) => in_stream(store, to, path)?,
+        (Side::Container(..), Side::Container(..)) => {
+            return Err(Error::user("copying between containers is not supported")
+                .hint("copy to the host first, or through a pipe: cp A:/x - | cp - B:/"));
+        }
+        _ => {
+            return Err(
+                Error::user("must specify at least one container source or destination")
+                    .hint("as in `rcon cp web:/etc/hosts .`"),
+            );
+        }
+    }
+    if !args.quiet && io::stderr().is_terminal() && !matches!(to, Side::Stream) {
+        eprintln!("copied {} to {}", args.source, args.destination);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The host's own root, from which its paths are looked up.
+fn host() -> Result<std::os::fd::OwnedFd> {
+    Ok(fd::open(Path::new("/"), libc::O_PATH | libc::O_DIRECTORY)?)
+}
+
+/// An absolute path that still ends as it was typed: in `/` or `/.` or not.
+fn host_path(path: &Path) -> Result<Vec<u8>> {
+    let typed = path.as_os_str().as_bytes();
+    if path.is_absolute() {
+        return Ok(typed.to_vec());
+    }
+    let here = std::env::current_dir().context(|| "cannot find the current directory")?;
+    Ok([here.as_os_str().as_bytes(), b"/", typed].concat())
+}
+
+/// Whose files are on the two sides: in a container, as its user namespace
+/// maps them; on the host, those of whoever copies, unless ids are to be kept.
+fn owners(found: &Found) -> Result<Ownership> {
+    let config = found.entry.config()?;
+    Ok(match config.isolation.userns {
+        None => Ownership::Keep,
+        Some((outside, size)) => {
+            let range = IdRange {
+                inside: 0,
+                outside,
+                size,
+            };
+            Ownership::Mapped(IdMaps {
+                uids: vec![range],
+                gids: vec![range],
+            })
+        }
+    })
+}
+
+fn out(store: &Store, args: &Cp, from: &Found, path: &str, to: &Path) -> Result<()> {
+    let open = root::open(store, &from.entry, &from.state)?;
+    let source = copy::copy_from(&open.root, path.as_bytes(), args.follow_link)?;
+    let own = if args.archive {
+        Ownership::Keep
+    } else {
+        let (uid, gid) = crate::sys::identity::effective_ids();
+        Ownership::Fixed(uid, gid)
+    };
+    copy::copy(&source, &owners(from)?, &host()?, &host_path(to)?, &own).map(drop)
+}
+
+fn into(store: &Store, args: &Cp, from: &Path, to: &Found, path: &str) -> Result<()> {
+    let source = copy::copy_from(&host()?, &host_path(from)?, args.follow_link)?;
+    let open = root::open(store, &to.entry, &to.state)?;
+    let theirs = owners(to)?;
+    // Without --archive a copy belongs to the container's root.
+    let from = if args.archive {
+        Ownership::Keep
+    } else {
+        Ownership::Fixed(0, 0)
+    };
+    copy::copy(&source, &from, &open.root, path.as_bytes(), &theirs).map(drop)
+}
+
+fn out_stream(store: &Store, args: &Cp, from: &Found, path: &str) -> Result<()> {
+    let stdout = io::stdout();
+    if stdout.is_terminal() {
+        return Err(Error::user("an archive is not for a terminal")
+            .hint("redirect it, or name a directory to copy to"));
+    }
+    let open = root::open(store, &from.entry, &from.state)?;
+    let source = copy::copy_from(&open.root, path.as_bytes(), args.follow_link)?;
+    let mut out = BufWriter::new(stdout.lock());
+    source.write(&mut out, &owners(from)?)?;
+    out.flush().context(|| "cannot write the archive")
+}
+
+fn in_stream(store: &Store, to: &Found, path: &str) -> Result<()> {
+    let open = root::open(store, &to.entry, &to.state)?;
+    let path = path.as_bytes();
+    let stdin = io::stdin().lock();
+    copy::copy_to(&open.root, path, &Incoming::Archive, stdin, &owners(to)?).map(drop)
+}
+
+/// `diff`.
+pub fn diff(store: &Store, args: &Diff) -> Result<ExitCode> {
+    let found = common::find(store, &args.container)?;
+    let Some((upper, lowers)) = root::layers(store, &found.entry)? else {
+        return Err(Error::user(
+            "the container writes straight into its directory: nobody knows what it changed",
+        )
+        .hint("with `--rootfs DIR:O`, changes are kept apart"));
+    };
+    let mut out = BufWriter::new(io::stdout().lock());
+    let all = archive::changes(&upper, &lowers)?;
+    for change in own_changes(all, &mount_points(&found)) {
+        let path = change.path.to_string_lossy();
+        let path = crate::format::escaped(&path);
+        let line = writeln!(out, "{} {path}", change.kind.letter());
+        if line.is_err() {
+            // Nobody reads on.
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    let _ = out.flush();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where something was mounted, for which rcon may have made a place.
+fn mount_points(found: &Found) -> Vec<PathBuf> {
+    let spec = found.entry.spec().ok();
+    let mounts = spec
+        .and_then(|spec| spec.mounts().clone())
+        .unwrap_or_default();
+    mounts.iter().map(|m| m.destination().clone()).collect()
+}
+
+/// Without the places that rcon has made for mounts, and the directories that
+/// changed for nothing else.
+fn own_changes(all: Vec<Change>, places: &[PathBuf]) -> Vec<Change> {
+    let is_place = |change: &Change| places.contains(&change.path);
+    let (made, own): (Vec<Change>, Vec<Change>) = all.into_iter().partition(is_place);
+    let only_above = |change: &Change| {
+        let below =
+            |other: &Change| other.path != change.path && other.path.starts_with(&change.path);
+        change.kind == ChangeKind::Changed && made.iter().any(below) && !own.iter().any(below)
+    };
+    let keep: Vec<bool> = own.iter().map(|change| !only_above(change)).collect();
+    let kept = own.into_iter().zip(keep);
+    kept.filter_map(|(change, keep)| keep.then_some(change))
+        .collect()
+}
+
+/// `export`.
+pub fn export(store: &Store, args: &Export) -> Result<ExitCode> {
+    let found = common::find(store, &args.container)?;
+    if args.output.is_none() && io::stdout().is_terminal() {
+        return Err(
+            Error::user("an archive is not for a terminal").hint("redirect it, or use --output")
+        );
+    }
+    let open = root::open(store, &found.entry, &found.state)?;
+    let options = Pack {
+        // What is mounted in it is not the container's own.
+        one_file_system: true,
+        ownership: owners(&found)?,
+        ..Pack::default()
+    };
+    let what = || "cannot write the archive";
+    match &args.output {
+        None => {
+            let mut out = BufWriter::new(io::stdout().lock());
+            archive::pack(&open.root, b".", &mut out, &options)?;
+            out.flush().context(what)?;
+        }
+        Some(path) => {
+            let named = || format!("cannot write {}", path.display());
+            let mut out = BufWriter::new(File::create(path).context(named)?);
+            archive::pack(&open.root, b".", &mut out, &options)?;
+            out.flush().context(named)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(kind: ChangeKind, path: &str) -> Change {
+        Change {
+            kind,
+            path: path.into(),
+        }
+    }
+
+    #[test]
+    fn the_places_of_mounts_are_not_the_containers_changes() {
+        use ChangeKind::{Added, Changed};
+        let places = ["/etc/hosts".into(), "/proc".into(), "/srv/a/b".into()];
+        let all = vec![
+            change(Changed, "/etc"),
+            change(Added, "/etc/hosts"),
+            change(Added, "/proc"),
+            change(Changed, "/srv"),
+            change(Changed, "/srv/a"),
+            change(Added, "/srv/a/b"),
+            change(Added, "/srv/mine"),
+            change(Changed, "/touched"),
+        ];
+        let own: Vec<_> = own_changes(all, &places)
+            .into_iter()
+            .map(|c| c.path)
+            .collect();
+        let want = ["/srv", "/srv/mine", "/touched"].map(PathBuf::from);
+        assert_eq!(own, want);
+    }
+}

@@ -1,0 +1,220 @@
+//! `exec`: a further process in a running container.
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use oci_spec::runtime::{Process, Spec};
+
+use super::common::{self, Found};
+use super::flags::Exec;
+use super::run::{Others, here};
+use crate::container::Status;
+use crate::error::{Context, Error, Result};
+use crate::facts;
+use crate::foreground::relay::{self, Ending};
+use crate::keeper;
+use crate::plan::{self, ExecRequest};
+use crate::run::{self, Explain, Launch, State};
+use crate::spec::{self, Further, users};
+use crate::store::Store;
+use crate::sys::{fd, process};
+
+/// `exec`.
+pub fn exec(store: &Store, args: &Exec) -> Result<ExitCode> {
+    let request = here(|here| args.request(here, &Others(store)))?;
+    let found = common::find(store, request.container.as_str())?;
+    let container = first_process(&found)?;
+    if request.tty && request.interactive && !request.detach {
+        check_terminal()?;
+    }
+    let mut spec = found.entry.spec()?;
+    let facts = facts::observe()?;
+    let user = match &request.user {
+        Some(user) => {
+            let root = format!("/proc/{}/root", found.state.pid);
+            let root = fd::open(Path::new(&root), libc::O_PATH | libc::O_DIRECTORY)?;
+            Some(users::resolve(root.as_fd(), user, &[])?)
+        }
+        None => None,
+    };
+    if request.privileged {
+        withhold_nothing(&mut spec);
+    }
+    let process = spec::further(
+        &spec,
+        &Further {
+            args: &request.argv,
+            env: &request.env,
+            workdir: request.workdir.as_deref(),
+            user: user.as_ref(),
+            terminal: request.tty,
+            privileged: request.privileged.then_some(facts.caps),
+        },
+    )?;
+    let config = found.entry.config()?;
+    let command = request.argv.join(" ");
+    for action in ["exec_create", "exec_start"] {
+        let action = format!("{action}: {command}");
+        keeper::note(store, &found.entry, &config, &action, &[]);
+    }
+    let wanted = Wanted {
+        terminal: request.tty && !request.detach,
+        input: request.interactive,
+        detach: request.detach,
+        detach_keys: request.detach_keys,
+        explain: args.explain,
+        process,
+    };
+    let code = run(&found, container, &spec, &wanted)?;
+    if let Some(code) = code {
+        let code = code.to_string();
+        keeper::note(
+            store,
+            &found.entry,
+            &config,
+            "exec_die",
+            &[("exitCode", &code)],
+        );
+    }
+    Ok(code.map_or(ExitCode::SUCCESS, common::exit_code))
+}
+
+/// `--privileged` lifts the filter of system calls, too.
+fn withhold_nothing(spec: &mut Spec) {
+    if let Some(linux) = spec.linux_mut() {
+        linux.set_seccomp(None);
+    }
+}
+
+fn check_terminal() -> Result<()> {
+    if crate::sys::tty::size(fd::standard(0)).is_some() {
+        return Ok(());
+    }
+    Err(Error::user("the input device is not a TTY")
+        .hint("leave out -t when input comes from a pipe or a file"))
+}
+
+/// What is to run.
+struct Wanted {
+    terminal: bool,
+    input: bool,
+    detach: bool,
+    detach_keys: Vec<u8>,
+    explain: bool,
+    process: Process,
+}
+
+/// Runs it, and stays with it unless it is detached.
+/// `None` where it goes on without us.
+fn run(found: &Found, container: OwnedFd, spec: &Spec, wanted: &Wanted) -> Result<Option<i32>> {
+    let cgroups = found.state.cgroups.clone();
+    let plan = plan::exec(
+        &ExecRequest {
+            process: &wanted.process,
+            spec,
+            namespaces: facts::foreign_namespaces(found.state.pid)?,
+            cgroups: cgroups.ok_or_else(|| common::not_running(found))?,
+            id: found.entry.id().to_string(),
+            no_new_keyring: false,
+        },
+        &facts::observe()?,
+    )?;
+    let (console, theirs) = if wanted.terminal {
+        let (ours, theirs) = crate::sys::socket::stream_pair()?;
+        (Some(ours), Some(theirs))
+    } else {
+        (None, None)
+    };
+    let explain = explain(wanted)?;
+    let own_errors = fd::duplicate(fd::standard(2))?;
+    quieten(wanted)?;
+    let held = run::launch(Launch {
+        plan: &plan,
+        state: state_of(found, spec),
+        console: theirs,
+        start_socket: None,
+        container: Some(container),
+        preserve_fds: 0,
+        explain,
+    });
+    // What is to be said about it is still for whoever typed the command.
+    fd::place(&own_errors, 2)?;
+    let held = held?;
+    for warning in &held.warnings {
+        eprintln!("rcon: warning: {warning}");
+    }
+    if wanted.detach {
+        held.release()?;
+        return Ok(None);
+    }
+    let signals = process::signals_as_fd()?;
+    let keys = if wanted.input {
+        &wanted.detach_keys[..]
+    } else {
+        &[]
+    };
+    let session = relay::Session::open(console, keys)?;
+    let (_, pidfd) = held.release()?;
+    Ok(match relay::attend_until(&pidfd, &signals, session)? {
+        Ending::Exit(exit) => Some(exit.shell_code()),
+        Ending::Left => None,
+    })
+}
+
+fn first_process(found: &Found) -> Result<OwnedFd> {
+    match found.state.status {
+        Status::Running => {}
+        Status::Paused => {
+            let name = found.entry.name()?;
+            return Err(Error::user(format!("container {name} is paused"))
+                .hint(format!("`rcon unpause {name}` lets it go on")));
+        }
+        Status::Restarting => {
+            return Err(Error::user("the container is just being restarted").hint("try again"));
+        }
+        _ => return Err(common::not_running(found)),
+    }
+    crate::process::handle(found.state.pid, found.state.pid_start)
+        .ok_or_else(|| common::not_running(found))
+}
+
+/// Without `-i` there is nothing to read, and detached nothing to say to.
+fn quieten(wanted: &Wanted) -> Result<()> {
+    let streams: &[i32] = match (wanted.detach, wanted.input) {
+        (true, _) => &[0, 1, 2],
+        (false, true) => &[],
+        (false, false) if wanted.terminal => &[],
+        (false, false) => &[0],
+    };
+    let null = || File::options().read(true).write(true).open("/dev/null");
+    let null = OwnedFd::from(null().context(|| "cannot open /dev/null")?);
+    for number in streams {
+        fd::place(&null, *number)?;
+    }
+    Ok(())
+}
+
+fn explain(wanted: &Wanted) -> Result<Option<Explain>> {
+    if !wanted.explain {
+        return Ok(None);
+    }
+    Ok(Some(Explain {
+        out: File::from(fd::duplicate(fd::standard(2))?),
+        start: Instant::now(),
+        json: false,
+    }))
+}
+
+fn state_of(found: &Found, spec: &Spec) -> State {
+    State {
+        oci_version: spec.version().clone(),
+        id: found.entry.id().to_string(),
+        status: "running".to_owned(),
+        pid: found.state.pid,
+        bundle: found.entry.dir().to_owned(),
+        annotations: spec.annotations().clone().unwrap_or_default(),
+    }
+}

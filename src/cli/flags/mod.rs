@@ -1,0 +1,55 @@
+//! From what was typed behind `run`, `create` and `exec` to what is wanted.
+//!
+//! Two stages. The first ([`typed`]) is the command line alone: clap's
+//! structs, whose values are read by the small functions in [`parse`]. The
+//! second ([`request`]) needs the surroundings: rcon's own variables and
+//! directory, the files that flags name, and what others know about other
+//! containers ([`Resolve`]). It refuses what contradicts itself before
+//! anything is fetched or made. The image's own defaults come last
+//! ([`Request::merge`]), because the image may have to be fetched first.
+
+mod build;
+pub mod parse;
+mod reading;
+pub mod request;
+#[cfg(test)]
+mod testing;
+pub mod typed;
+
+pub use request::{Attach, ExecRequest, Request, Resolve, Source, Surroundings, detach_keys};
+pub use typed::{Create, Exec, Pull, Run};
+
+use clap::error::ContextKind;
+
+use crate::error::Error;
+
+/// What clap has to say about a command line, in one line and rcon's own form.
+/// None: it is no failure but help or a version, to be printed as it is.
+pub fn one_line(e: &clap::Error) -> Option<Error> {
+    if !e.use_stderr() {
+        return None;
+    }
+    Some(of_value(e).unwrap_or_else(|| of_line(e)))
+}
+
+/// A parser of ours has said what is wrong; only the flag's name is missing.
+fn of_value(e: &clap::Error) -> Option<Error> {
+    let own = std::error::Error::source(e)?.downcast_ref::<Error>()?;
+    let arg = e.get(ContextKind::InvalidArg)?.to_string();
+    let flag = arg.split(' ').next().unwrap_or_default();
+    Some(own.clone().context(flag))
+}
+
+/// The first paragraph is the cause, and a tip may follow. That a flag can be
+/// passed as a value behind `--` is no tip here: it would be taken for an image.
+fn of_line(e: &clap::Error) -> Error {
+    let text = e.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let cause = text.lines().take_while(|line| !line.is_empty());
+    let cause: Vec<&str> = cause.map(str::trim).collect();
+    let mut tips = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("tip: "));
+    let tip = tips.find(|tip| !tip.starts_with("to pass"));
+    Error::user(cause.join(" ")).hint(tip.unwrap_or("see --help"))
+}

@@ -1,0 +1,165 @@
+//! `inspect`: everything about a container.
+//!
+//! How it looks is in [`shape`] and [`host_config`], which are pure; here it
+//! is looked up and shown.
+
+mod host_config;
+mod shape;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::ser::{PrettyFormatter, Serializer};
+
+use self::shape::Places;
+use super::listing::{self, Listed};
+use super::sizes;
+use crate::error::{Error, Result};
+use crate::format::{Format, json_line};
+use crate::store::Store;
+
+/// Show everything about containers
+#[derive(Debug, clap::Args)]
+pub struct Inspect {
+    /// Show only this: json, or a template as {{.State.Pid}}
+    #[arg(short, long, value_name = "FORMAT")]
+    format: Option<String>,
+    /// Say how large they are, too
+    #[arg(short, long)]
+    size: bool,
+    /// What is meant: container
+    #[arg(long = "type", value_name = "TYPE", value_parser = ["container"])]
+    kind: Option<String>,
+    /// Names or ids
+    #[arg(required = true, value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+/// `inspect`. Those that are there are shown, also when one is not.
+pub fn inspect(store: &Store, args: &Inspect) -> Result<ExitCode> {
+    let format = Format::parse(args.format.as_deref().unwrap_or_default())?;
+    let mut found = Vec::new();
+    let mut failures: Vec<Error> = Vec::new();
+    for name in &args.containers {
+        match one(store, name, args.size) {
+            Ok(value) => found.push(value),
+            Err(e) => failures.push(e),
+        }
+    }
+    let shown = show(&format, args.format.is_some(), found);
+    let text = shown.unwrap_or_else(|e| {
+        failures.push(e);
+        String::new()
+    });
+    listing::print(&text)?;
+    for e in &failures {
+        eprintln!("rcon: error: {e}");
+    }
+    Ok(ExitCode::from(u8::from(!failures.is_empty())))
+}
+
+fn one(store: &Store, name: &str, size: bool) -> Result<Value> {
+    let c = Listed::find(store, name)?;
+    let size = size.then(|| sizes::of(store, &c));
+    let places = places(store, &c);
+    Ok(shape::inspect(&c.name, &c.config, &c.state, &places, size))
+}
+
+fn places(store: &Store, c: &Listed) -> Places {
+    // Written at the first start.
+    let spec = c.entry.spec().ok();
+    let linux = spec.as_ref().and_then(|spec| spec.linux().as_ref());
+    let log = c.entry.dir().join(crate::logs::FILE);
+    let fs = c.entry.upper_dir().parent().map(PathBuf::from);
+    Places {
+        files: c.entry.files_dir(),
+        log: if c.config.log.driver == "json-file" {
+            log
+        } else {
+            PathBuf::new()
+        },
+        lower: shape::lower(&c.config, |layer| store.layer(layer)),
+        over: fs.filter(|_| shape::has_overlay(&c.config)),
+        masked: linux.and_then(|linux| linux.masked_paths().clone()),
+        readonly: linux.and_then(|linux| linux.readonly_paths().clone()),
+    }
+}
+
+fn show(format: &Format, given: bool, found: Vec<Value>) -> Result<String> {
+    match format {
+        Format::Default if !given => pretty(&Value::Array(found)),
+        Format::Default => Err(Error::user("inspect has no table").hint("use json or a template")),
+        Format::Json => Ok(json_line(&Value::Array(found)) + "\n"),
+        Format::Table(_) => Err(Error::user("inspect has no table").hint("leave out \"table\"")),
+        Format::Template(template) => {
+            let line = |mut c: Value| {
+                with_absent(&mut c);
+                Ok(template.render(&c)? + "\n")
+            };
+            found.into_iter().map(line).collect()
+        }
+    }
+}
+
+/// What Docker leaves out of its JSON where it is not there, a template can
+/// still ask for: `{{if .State.Health}}`.
+fn with_absent(c: &mut Value) {
+    for (part, names) in [
+        ("State", &["Health"][..]),
+        (
+            "Config",
+            &["Healthcheck", "StopSignal", "StopTimeout", "ExposedPorts"],
+        ),
+    ] {
+        let Some(Value::Object(map)) = c.get_mut(part) else {
+            continue;
+        };
+        for name in names {
+            map.entry(*name).or_insert(Value::Null);
+        }
+    }
+}
+
+/// Indented by four, as Docker does it.
+fn pretty(value: &Value) -> Result<String> {
+    let mut out = Vec::new();
+    let formatter = PrettyFormatter::with_indent(b"    ");
+    let mut serializer = Serializer::with_formatter(&mut out, formatter);
+    value
+        .serialize(&mut serializer)
+        .map_err(|e| Error::internal(e.to_string()))?;
+    let mut text = String::from_utf8(out).map_err(|e| Error::internal(e.to_string()))?;
+    text.push('\n');
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn shown(format: &str) -> Result<String> {
+        let value = json!({"State": {"Pid": 1}, "Config": {}});
+        show(&Format::parse(format)?, !format.is_empty(), vec![value])
+    }
+
+    #[test]
+    fn as_json_or_as_the_template_says() {
+        assert_eq!(
+            shown("").unwrap(),
+            "[\n    {\n        \"Config\": {},\n        \"State\": {\n            \"Pid\": 1\n        }\n    }\n]\n"
+        );
+        assert_eq!(shown("json").unwrap().lines().count(), 1);
+        assert_eq!(shown("{{.State.Pid}}").unwrap(), "1\n");
+        assert_eq!(
+            shown("{{if .State.Health}}yes{{else}}no{{end}}").unwrap(),
+            "no\n"
+        );
+        assert_eq!(pretty(&json!([])).unwrap(), "[]\n");
+        for wrong in ["{{.Nope}}", "table", "table {{.Id}}"] {
+            assert!(shown(wrong).is_err(), "{wrong}");
+        }
+    }
+}

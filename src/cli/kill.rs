@@ -1,0 +1,120 @@
+//! `kill`, `stop`, `pause`, `unpause`: what is said to a running container.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use super::common::{self, Found};
+use crate::error::{Error, Result};
+use crate::keeper::{self, Request};
+use crate::signal;
+use crate::store::Store;
+
+/// Send a signal to running containers
+#[derive(Debug, clap::Args)]
+pub struct Kill {
+    /// Name or number of the signal
+    #[arg(short, long, default_value = "KILL")]
+    signal: String,
+    /// Names or ids
+    #[arg(required = true, value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+/// Ask running containers to end, and end those that do not
+#[derive(Debug, clap::Args)]
+pub struct Stop {
+    /// Name or number of the signal to ask with [default: the container's own, or TERM]
+    #[arg(short, long)]
+    signal: Option<String>,
+    /// Seconds to wait before killing; -1 is for ever [default: the container's own, or 10]
+    #[arg(short, long, visible_alias = "timeout", allow_negative_numbers = true)]
+    time: Option<i64>,
+    /// Names or ids
+    #[arg(required = true, value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+/// Freeze all processes of containers
+#[derive(Debug, clap::Args)]
+pub struct Pause {
+    /// Names or ids
+    #[arg(required = true, value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+/// Let the processes of paused containers go on
+#[derive(Debug, clap::Args)]
+pub struct Unpause {
+    /// Names or ids
+    #[arg(required = true, value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+/// `kill`.
+pub fn kill(store: &Store, args: &Kill) -> Result<ExitCode> {
+    let number = signal::parse(&args.signal)?;
+    Ok(common::each(&args.containers, |name| {
+        common::ask(&common::find(store, name)?, &Request::Signal(number))
+    }))
+}
+
+/// `pause`.
+pub fn pause(store: &Store, args: &Pause) -> ExitCode {
+    common::each(&args.containers, |name| {
+        common::ask(&common::find(store, name)?, &Request::Pause)
+    })
+}
+
+/// `unpause`.
+pub fn unpause(store: &Store, args: &Unpause) -> ExitCode {
+    common::each(&args.containers, |name| {
+        common::ask(&common::find(store, name)?, &Request::Unpause)
+    })
+}
+
+/// `stop`.
+pub fn stop(store: &Store, args: &Stop) -> Result<ExitCode> {
+    let number = args.signal.as_deref().map(signal::parse).transpose()?;
+    Ok(common::each(&args.containers, |name| {
+        end(store, &common::find(store, name)?, number, args.time)
+    }))
+}
+
+/// Ends a container, if it is up, and returns when that is over.
+pub fn end(store: &Store, found: &Found, signal: Option<i32>, time: Option<i64>) -> Result<()> {
+    if !found.state.status.is_up() {
+        return Ok(());
+    }
+    let config = found.entry.config()?;
+    let number = match signal {
+        Some(number) => number,
+        None => config.program.stop_signal_number(),
+    };
+    let seconds = time.or(config.program.stop_timeout).unwrap_or(10);
+    let ms = seconds
+        .checked_mul(1000)
+        .filter(|ms| *ms >= 0)
+        .unwrap_or(-1);
+    if let Ok(connection) = keeper::connect(&found.entry)
+        && Request::Stop(number, ms).send(&connection).is_ok()
+        && common::wait_for_exit(&connection)?.is_some()
+    {
+        return Ok(());
+    }
+    // The keeper ended meanwhile: by itself, or killed, and then what it left
+    // is taken away now. Its lock comes free an instant after its connections.
+    let until = Instant::now() + common::PATIENCE;
+    loop {
+        match keeper::truth(store, &found.entry) {
+            Ok(state) if !state.status.is_up() => return Ok(()),
+            Err(_) if !found.entry.exists() => return Ok(()),
+            Err(e) => return Err(e),
+            Ok(_) if Instant::now() > until => {
+                return Err(Error::environment(
+                    "the container was started again meanwhile",
+                ));
+            }
+            Ok(_) => std::thread::sleep(common::PAUSE),
+        }
+    }
+}

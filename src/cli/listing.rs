@@ -1,0 +1,130 @@
+//! What the commands that show containers have in common: reading all of
+//! them, and printing what they show.
+
+use std::io::{self, Write};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::container::{Config, Id, State, Timestamp};
+use crate::error::{Context, Result};
+use crate::format::units::time;
+use crate::keeper;
+use crate::store::{Entry, Store};
+use crate::sys::clock;
+
+/// A container as a listing needs it.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// What people call it.
+    pub name: String,
+    /// What was asked for.
+    pub config: Config,
+    /// What became of it.
+    pub state: State,
+    /// Where it is kept.
+    pub entry: Entry,
+}
+
+impl Listed {
+    /// Its id.
+    pub fn id(&self) -> &Id {
+        &self.config.id
+    }
+
+    /// One container, as it is now.
+    pub fn find(store: &Store, wanted: &str) -> Result<Self> {
+        let entry = store.find(wanted)?;
+        let state = keeper::truth(store, &entry)?;
+        Self::complete(entry, state)
+    }
+
+    fn complete(entry: Entry, state: State) -> Result<Self> {
+        let config = entry.config()?;
+        Ok(Self {
+            // A name can be lost; the container is still worth showing.
+            name: entry.name().unwrap_or_default(),
+            config,
+            state,
+            entry,
+        })
+    }
+}
+
+/// All containers of which `wanted` says, by their state, that they are of
+/// interest; the newest first. One that cannot be read is told on standard
+/// error and does not hide the others.
+pub fn all(store: &Store, wanted: impl Fn(&State) -> bool) -> Result<Vec<Listed>> {
+    let mut found = Vec::new();
+    for entry in store.all()? {
+        match read(store, &entry, &wanted) {
+            Ok(listed) => found.extend(listed),
+            // It was removed while we looked.
+            Err(_) if !entry.exists() => {}
+            Err(e) => eprintln!("rcon: warning: container {}: {e}", entry.id().short()),
+        }
+    }
+    found.sort_by(|a, b| {
+        let newest = b.config.created.cmp(&a.config.created);
+        newest.then_with(|| a.id().cmp(b.id()))
+    });
+    Ok(found)
+}
+
+fn read(store: &Store, entry: &Entry, wanted: impl Fn(&State) -> bool) -> Result<Option<Listed>> {
+    let state = keeper::truth(store, entry)?;
+    if !wanted(&state) {
+        return Ok(None);
+    }
+    Listed::complete(entry.clone(), state).map(Some)
+}
+
+/// Prints what a command has to show. That nobody reads on is no failure.
+pub fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context(|| "cannot write to standard output"),
+    }
+}
+
+/// Asks a question that is answered with yes or no; no answer is a no.
+pub fn confirm(question: &str) -> Result<bool> {
+    print(&format!("{question} [y/N] "))?;
+    let mut answer = String::new();
+    io::stdin()
+        .read_line(&mut answer)
+        .context(|| "cannot read the answer")?;
+    Ok(matches!(
+        answer.trim().to_ascii_lowercase().as_str(),
+        "y" | "yes"
+    ))
+}
+
+/// A moment, as the standard library has it.
+pub fn system_time(t: Timestamp) -> SystemTime {
+    let seconds = Duration::from_secs(t.seconds.unsigned_abs());
+    let whole = if t.seconds < 0 {
+        UNIX_EPOCH.checked_sub(seconds)
+    } else {
+        UNIX_EPOCH.checked_add(seconds)
+    };
+    whole.unwrap_or(UNIX_EPOCH) + Duration::from_nanos(t.nanos.into())
+}
+
+/// As Go writes it in JSON; what never was is the year 1.
+pub fn rfc3339(t: Option<Timestamp>) -> String {
+    t.map_or_else(
+        || "0001-01-01T00:00:00Z".to_owned(),
+        |t| time::rfc3339(system_time(t)),
+    )
+}
+
+/// As in Docker's `CreatedAt`: in this machine's time zone, with its name.
+pub fn local(t: Timestamp) -> String {
+    let (offset, zone) = clock::zone_at(t.seconds);
+    time::spaced(system_time(t), offset, &zone)
+}
+
+/// The zone of `--since` and the like when none is typed.
+pub fn own_zone() -> i32 {
+    clock::zone_at(Timestamp::now().seconds).0
+}

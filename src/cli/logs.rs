@@ -1,0 +1,136 @@
+//! `logs`.
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use super::{common, listing};
+use crate::container::Timestamp;
+use crate::error::{Error, Result};
+use crate::format::units::time::parse_moment;
+use crate::keeper;
+use crate::logs::{Entry, Event, Options, Reader, Stream, Wanted};
+use crate::store::Store;
+
+/// Show what a container has said
+#[derive(Debug, clap::Args)]
+pub struct Logs {
+    /// Go on as it says more, until it ends
+    #[arg(short, long)]
+    follow: bool,
+    /// Only so many lines at the end, or all
+    #[arg(short = 'n', long, value_name = "LINES", default_value = "all")]
+    tail: String,
+    /// Only what was said since then: a time, or as 10m for so long ago
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only what was said until then: a time, or as 10m for so long ago
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Show when each line was said
+    #[arg(short, long)]
+    timestamps: bool,
+    /// Accepted as Docker's; there are no such details
+    #[arg(long, hide = true)]
+    details: bool,
+    /// Name or id
+    container: String,
+}
+
+/// `logs`.
+pub fn logs(store: &Store, args: &Logs) -> Result<ExitCode> {
+    let entry = common::find(store, &args.container)?.entry;
+    let options = Options::new(&entry.config()?.log)?;
+    let wanted = Wanted {
+        tail: tail(&args.tail)?,
+        since: moment("--since", args.since.as_deref())?,
+        until: moment("--until", args.until.as_deref())?,
+        follow: args.follow,
+    };
+    let mut reader = Reader::open(entry.dir(), &options, wanted)?;
+    // The keeper has nothing to tell us; but that it hangs up is the end.
+    let keeper = args.follow.then(|| keeper::connect(&entry).ok()).flatten();
+    let wake = keeper.as_ref().map(AsFd::as_fd);
+    let mut shown = Shown::new(args.timestamps);
+    let done = reader.run(wake, || !entry.is_held(), &mut |event| shown.take(event));
+    match done {
+        // Nobody reads on, which is no failure of ours.
+        Err(_) if shown.is_unwanted => Ok(ExitCode::SUCCESS),
+        done => done.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn tail(text: &str) -> Result<Option<u64>> {
+    match text.parse::<i64>() {
+        // As in Docker, less than nothing is everything.
+        Ok(n) => Ok(u64::try_from(n).ok()),
+        Err(_) if text == "all" || text.is_empty() => Ok(None),
+        Err(_) => Err(Error::user(format!("--tail {text}: not a number of lines"))),
+    }
+}
+
+fn moment(flag: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
+    let Some(text) = text else { return Ok(None) };
+    let moment = parse_moment(text, SystemTime::now(), listing::own_zone());
+    moment
+        .map(|m| Some(m.into()))
+        .map_err(|e| e.context(flag))
+}
+
+/// Shows each stream at a descriptor of its own, in the order it was said.
+struct Shown {
+    timestamps: bool,
+    /// Gathered for one of them.
+    out: Vec<u8>,
+    stream: Stream,
+    /// Nobody reads what we write.
+    is_unwanted: bool,
+}
+
+impl Shown {
+    fn new(timestamps: bool) -> Self {
+        Self {
+            timestamps,
+            out: Vec::new(),
+            stream: Stream::Stdout,
+            is_unwanted: false,
+        }
+    }
+
+    fn take(&mut self, event: Event<'_>) -> Result<()> {
+        let done = match event {
+            Event::Entry(entry) => self.show(&entry),
+            Event::Pause => self.flush(),
+            Event::Spoilt => {
+                eprintln!("rcon: warning: the log has lines that make no sense; they are left out");
+                Ok(())
+            }
+        };
+        done.map_err(|e| {
+            self.is_unwanted = e.kind() == io::ErrorKind::BrokenPipe;
+            Error::from(e).context("cannot write")
+        })
+    }
+
+    fn show(&mut self, entry: &Entry<'_>) -> io::Result<()> {
+        if entry.stream != self.stream || self.out.len() > 1 << 16 {
+            self.flush()?;
+        }
+        self.stream = entry.stream;
+        entry.print(&mut self.out, self.timestamps)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.stream {
+            Stream::Stdout => {
+                let mut stdout = io::stdout().lock();
+                stdout.write_all(&self.out)?;
+                stdout.flush()?;
+            }
+            Stream::Stderr => io::stderr().write_all(&self.out)?,
+        }
+        self.out.clear();
+        Ok(())
+    }
+}

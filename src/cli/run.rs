@@ -1,0 +1,119 @@
+//! `run` and `create`: a container comes to be.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::flags::{Create, Request, Resolve, Run, Source, Surroundings};
+use super::start;
+use crate::container::{Id, ImageDefaults, Mount};
+use crate::error::{Context, Error, Result};
+use crate::foreground::session;
+use crate::keeper::{self, Attached};
+use crate::store::{Entry, Lock, Store};
+
+/// Other containers, as the store knows them.
+pub struct Others<'a>(pub &'a Store);
+
+impl Resolve for Others<'_> {
+    fn container(&self, reference: &str) -> Result<Id> {
+        Ok(self.0.find(reference)?.id().clone())
+    }
+
+    fn mounts(&self, id: &Id) -> Result<Vec<Mount>> {
+        Ok(self.0.find(id.as_str())?.config()?.mounts)
+    }
+}
+
+/// Calls `act` with where this command was typed.
+pub fn here<T>(act: impl FnOnce(&Surroundings<'_>) -> Result<T>) -> Result<T> {
+    let directory = std::env::current_dir().context(|| "cannot find the current directory")?;
+    act(&Surroundings {
+        variables: &|name| std::env::var(name).ok(),
+        directory: &directory,
+    })
+}
+
+/// `create`.
+pub fn create(store: &Store, args: &Create) -> Result<ExitCode> {
+    let request = here(|here| args.request(here, &Others(store)));
+    let mut request = request.map_err(usage)?;
+    let (entry, _lock) = make(store, &mut request)?;
+    println!("{}", entry.id());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `run`.
+pub fn run(store: &Store, args: &Run) -> Result<ExitCode> {
+    let request = here(|here| args.request(here, &Others(store)));
+    let mut request = request.map_err(usage)?;
+    check_terminal(&request)?;
+    let (entry, lock) = make(store, &mut request)?;
+    let config = &request.config;
+    if request.detach {
+        start::background(store, entry, lock, request.explain)?;
+        println!("{}", config.id);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let attached = Attached {
+        input: request.attach.stdin && config.program.open_stdin,
+        output: request.attach.stdout,
+        errors: request.attach.stderr,
+    };
+    let keys = Some(&request.detach_keys[..]);
+    let options = session::options(config, attached, request.sig_proxy, keys);
+    start::foreground(store, entry, lock, config, &options, request.explain)
+}
+
+/// A wrong command line ends with another code than a program that failed.
+fn usage(e: Error) -> Error {
+    match e.exit_code() {
+        Some(_) => e,
+        None => e.exit(125),
+    }
+}
+
+/// What is typed into a pipe cannot control a terminal.
+fn check_terminal(request: &Request) -> Result<()> {
+    let program = &request.config.program;
+    let typed = program.tty && request.attach.stdin && !request.detach;
+    if typed && crate::sys::tty::size(crate::sys::fd::standard(0)).is_none() {
+        return Err(Error::user("the input device is not a TTY")
+            .hint("leave out -t when input comes from a pipe or a file")
+            .exit(125));
+    }
+    Ok(())
+}
+
+/// Keeps the container that is wanted.
+fn make(store: &Store, request: &mut Request) -> Result<(Entry, Lock)> {
+    for warning in &request.warnings {
+        eprintln!("rcon: warning: {warning}");
+    }
+    match &request.source {
+        Source::Directory => request.merge(&ImageDefaults::default())?,
+        Source::Image(name) => {
+            return Err(Error::user(format!("no such image: {name}"))
+                .hint("rcon knows no images yet; --rootfs runs what is in a directory")
+                .exit(125));
+        }
+    }
+    super::absent::refuse(&request.config)?;
+    let made = store.add(&request.config, request.name.as_deref());
+    let (entry, lock) = made.map_err(usage)?;
+    keeper::note(store, &entry, &request.config, "create", &[]);
+    if let Some(path) = &request.cidfile {
+        // Whoever waits for the file would wait in vain.
+        if let Err(e) = write_cidfile(path, &request.config.id) {
+            let _ = store.remove(&entry, lock);
+            return Err(e);
+        }
+    }
+    Ok((entry, lock))
+}
+
+fn write_cidfile(path: &PathBuf, id: &Id) -> Result<()> {
+    fs::write(path, id.as_str())
+        .context(|| format!("--cidfile {}", path.display()))
+        .map_err(|e| e.exit(125))
+}

@@ -1,0 +1,169 @@
+//! `start` and `restart`.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use super::{common, flags, kill};
+use crate::container::{Config, Status};
+use crate::error::{Error, Result};
+use crate::foreground::session::{self, Outcome};
+use crate::keeper::{self, Attached};
+use crate::signal;
+use crate::store::{Entry, Lock, Store};
+
+/// Start containers that have ended or were never started
+#[derive(Debug, clap::Args)]
+pub struct Start {
+    /// Show what it says, and end as it ends
+    #[arg(short, long)]
+    attach: bool,
+    /// Pass on what is typed
+    #[arg(short, long)]
+    interactive: bool,
+    /// What to type to leave [default: ctrl-p,ctrl-q]
+    #[arg(long, value_name = "KEYS")]
+    detach_keys: Option<String>,
+    /// Names or ids
+    #[arg(required = true, value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+/// Stop containers and start them again
+#[derive(Debug, clap::Args)]
+pub struct Restart {
+    /// Name or number of the signal to ask with [default: the container's own, or TERM]
+    #[arg(short, long)]
+    signal: Option<String>,
+    /// Seconds to wait before killing; -1 is for ever [default: the container's own, or 10]
+    #[arg(short, long, visible_alias = "timeout", allow_negative_numbers = true)]
+    time: Option<i64>,
+    /// Names or ids
+    #[arg(required = true, value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+/// `start`.
+pub fn start(store: &Store, args: &Start) -> Result<ExitCode> {
+    if !args.attach && !args.interactive {
+        return Ok(common::each(&args.containers, |name| {
+            let found = common::find(store, name)?;
+            match found.state.status {
+                Status::Paused => return Err(paused(name)),
+                status if status.is_up() => return Ok(()),
+                _ => {}
+            }
+            quietly(store, &found.entry)
+        }));
+    }
+    let keys = args.detach_keys.as_deref().map(flags::detach_keys);
+    let keys = keys.transpose()?;
+    let [name] = args.containers.as_slice() else {
+        return Err(Error::user("only one container can be attached to"));
+    };
+    let found = common::find(store, name)?;
+    let running = || {
+        Error::user(format!("container {name} is running already"))
+            .hint(format!("`rcon attach {name}` shows what it says"))
+    };
+    if found.state.status.is_up() {
+        return Err(running());
+    }
+    let config = found.entry.config()?;
+    let attached = Attached {
+        input: args.interactive && config.program.open_stdin,
+        output: true,
+        errors: true,
+    };
+    let lock = common::lock(&found.entry)?.ok_or_else(running)?;
+    let options = session::options(&config, attached, true, keys.as_deref());
+    foreground(store, found.entry, lock, &config, &options, false)
+}
+
+/// `restart`.
+pub fn restart(store: &Store, args: &Restart) -> Result<ExitCode> {
+    let number = args.signal.as_deref().map(signal::parse).transpose()?;
+    Ok(common::each(&args.containers, |name| {
+        let found = common::find(store, name)?;
+        kill::end(store, &found, number, args.time)?;
+        quietly(store, &found.entry)?;
+        keeper::note(store, &found.entry, &found.entry.config()?, "restart", &[]);
+        Ok(())
+    }))
+}
+
+/// Frozen is not ended.
+fn paused(name: &str) -> Error {
+    Error::user(format!("container {name} is paused"))
+        .hint(format!("`rcon unpause {name}` lets it go on"))
+}
+
+/// Starts one that nobody looks at.
+fn quietly(store: &Store, entry: &Entry) -> Result<()> {
+    match common::lock(entry)? {
+        Some(lock) => background(store, entry.clone(), lock, false),
+        None => Ok(()),
+    }
+}
+
+/// Starts a container and leaves it to its keeper.
+pub fn background(store: &Store, entry: Entry, lock: Lock, explain: bool) -> Result<()> {
+    let start = keeper::Start {
+        entry,
+        lock,
+        attached: Attached::default(),
+        size: (0, 0),
+        explain,
+    };
+    session::started(&keeper::start(store, start)?).map(drop)
+}
+
+/// Starts a container and stays with it.
+pub fn foreground(
+    store: &Store,
+    entry: Entry,
+    lock: Lock,
+    config: &Config,
+    options: &session::Options,
+    explain: bool,
+) -> Result<ExitCode> {
+    let start = keeper::Start {
+        entry,
+        lock,
+        attached: options.attached,
+        size: if config.program.tty {
+            session::own_size()
+        } else {
+            (0, 0)
+        },
+        explain,
+    };
+    let entry = start.entry.clone();
+    let connection = keeper::start(store, start)?;
+    session::started(&connection)?;
+    shown(store, &entry, session::attend(&connection, options)?)
+}
+
+/// How a session ended, as this command's end.
+pub fn shown(store: &Store, entry: &Entry, outcome: Outcome) -> Result<ExitCode> {
+    match outcome {
+        Outcome::Exit(code) => Ok(common::exit_code(code)),
+        Outcome::Detached => Ok(ExitCode::SUCCESS),
+        Outcome::Silence => after_silence(store, entry),
+    }
+}
+
+/// A keeper says nothing to whom it has not let in before the end, and nothing
+/// when it is killed; which of them it was, is on record.
+fn after_silence(store: &Store, entry: &Entry) -> Result<ExitCode> {
+    let until = Instant::now() + common::PATIENCE;
+    while let Ok(state) = keeper::truth(store, entry) {
+        if !state.status.is_up() && state.error.is_empty() {
+            return Ok(common::exit_code(state.exit_code));
+        }
+        if !state.status.is_up() || Instant::now() > until {
+            break;
+        }
+        std::thread::sleep(common::PAUSE);
+    }
+    Err(Error::environment("the container's keeper was killed").exit(137))
+}

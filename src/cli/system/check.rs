@@ -1,0 +1,45 @@
+//! `system check`.
+
+use std::process::ExitCode;
+
+use crate::error::Result;
+use crate::keeper::check;
+use crate::store::Store;
+
+/// Look for anything left over: half-made containers, dead keepers, cgroups, names
+#[derive(Debug, clap::Args)]
+pub struct Check {
+    /// Take it away
+    #[arg(long)]
+    repair: bool,
+}
+
+/// Ends well if nothing is left over, or nothing any more.
+pub fn check(store: &Store, args: &Check) -> Result<ExitCode> {
+    let mut left = 0;
+    for finding in check::check(store)? {
+        if !args.repair {
+            println!("{finding}");
+            left += 1;
+            continue;
+        }
+        match check::repair(store, &finding) {
+            Ok(true) => println!("{finding}: mended"),
+            Ok(false) => {
+                println!("{finding}");
+                left += 1;
+            }
+            Err(e) => {
+                println!("{finding}: cannot be mended: {e}");
+                left += 1;
+            }
+        }
+    }
+    if left == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !args.repair {
+        eprintln!("rcon: `rcon system check --repair` takes away what can be");
+    }
+    Ok(ExitCode::FAILURE)
+}

@@ -1,0 +1,144 @@
+//! `container prune` and `system prune`: what nobody uses is taken away.
+
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use crate::cli::listing::{self, Listed};
+use crate::cli::{rm, sizes};
+use crate::container::{State, Status, Timestamp};
+use crate::error::{Error, Result};
+use crate::format::filter::Filters;
+use crate::format::units::{size, time};
+use crate::store::Store;
+
+/// Take away what nobody uses
+#[derive(Debug, clap::Args)]
+pub struct Prune {
+    /// Only what fits: until=24h, label=a=1 or label!=keep
+    #[arg(long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+    /// Do not ask
+    #[arg(short, long)]
+    force: bool,
+}
+
+const KNOWN: &[&str] = &["label", "label!", "until"];
+
+/// `container prune`.
+pub fn containers(store: &Store, args: &Prune) -> Result<ExitCode> {
+    let chosen = Chosen::new(&args.filter)?;
+    let warning =
+        "WARNING! This will remove all stopped containers.\nAre you sure you want to continue?";
+    agree(args, warning, "container prune")?;
+    let (removed, code) = remove_containers(store, &chosen)?;
+    report(&removed, code)
+}
+
+/// `system prune`.
+pub fn system(store: &Store, args: &Prune) -> Result<ExitCode> {
+    let chosen = Chosen::new(&args.filter)?;
+    let warning = "WARNING! This will remove:\n  - all stopped containers\n\nAre you sure you want to continue?";
+    agree(args, warning, "system prune")?;
+    let (removed, code) = remove_containers(store, &chosen)?;
+    report(&removed, code)
+}
+
+fn agree(args: &Prune, question: &str, what: &str) -> Result<()> {
+    if args.force || listing::confirm(question)? {
+        return Ok(());
+    }
+    Err(Error::user(format!("{what} has been cancelled")))
+}
+
+/// Which are meant.
+struct Chosen {
+    filters: Filters,
+    until: Option<Timestamp>,
+}
+
+impl Chosen {
+    fn new(given: &[String]) -> Result<Self> {
+        let filters = Filters::parse(given, KNOWN)?;
+        let until = match filters.get("until") {
+            [] => None,
+            [until] => {
+                let read = time::parse_moment(until, SystemTime::now(), listing::own_zone());
+                Some(read.map_err(|e| e.context("until"))?.into())
+            }
+            _ => return Err(Error::user("more than one until filter is given")),
+        };
+        Ok(Self { filters, until })
+    }
+
+    fn has(&self, c: &Listed) -> bool {
+        let early = self.until.is_none_or(|until| c.config.created < until);
+        early && self.filters.labels(&c.config.labels)
+    }
+}
+
+/// What was taken away.
+#[derive(Default)]
+struct Removed {
+    ids: Vec<String>,
+    bytes: u64,
+}
+
+fn is_over(state: &State) -> bool {
+    matches!(
+        state.status,
+        Status::Created | Status::Exited | Status::Dead
+    )
+}
+
+fn remove_containers(store: &Store, chosen: &Chosen) -> Result<(Removed, ExitCode)> {
+    let mut removed = Removed::default();
+    let mut code = ExitCode::SUCCESS;
+    for c in listing::all(store, is_over)? {
+        // One that is held is just being made, started or removed.
+        if !chosen.has(&c) || c.entry.is_held() {
+            continue;
+        }
+        let bytes = sizes::changed(&c) + sizes::logged(&c);
+        match rm::remove(store, &c.entry, false) {
+            Ok(()) => {
+                removed.ids.push(c.id().to_string());
+                removed.bytes += bytes;
+            }
+            Err(e) => {
+                eprintln!("rcon: error: {e}");
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    Ok((removed, code))
+}
+
+fn report(removed: &Removed, code: ExitCode) -> Result<ExitCode> {
+    let mut text = String::new();
+    if !removed.ids.is_empty() {
+        text = format!("Deleted Containers:\n{}\n\n", removed.ids.join("\n"));
+    }
+    let space = size::decimal(removed.bytes);
+    listing::print(&format!("{text}Total reclaimed space: {space}\n"))?;
+    Ok(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::sample;
+
+    #[test]
+    fn only_what_fits_is_meant() {
+        let c = sample::listed();
+        let has = |filter: &str| Chosen::new(&[filter.to_owned()]).unwrap().has(&c);
+        assert!(Chosen::new(&[]).unwrap().has(&c));
+        assert!(has("until=2026-01-02T03:04:06Z"));
+        assert!(!has("until=2026-01-02T03:04:05Z"));
+        assert!(has("label=a"));
+        assert!(!has("label!=a"));
+        let two = ["until=1h", "until=2h"].map(str::to_owned);
+        assert!(Chosen::new(&two).is_err());
+        assert!(Chosen::new(&["name=x".to_owned()]).is_err());
+    }
+}

@@ -1,0 +1,49 @@
+//! `wait`.
+
+use std::process::ExitCode;
+
+use super::common;
+use crate::error::Result;
+use crate::keeper::{self, Request};
+use crate::store::Store;
+
+/// Wait until containers end, and show their exit codes
+#[derive(Debug, clap::Args)]
+pub struct Wait {
+    /// Names or ids
+    #[arg(required = true, value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+/// `wait`.
+pub fn wait(store: &Store, args: &Wait) -> ExitCode {
+    let mut result = ExitCode::SUCCESS;
+    for name in &args.containers {
+        match end_of(store, name) {
+            Ok(code) => println!("{code}"),
+            Err(e) => {
+                eprintln!("rcon: error: {e}");
+                result = ExitCode::FAILURE;
+            }
+        }
+    }
+    result
+}
+
+fn end_of(store: &Store, name: &str) -> Result<i32> {
+    loop {
+        let found = common::find(store, name)?;
+        if !found.state.status.is_up() {
+            return Ok(found.state.exit_code);
+        }
+        if let Ok(connection) = keeper::connect(&found.entry)
+            && Request::Wait.send(&connection).is_ok()
+            && let Some(code) = common::wait_for_exit(&connection)?
+        {
+            return Ok(code);
+        }
+        // The keeper does not listen any more: in an instant it gives back the
+        // lock, or the kernel does for it.
+        std::thread::sleep(common::PAUSE);
+    }
+}

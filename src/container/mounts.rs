@@ -1,0 +1,69 @@
+//! What a container sees of other file systems and devices.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Something mounted into the container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// What.
+    pub kind: MountKind,
+    /// Where, absolute, in the container.
+    pub target: PathBuf,
+    /// It cannot be written.
+    pub read_only: bool,
+    /// Further words: `nosuid`, `rslave`, `nocopy`, …
+    pub options: Vec<String>,
+}
+
+/// What is mounted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "type")]
+pub enum MountKind {
+    /// A file or directory of the host.
+    Bind {
+        /// Absolute.
+        source: PathBuf,
+        /// A directory is made where there is nothing.
+        create: bool,
+        /// What is mounted below the source comes along.
+        recursive: bool,
+    },
+    /// A directory that rcon keeps under a name.
+    Volume {
+        /// The name; made up where none was given.
+        name: String,
+        /// Goes away with the container.
+        anonymous: bool,
+        /// Only this directory of it.
+        subpath: Option<PathBuf>,
+    },
+    /// Memory.
+    Tmpfs(TmpfsOptions),
+    /// An image's files, read-only.
+    Image {
+        /// Its reference.
+        reference: String,
+    },
+}
+
+/// A file system in memory.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TmpfsOptions {
+    /// In bytes.
+    pub size: Option<u64>,
+    /// In octal when typed.
+    pub mode: Option<u32>,
+}
+
+/// A device of the host's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// On the host.
+    pub source: PathBuf,
+    /// In the container.
+    pub target: PathBuf,
+    /// Of `rwm`.
+    pub access: String,
+}

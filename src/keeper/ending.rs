@@ -1,0 +1,154 @@
+//! After the program has ended: what is noted, what is taken away, and
+//! whether it is started again.
+
+use std::time::Duration;
+
+use super::Keeper;
+use nix::sys::signal::Signal;
+
+use crate::cgroup::ops::{self, Cgroup};
+use crate::container::{Restart, State, Status, Timestamp};
+use crate::error::Result;
+use crate::store::{Entry, Lock, Store};
+use crate::sys::process::Exit;
+
+/// The first pause before a program is started again; each is twice as long
+/// as the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// A program that has run so long was well: the pauses begin anew.
+const WAS_WELL: Duration = Duration::from_secs(10);
+
+impl Keeper {
+    /// Notes how the program ended and takes away what it was kept in.
+    pub(super) fn bury(&mut self, exit: Exit) {
+        self.log.end();
+        let code = exit.shell_code();
+        self.state.oom_killed = self
+            .cgroup()
+            .and_then(|c| c.oom_kill_count().ok())
+            .is_some_and(|n| n > 0);
+        take_away(&mut self.state);
+        self.state.exit_code = code;
+        self.state.finished = Some(Timestamp::now());
+        if self.state.oom_killed {
+            self.note("oom", &[]);
+        }
+        self.note("die", &[("exitCode", &code.to_string())]);
+        if self.stopping.take().is_some() {
+            self.note("stop", &[]);
+        }
+    }
+
+    /// How long to wait before the program is started again, if it is.
+    pub(super) fn again(&mut self) -> Option<Duration> {
+        let ran = self.state.started.zip(self.state.finished);
+        if ran.is_some_and(|(start, end)| end.since(start) > WAS_WELL) {
+            self.pause = FIRST_PAUSE;
+        }
+        if self.state.stopped_by_hand || !wants_restart(self.config.restart, &self.state) {
+            return None;
+        }
+        let pause = self.pause;
+        self.pause = (pause * 2).min(LONGEST_PAUSE);
+        self.state.restarts += 1;
+        Some(pause)
+    }
+
+    pub(super) fn first_pause() -> Duration {
+        FIRST_PAUSE
+    }
+}
+
+fn wants_restart(policy: Restart, state: &State) -> bool {
+    match policy {
+        Restart::No => false,
+        Restart::Always | Restart::UnlessStopped => true,
+        Restart::OnFailure(most) => state.exit_code != 0 && (most == 0 || state.restarts < most),
+    }
+}
+
+/// Ends what is left of a container's processes and removes its cgroups.
+pub(super) fn take_away(state: &mut State) {
+    if let Some(paths) = state.cgroups.take() {
+        if let Ok(cgroup) = Cgroup::open(&paths) {
+            let _ = cgroup.kill(Signal::SIGKILL);
+        }
+        // What cannot be removed now is found by `rcon system check`.
+        let _ = ops::destroy(&paths);
+    }
+    state.pid = 0;
+    state.pid_start = 0;
+}
+
+/// Whether a keeper has yet to write the end of it.
+pub(super) fn is_open(state: &State) -> bool {
+    state.status.is_up() || state.keeper != 0
+}
+
+/// What became of a container, as it is now: a keeper that died without a
+/// word is noticed here, and what it left is taken away.
+pub fn truth(store: &Store, entry: &Entry) -> Result<State> {
+    loop {
+        // The lock first: whoever gives it back has written the end before.
+        let held = entry.is_held();
+        let state = entry.recorded()?;
+        if held || !is_open(&state) {
+            return Ok(state);
+        }
+        match entry.try_lock()? {
+            // Somebody was faster: a new start, or another who looks.
+            None => {}
+            Some(lock) => return settle(store, entry, lock),
+        }
+    }
+}
+
+/// Settles what a dead keeper has left open. Its lock is ours now.
+fn settle(store: &Store, entry: &Entry, lock: Lock) -> Result<State> {
+    let mut state = entry.recorded()?;
+    if !is_open(&state) {
+        return Ok(state);
+    }
+    let rebooted = state.boot != boot_id();
+    if rebooted {
+        // Nothing of it survived, and its numbers mean nothing any more.
+        state.cgroups = None;
+    }
+    take_away(&mut state);
+    if state.status.is_up() {
+        state.status = Status::Exited;
+    }
+    state.keeper = 0;
+    state.exit_code = 137;
+    state.finished = Some(Timestamp::now());
+    state.error = if rebooted {
+        "the machine was restarted".to_owned()
+    } else {
+        "its keeper was killed".to_owned()
+    };
+    let _ = std::fs::remove_dir_all(entry.run_dir());
+    entry.write_state(&lock, &state)?;
+    if entry.config().is_ok_and(|c| c.auto_remove) {
+        store.remove(entry, lock)?;
+    }
+    Ok(state)
+}
+
+/// Takes away what may be left of a container's processes, whatever its record
+/// says. Its lock is ours.
+pub fn clear_away(entry: &Entry) {
+    let recorded = entry.recorded().ok().and_then(|state| state.cgroups);
+    let Some(paths) = recorded else { return };
+    let mut state = State {
+        cgroups: Some(paths),
+        ..State::default()
+    };
+    take_away(&mut state);
+}
+
+/// A different one after each start of the machine.
+pub(super) fn boot_id() -> String {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim().to_owned()
+}

@@ -1,0 +1,85 @@
+//! The start of the program.
+
+use std::fs::File;
+use std::time::Instant;
+
+use super::ending::take_away;
+use super::serve::Running;
+use super::streams::{self, Wanted};
+use super::{Keeper, prepare};
+use crate::container::{Health, Status, Timestamp};
+use crate::error::Result;
+use crate::process::start_time;
+use crate::run::{self, Explain, Launch};
+use crate::sys::fd;
+
+impl Keeper {
+    /// Starts the program, for the first time or once more.
+    pub(super) fn begin(&mut self) -> Result<()> {
+        let prepared = prepare::prepare(&self.store, &self.entry, &self.config, self.size)?;
+        let wanted = Wanted {
+            terminal: self.config.program.tty,
+            input: self.config.program.open_stdin,
+            passthrough: self.config.log.driver == "passthrough",
+        };
+        let (theirs, ours) = streams::make(wanted)?;
+        self.streams = ours;
+        let explain = self
+            .explain
+            .then(|| fd::duplicate(fd::standard(2)))
+            .transpose()?;
+        // Written before anything is made, for whoever has to clean up after us.
+        self.state.cgroups = Some(prepared.plan.cgroups.expected());
+        self.write_state();
+        theirs.place()?;
+        let console = theirs.console;
+        let held = run::launch(Launch {
+            plan: &prepared.plan,
+            state: prepared.state.clone(),
+            console,
+            start_socket: None,
+            container: None,
+            preserve_fds: 0,
+            explain: explain.map(|out| Explain {
+                out: File::from(out),
+                start: Instant::now(),
+                json: false,
+            }),
+        });
+        streams::forget_own()?;
+        let held = held.inspect_err(|_| take_away(&mut self.state))?;
+        self.streams.take_terminal(self.size)?;
+        self.warnings.clone_from(&held.warnings);
+        self.state.pid = held.pid;
+        self.state.pid_start = start_time(held.pid).map_or(0, |(ticks, _)| ticks);
+        self.state.cgroups = Some(held.cgroups.clone());
+        self.state.status = Status::Running;
+        self.state.started = Some(Timestamp::now());
+        self.state.finished = None;
+        self.state.health = self.config.health.as_ref().map(|_| Health::default());
+        self.write_state();
+        match held.release() {
+            Ok((_, pidfd)) => {
+                self.running = Some(Running { pidfd });
+                self.begin_checks();
+                self.note("start", &[]);
+                Ok(())
+            }
+            Err(e) => {
+                take_away(&mut self.state);
+                self.state.started = None;
+                Err(e)
+            }
+        }
+    }
+
+    /// The terminal's size is known before the program could ask for it.
+    pub(super) fn hear_first(&mut self, starter: u64) {
+        if let super::clients::Heard::Said(super::Request::Attach(streams, size)) =
+            self.clients.hear(starter)
+        {
+            self.clients.attach(starter, streams);
+            self.size = size;
+        }
+    }
+}

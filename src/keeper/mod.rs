@@ -1,0 +1,288 @@
+//! The keeper: one small process for each running container.
+//!
+//! It outlives the command that made it. It starts the program, holds the
+//! other ends of its streams, writes the log, serves whoever attaches, stops,
+//! pauses and signals it, sees its end, notes it, and starts it again where
+//! that is wanted. It is alive as long as it holds the container's lock, and
+//! the program is killed when it ends, whatever ends it.
+//!
+//! One thread, one loop ([`serve`]). Who is connected is in [`clients`], what
+//! they have not taken yet in [`outbox`], and what is said in [`protocol`].
+
+pub mod check;
+mod clients;
+mod ending;
+mod health;
+mod life;
+mod log;
+mod outbox;
+mod prepare;
+mod protocol;
+pub mod root;
+mod serve;
+mod streams;
+mod update;
+
+pub use ending::{clear_away, truth};
+pub use protocol::{Failure, Reply, Request, Size, Stream, Streams as Attached};
+pub use update::update_stopped;
+
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use crate::container::{Config, State, Status};
+use crate::error::{Context, Result};
+use crate::events;
+use crate::store::{Entry, Lock, Store};
+use crate::sys::process::{self, Exit, Forked};
+use crate::sys::{fd, identity, socket};
+
+/// What a keeper has in its hands.
+struct Keeper {
+    store: Store,
+    entry: Entry,
+    lock: Option<Lock>,
+    config: Config,
+    state: State,
+    listener: OwnedFd,
+    signals: OwnedFd,
+    clients: clients::Clients,
+    streams: streams::Ours,
+    log: log::Log,
+    running: Option<serve::Running>,
+    ended: Option<Exit>,
+    stopping: Option<serve::Stopping>,
+    checks: health::Checks,
+    size: Size,
+    pause: Duration,
+    explain: bool,
+    warnings: Vec<String>,
+    /// What is read goes through here.
+    buf: Vec<u8>,
+}
+
+/// How a container is to be started.
+pub struct Start {
+    /// Which; locked by us.
+    pub entry: Entry,
+    /// Its lock, which the keeper takes over.
+    pub lock: Lock,
+    /// Which streams of the caller's are attached from the first byte on.
+    pub attached: Attached,
+    /// Of the caller's terminal.
+    pub size: Size,
+    /// Steps are told on the caller's standard error.
+    pub explain: bool,
+}
+
+/// Makes a keeper, which starts the container. What comes back is the
+/// connection to it: the first word there is [`Reply::Started`] or
+/// [`Reply::Failed`].
+///
+/// There must be one thread only.
+pub fn start(store: &Store, start: Start) -> Result<OwnedFd> {
+    let (ours, theirs) = socket::message_pair()?;
+    Request::Attach(start.attached, start.size).send(&ours)?;
+    // Before the fork, so that nobody who is told of a start finds no keeper.
+    start.entry.make_run_dir()?;
+    match process::fork(0, None)? {
+        Forked::Parent { .. } => Ok(ours),
+        Forked::Child => {
+            drop(ours);
+            process::exit_now(be(store, start, theirs));
+        }
+    }
+}
+
+/// We are the keeper. Our job: to start the program and stay with it.
+fn be(store: &Store, start: Start, starter: OwnedFd) -> i32 {
+    // Only what `ps` shows.
+    let _ = identity::set_name(c"rcon:keeper");
+    match Keeper::new(store, start, &starter) {
+        Ok(mut keeper) => {
+            let number = keeper.clients.add(starter).unwrap_or_default();
+            keeper.keep(number)
+        }
+        Err(e) => {
+            let failure = failure_of(&e);
+            // If the one who asked is gone there is nobody to be told.
+            let _ = socket::send(&starter, &Reply::Failed(failure).encode(), &[]);
+            1
+        }
+    }
+}
+
+fn failure_of(e: &crate::error::Error) -> Failure {
+    Failure {
+        code: e.exit_code().unwrap_or(125),
+        text: e.to_string(),
+    }
+}
+
+impl Keeper {
+    fn new(store: &Store, start: Start, starter: &OwnedFd) -> Result<Self> {
+        let config = start.entry.config()?;
+        let mut state = start.entry.recorded()?;
+        // The lock is ours: a keeper that is still on record was killed, maybe
+        // just now, and cgroups that we find would count as somebody else's.
+        ending::take_away(&mut state);
+        state = State {
+            boot: ending::boot_id(),
+            keeper: std::process::id() as i32,
+            exit_code: 0,
+            oom_killed: false,
+            error: String::new(),
+            restarts: 0,
+            stopped_by_hand: false,
+            health: None,
+            ..state
+        };
+        process::new_session()?;
+        close_others(&[start.lock.as_fd(), starter.as_fd()])?;
+        std::env::set_current_dir("/").context(|| "cannot enter /")?;
+        let path = start.entry.socket();
+        // The lock is ours: whoever listened there is gone.
+        let _ = fs::remove_file(&path);
+        let listener = socket::listen_messages(&path)?;
+        let log = log::Log::open(&start.entry, &config.log)?;
+        Ok(Self {
+            store: store.clone(),
+            clients: clients::Clients::new(start.entry.dir(), 1),
+            entry: start.entry,
+            lock: Some(start.lock),
+            config,
+            state,
+            listener,
+            signals: process::signals_as_fd()?,
+            streams: streams::Ours::default(),
+            log,
+            running: None,
+            ended: None,
+            stopping: None,
+            checks: health::Checks::default(),
+            size: start.size,
+            pause: Self::first_pause(),
+            explain: start.explain,
+            warnings: Vec::new(),
+            buf: Vec::new(),
+        })
+    }
+
+    /// From the first start to the last end.
+    fn keep(&mut self, starter: u64) -> i32 {
+        // What the starter wants to see is known before anything is shown.
+        self.hear_first(starter);
+        if let Err(e) = self.begin() {
+            self.fail(starter, &e);
+            return 1;
+        }
+        for warning in std::mem::take(&mut self.warnings) {
+            self.clients.reply(starter, &Reply::Warned(warning));
+        }
+        self.clients.reply(starter, &Reply::Started(self.state.pid));
+        loop {
+            let exit = self.attend();
+            self.bury(exit);
+            let Some(pause) = self.again() else { break };
+            self.state.status = Status::Restarting;
+            self.write_state();
+            self.idle(pause);
+            if self.state.stopped_by_hand {
+                break;
+            }
+            if let Err(e) = self.begin() {
+                self.state.error = e.to_string();
+                self.state.exit_code = i32::from(e.exit_code().unwrap_or(128));
+                break;
+            }
+        }
+        self.finish();
+        0
+    }
+
+    /// The program could not be started at all.
+    fn fail(&mut self, starter: u64, e: &crate::error::Error) {
+        let failure = failure_of(e);
+        self.state.exit_code = i32::from(failure.code);
+        self.state.error.clone_from(&failure.text);
+        if self.state.started.is_none() {
+            self.state.status = Status::Created;
+            self.close();
+        } else {
+            self.state.status = Status::Exited;
+            self.close();
+        }
+        self.clients.reply(starter, &Reply::Failed(failure));
+        self.part();
+    }
+
+    /// Everything is over: noted, then told.
+    fn finish(&mut self) {
+        self.state.status = Status::Exited;
+        let code = self.state.exit_code;
+        self.close();
+        self.clients.tell_exit(code);
+        self.part();
+    }
+
+    /// Writes the last record and gives the lock back; a container that was
+    /// only wanted while it ran is removed.
+    fn close(&mut self) {
+        self.state.keeper = 0;
+        self.write_state();
+        let _ = fs::remove_dir_all(self.entry.run_dir());
+        let Some(lock) = self.lock.take() else { return };
+        if self.config.auto_remove {
+            self.note("destroy", &[]);
+            // What is left is swept away by the next command.
+            let _ = self.store.remove(&self.entry, lock);
+        }
+    }
+
+    fn write_state(&self) {
+        if let Some(lock) = &self.lock {
+            // On a full disk the old record stays, and the container goes on.
+            let _ = self.entry.write_state(lock, &self.state);
+        }
+    }
+
+    /// Tells those who follow events what has happened.
+    fn note(&self, action: &str, more: &[(&str, &str)]) {
+        note(&self.store, &self.entry, &self.config, action, more);
+    }
+
+    fn stop_signal(&self) -> i32 {
+        self.config.program.stop_signal_number()
+    }
+
+    fn stop_timeout(&self) -> Option<Duration> {
+        let seconds = self.config.program.stop_timeout.unwrap_or(10);
+        u64::try_from(seconds).ok().map(Duration::from_secs)
+    }
+}
+
+/// Tells those who follow events what has happened to a container.
+pub fn note(store: &Store, entry: &Entry, config: &Config, action: &str, more: &[(&str, &str)]) {
+    let name = entry.name().unwrap_or_default();
+    let attributes = events::attributes(&name, config, more);
+    events::record(store, "container", action, entry.id().as_str(), &attributes);
+}
+
+/// Connects to the keeper of a container that is up.
+pub fn connect(entry: &Entry) -> Result<OwnedFd> {
+    let path = entry.socket();
+    socket::connect_messages(&path).context(|| {
+        format!(
+            "cannot reach the keeper of container {}",
+            entry.id().short()
+        )
+    })
+}
+
+/// Closes what the keeper has no use for: it would keep files of the caller's
+/// open for as long as it lives.
+fn close_others(keep: &[BorrowedFd<'_>]) -> Result<()> {
+    let keep: Vec<i32> = keep.iter().map(AsRawFd::as_raw_fd).collect();
+    Ok(fd::close_all_but(3, &keep)?)
+}

@@ -1,0 +1,204 @@
+//! From what was asked for to a plan: the last of what must be looked up.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use oci_spec::runtime::{BoxBuilder, Spec};
+
+use super::protocol::Size;
+use super::root;
+use crate::container::{Config, Id, MountKind, NetworkMode, Sharing};
+use crate::error::{Context, Error, Result};
+use crate::facts::{self, BundleFacts, Facts};
+use crate::network::names;
+use crate::plan::{self, Options, Overlay, Plan};
+use crate::run::State;
+use crate::spec::{self, Files, HostFacts, Inputs, Joined, users};
+use crate::store::{Entry, Store};
+
+/// Everything a start needs.
+pub(super) struct Prepared {
+    pub plan: Plan,
+    pub state: State,
+}
+
+/// Works out how the container is started.
+pub(super) fn prepare(
+    store: &Store,
+    entry: &Entry,
+    config: &Config,
+    size: Size,
+) -> Result<Prepared> {
+    let facts = facts::observe()?;
+    let (rootfs, overlay) = root::of(store, entry, config)?;
+    let mut spec = spec(store, entry, config, &facts, &rootfs, overlay.as_ref())?;
+    show_size(&mut spec, size);
+    entry.write_spec(&spec)?;
+    let bundle = BundleFacts {
+        overlay,
+        ..facts::observe_sources(entry.dir(), &rootfs, &spec)
+    };
+    let options = Options {
+        id: entry.id().to_string(),
+        die_with_launcher: true,
+        ..Options::default()
+    };
+    let plan = plan::container(&spec, &facts, &bundle, &options)?;
+    let state = State {
+        oci_version: spec.version().clone(),
+        id: entry.id().to_string(),
+        status: "creating".to_owned(),
+        pid: 0,
+        bundle: entry.dir().to_owned(),
+        annotations: spec.annotations().clone().unwrap_or_default(),
+    };
+    Ok(Prepared { plan, state })
+}
+
+fn spec(
+    store: &Store,
+    entry: &Entry,
+    config: &Config,
+    facts: &Facts,
+    rootfs: &Path,
+    overlay: Option<&Overlay>,
+) -> Result<Spec> {
+    let view = root::view(rootfs, overlay)?;
+    let user = users::resolve(view.as_fd(), &config.program.user, &config.program.groups)?;
+    entry.make_files_dir()?;
+    let host = HostFacts::observe(config, facts, own_binary(entry, config)?)?;
+    let name = entry.name()?;
+    let namespaces = joined(store, config)?;
+    spec::runtime_spec(&Inputs {
+        config,
+        name: &name,
+        rootfs,
+        files: &write_files(entry, config, &host.hostname)?,
+        user: &user,
+        namespaces: &namespaces,
+        volumes: &volumes(config)?,
+        images: &BTreeMap::new(),
+        host: &host,
+    })
+}
+
+/// A copy of this very binary, to be the tiny first process. The container has
+/// one of its own: with enough power it could write to what it is given.
+fn own_binary(entry: &Entry, config: &Config) -> Result<PathBuf> {
+    let path = entry.files_dir().join("rcon-init");
+    if config.program.init && !path.exists() {
+        let what = || format!("cannot copy rcon's own binary to {}", path.display());
+        fs::copy("/proc/self/exe", &path).context(what)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o555)).context(what)?;
+    }
+    Ok(path)
+}
+
+/// The size is known before the program could ask for it.
+fn show_size(spec: &mut Spec, (rows, columns): Size) {
+    let terminal = spec
+        .process()
+        .as_ref()
+        .is_some_and(|p| p.terminal() == Some(true));
+    if !terminal || rows == 0 || columns == 0 {
+        return;
+    }
+    let size = BoxBuilder::default()
+        .height(u64::from(rows))
+        .width(u64::from(columns))
+        .build();
+    if let (Some(process), Ok(size)) = (spec.process_mut(), size) {
+        process.set_console_size(Some(size));
+    }
+}
+
+/// The files by which programs find names, unless the container shares the
+/// host's network and with it the host's files.
+fn write_files(entry: &Entry, config: &Config, host: &str) -> Result<Files> {
+    let network = &config.network;
+    let shares = matches!(network.mode, NetworkMode::Host);
+    let name = match config.program.hostname.as_str() {
+        "" if config.isolation.uts == Sharing::Host || shares => host.to_owned(),
+        "" => config.id.short().to_owned(),
+        name => name.to_owned(),
+    };
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let resolv_conf = names::resolv_conf(&read("/etc/resolv.conf"), network, !shares);
+    let hosts = if shares {
+        let extra = names::hosts(network, &[], None);
+        let extra = extra.lines().skip(6);
+        let all: Vec<String> = read("/etc/hosts")
+            .lines()
+            .map(str::to_owned)
+            .chain(extra.map(str::to_owned))
+            .collect();
+        all.join("\n") + "\n"
+    } else {
+        let own = ("127.0.0.1".parse().ok()).map(|a| (a, vec![name.clone()]));
+        names::hosts(network, own.as_slice(), None)
+    };
+    let file = |name: &str, text: &str| entry.write_file(name, text);
+    Ok(Files {
+        hostname: Some(file("hostname", &format!("{name}\n"))?),
+        hosts: Some(file("hosts", &hosts)?),
+        resolv_conf: Some(file("resolv.conf", &resolv_conf)?),
+    })
+}
+
+/// The namespaces of other containers that this one shares.
+fn joined(store: &Store, config: &Config) -> Result<Joined> {
+    let of = |id: &Id, kind: &str| -> Result<PathBuf> {
+        let entry = store.find(id.as_str())?;
+        let state = super::truth(store, &entry)?;
+        if state.pid == 0 {
+            let name = entry.name()?;
+            return Err(Error::user(format!(
+                "container {name}, whose {kind} is to be shared, is not running"
+            ))
+            .hint(format!("`rcon start {name}` starts it")));
+        }
+        Ok(format!("/proc/{}/ns/{kind}", state.pid).into())
+    };
+    let shared = |sharing: &Sharing, kind: &str| match sharing {
+        Sharing::Container(id) => of(id, kind).map(Some),
+        _ => Ok(None),
+    };
+    let isolation = &config.isolation;
+    let network = match &config.network.mode {
+        NetworkMode::Container(id) => Some(of(id, "net")?),
+        _ => None,
+    };
+    let shm = match &isolation.ipc {
+        Sharing::Container(id) => {
+            let ns = of(id, "ipc")?;
+            ns.parent()
+                .and_then(Path::parent)
+                .map(|p| p.join("root/dev/shm"))
+        }
+        _ => None,
+    };
+    Ok(Joined {
+        network,
+        pid: shared(&isolation.pid, "pid")?,
+        ipc: shared(&isolation.ipc, "ipc")?,
+        uts: shared(&isolation.uts, "uts")?,
+        cgroup: shared(&isolation.cgroup, "cgroup")?,
+        user: None,
+        shm,
+    })
+}
+
+/// Where the volumes of this container are.
+fn volumes(config: &Config) -> Result<BTreeMap<String, PathBuf>> {
+    let named = config.mounts.iter().find_map(|m| match &m.kind {
+        MountKind::Volume { name, .. } => Some(name),
+        _ => None,
+    });
+    match named {
+        None => Ok(BTreeMap::new()),
+        Some(name) => Err(Error::environment(format!("volume {name}: not there yet"))),
+    }
+}

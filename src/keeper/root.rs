@@ -1,0 +1,118 @@
+//! A container's root file system: where it comes from, and how it is reached
+//! while the container is up and while it is not.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use crate::container::{Config, Root, State};
+use crate::error::{Context, Error, Result};
+use crate::plan::{Changes, Overlay};
+use crate::run;
+use crate::store::{Entry, Lock, Store};
+use crate::sys::fd;
+
+/// A root that can be written to for as long as this is held.
+#[derive(Debug)]
+pub struct Open {
+    /// Its top.
+    pub root: OwnedFd,
+    /// Keeps a container that is not up from being started meanwhile: two
+    /// overlays must not share one upper directory.
+    _lock: Option<Lock>,
+}
+
+/// Opens a container's root as the container sees it: with its mounts while it
+/// is up, and without them while it is not.
+pub fn open(store: &Store, entry: &Entry, state: &State) -> Result<Open> {
+    if state.pid != 0 {
+        // The handle first: if that very process is still there afterwards,
+        // the root was its own.
+        let gone = || Error::environment("the container has just ended").hint("try again");
+        let pidfd = crate::process::handle(state.pid, state.pid_start).ok_or_else(gone)?;
+        let path = format!("/proc/{}/root", state.pid);
+        let root = fd::open(Path::new(&path), libc::O_PATH | libc::O_DIRECTORY)?;
+        fd::pidfd_send_signal(&pidfd, 0).map_err(|_| gone())?;
+        return Ok(Open { root, _lock: None });
+    }
+    let lock = entry.try_lock()?;
+    let lock = lock.ok_or_else(|| Error::user("the container is just being started or removed"))?;
+    let (rootfs, overlay) = of(store, entry, &entry.config()?)?;
+    let root = match overlay {
+        Some(overlay) => run::mount_overlay(&overlay)?,
+        None => fd::open(&rootfs, libc::O_PATH | libc::O_DIRECTORY)?,
+    };
+    Ok(Open {
+        root,
+        _lock: Some(lock),
+    })
+}
+
+/// What a container has changed: its upper directory, and the layers below it,
+/// the uppermost first. `None` where changes are not kept apart.
+pub fn layers(store: &Store, entry: &Entry) -> Result<Option<(OwnedFd, Vec<OwnedFd>)>> {
+    let (_, overlay) = of(store, entry, &entry.config()?)?;
+    let Some(overlay) = overlay else {
+        return Ok(None);
+    };
+    let open = |path: &Path| fd::open(path, libc::O_RDONLY | libc::O_DIRECTORY);
+    let lowers = overlay.layers.iter().map(|path| open(path));
+    let lowers = lowers.collect::<crate::sys::SysResult<Vec<_>>>()?;
+    Ok(Some((open(&entry.upper_dir())?, lowers)))
+}
+
+/// Where the root is, and what is laid over each other there.
+pub(super) fn of(
+    store: &Store,
+    entry: &Entry,
+    config: &Config,
+) -> Result<(PathBuf, Option<Overlay>)> {
+    let layers = match &config.root {
+        Root::Directory {
+            path,
+            overlay: false,
+        } => return Ok((existing(path)?, None)),
+        Root::Directory { path, .. } => vec![existing(path)?],
+        Root::Layers { layers } => layers.iter().map(|name| store.layer(name)).collect(),
+    };
+    let (place, upper, work) = entry.make_overlay_dirs()?;
+    // What is changed goes with the container; it need not survive a crash.
+    let volatile = config.auto_remove;
+    let changes = Some(Changes {
+        upper,
+        work,
+        volatile,
+    });
+    Ok((place, Some(Overlay { layers, changes })))
+}
+
+fn existing(path: &Path) -> Result<PathBuf> {
+    let named = || format!("the root file system {}", path.display());
+    let real = fs::canonicalize(path).context(named)?;
+    if !real.is_dir() {
+        return Err(Error::user("not a directory").context(named()));
+    }
+    if real == Path::new("/") {
+        return Err(Error::user("the host's own root cannot be a container's"));
+    }
+    Ok(real)
+}
+
+/// The root as it will be, to look things up in: read-only, and gone with the
+/// descriptor.
+pub(super) fn view(rootfs: &Path, overlay: Option<&Overlay>) -> Result<OwnedFd> {
+    let Some(overlay) = overlay else {
+        return Ok(fd::open(rootfs, libc::O_PATH | libc::O_DIRECTORY)?);
+    };
+    let mut layers = overlay.layers.clone();
+    layers.splice(0..0, overlay.changes.iter().map(|c| c.upper.clone()));
+    let view = if let [only] = layers.as_slice() {
+        fd::open(only, libc::O_PATH | libc::O_DIRECTORY)?
+    } else {
+        run::mount_overlay(&Overlay {
+            layers,
+            changes: None,
+        })?
+    };
+    Ok(view)
+}

@@ -1,0 +1,6 @@
+//! What a container sees of networks.
+//!
+//! So far the files that name things: the bridges themselves come with
+//! published ports.
+
+pub mod names;

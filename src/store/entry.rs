@@ -1,0 +1,201 @@
+//! One container's directory.
+
+use std::path::{Path, PathBuf};
+
+use oci_spec::runtime::Spec;
+use serde::de::DeserializeOwned;
+
+use super::{Lock, files, names};
+use crate::container::{Config, Id, Name, SCHEMA, State};
+use crate::error::{Context, Error, Result};
+
+/// One container, as it is kept.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    dir: PathBuf,
+    run: PathBuf,
+    id: Id,
+}
+
+impl Entry {
+    pub(super) fn new(dir: PathBuf, run: PathBuf, id: Id) -> Self {
+        Self { dir, run, id }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &Id {
+        &self.id
+    }
+
+    /// Its directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where its sockets are while it is up.
+    pub fn run_dir(&self) -> &Path {
+        &self.run
+    }
+
+    /// Makes that place.
+    pub fn make_run_dir(&self) -> Result<()> {
+        files::private_dir_all(&self.run).context(|| format!("cannot make {}", self.run.display()))
+    }
+
+    /// Where its keeper listens.
+    pub fn socket(&self) -> PathBuf {
+        self.run.join("keeper.sock")
+    }
+
+    /// Where its own `/etc/hosts` and the like are.
+    pub fn files_dir(&self) -> PathBuf {
+        self.dir.join("files")
+    }
+
+    /// What it changed in its root: the overlay's upper directory.
+    pub fn upper_dir(&self) -> PathBuf {
+        self.dir.join("fs/upper")
+    }
+
+    /// Makes the directories of an overlay: the place where it is laid out in
+    /// the container's own mount namespace, the upper one, and the one in
+    /// which the kernel prepares a change.
+    pub fn make_overlay_dirs(&self) -> Result<(PathBuf, PathBuf, PathBuf)> {
+        let fs = self.dir.join("fs");
+        let all = (fs.join("root"), fs.join("upper"), fs.join("work"));
+        if !all.2.exists() {
+            for dir in [&all.0, &all.1, &all.2] {
+                // The upper directory is what the root looks like from inside.
+                files::public_dir_all(dir).context(|| format!("cannot make {}", dir.display()))?;
+            }
+        }
+        // Left by an overlay that promised nothing; see `Changes::volatile`.
+        let _ = std::fs::remove_dir_all(all.2.join("work/incompat"));
+        Ok(all)
+    }
+
+    /// Makes the directory of its own files.
+    pub fn make_files_dir(&self) -> Result<()> {
+        let dir = self.files_dir();
+        if dir.exists() {
+            return Ok(());
+        }
+        files::public_dir_all(&dir).context(|| format!("cannot make {}", dir.display()))
+    }
+
+    /// Writes one of its own files, to be shown in its `/etc`. A container that
+    /// runs sees the new text, for the file stays the same one.
+    pub fn write_file(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let path = self.files_dir().join(name);
+        let what = || format!("cannot write {}", path.display());
+        files::write_public(&path, text.as_bytes()).context(what)?;
+        Ok(path)
+    }
+
+    /// Keeps what it was last started with.
+    pub fn write_spec(&self, spec: &Spec) -> Result<()> {
+        let json = serde_json::to_vec_pretty(spec).map_err(|e| Error::internal(e.to_string()))?;
+        files::replace(&self.dir, "spec.json", &json)
+            .context(|| format!("cannot write {}", self.dir.join("spec.json").display()))
+    }
+
+    /// What it was last started with.
+    pub fn spec(&self) -> Result<Spec> {
+        self.record("spec.json")
+    }
+
+    /// Whether it has not been removed.
+    pub fn exists(&self) -> bool {
+        self.dir.is_dir()
+    }
+
+    /// What people call it.
+    pub fn name(&self) -> Result<Name> {
+        names::read(&self.dir)
+    }
+
+    /// What was asked for.
+    pub fn config(&self) -> Result<Config> {
+        let config: Config = self.record("config.json")?;
+        self.check_version("config.json", config.version)?;
+        Ok(config)
+    }
+
+    /// Replaces what was asked for; only `update` does.
+    pub fn write_config(&self, config: &Config) -> Result<()> {
+        let json = serde_json::to_vec_pretty(config).map_err(|e| Error::internal(e.to_string()))?;
+        files::replace(&self.dir, "config.json", &json)
+            .context(|| format!("cannot write the record of container {}", self.id.short()))
+    }
+
+    /// What its record says became of it. Whether that is still true is
+    /// another matter: see [`Entry::is_held`].
+    pub fn recorded(&self) -> Result<State> {
+        let state: State = self.record("state.json")?;
+        self.check_version("state.json", state.version)?;
+        Ok(state)
+    }
+
+    /// Whether somebody keeps or changes it right now.
+    pub fn is_held(&self) -> bool {
+        Lock::is_held(&self.dir)
+    }
+
+    /// Takes its lock; `None` if another has it.
+    pub fn try_lock(&self) -> Result<Option<Lock>> {
+        self.still_there(Lock::try_take(&self.dir))
+    }
+
+    /// Takes its lock, waiting for whoever has it.
+    pub fn lock(&self) -> Result<Lock> {
+        self.still_there(Lock::take(&self.dir))
+    }
+
+    /// It may have been removed while we waited.
+    fn still_there<T>(&self, locked: Result<T>) -> Result<T> {
+        if self.exists() {
+            return locked;
+        }
+        Err(Error::user(format!(
+            "No such container: {}",
+            self.id.short()
+        )))
+    }
+
+    /// Replaces what became of it. The lock shows that it is ours to say.
+    pub fn write_state(&self, _lock: &Lock, state: &State) -> Result<()> {
+        write_state(&self.dir, state)
+    }
+
+    fn record<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        let bytes = files::read(&self.dir.join(name)).map_err(|e| {
+            if self.dir.exists() {
+                e
+            } else {
+                Error::user(format!("No such container: {}", self.id.short()))
+            }
+        })?;
+        serde_json::from_slice(&bytes).map_err(|e| {
+            Error::environment(format!("{}: {e}", self.dir.join(name).display()))
+                .hint("the record is spoilt; `rcon rm --force` removes the container")
+        })
+    }
+
+    fn check_version(&self, name: &str, version: u32) -> Result<()> {
+        if version == SCHEMA {
+            return Ok(());
+        }
+        let path = self.dir.join(name);
+        Err(Error::environment(format!(
+            "{} is of version {version}, this rcon knows version {SCHEMA}",
+            path.display()
+        ))
+        .hint("use the rcon that made it"))
+    }
+}
+
+pub(super) fn write_state(dir: &Path, state: &State) -> Result<()> {
+    let json = serde_json::to_vec_pretty(state).map_err(|e| Error::internal(e.to_string()))?;
+    files::replace(dir, "state.json", &json)
+        .context(|| format!("cannot write {}", dir.join("state.json").display()))
+}

@@ -1,0 +1,78 @@
+//! Files that are replaced as a whole, and directories that are nobody
+//! else's business.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use crate::error::{Context, Error, Result};
+
+/// A record is far smaller; a larger one is not ours.
+const LARGEST: u64 = 16 << 20;
+
+/// Makes one directory that only its owner can enter.
+pub(super) fn private_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(path)
+}
+
+/// The same, with those above it.
+pub(super) fn private_dir_all(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).recursive(true).create(path)
+}
+
+/// One that everybody could enter who can get there.
+pub(super) fn public_dir_all(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)?;
+    // Whatever the umask takes away.
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+}
+
+/// A file that everybody may read who can get there, written in place: what
+/// is mounted over another file is this one and no other.
+pub(super) fn write_public(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true).mode(0o644);
+    let mut file = options.custom_flags(libc::O_NOFOLLOW).open(path)?;
+    file.set_permissions(fs::Permissions::from_mode(0o644))?;
+    file.write_all(bytes)
+}
+
+/// Whoever reads it sees the old content or the new one, never a part. The
+/// fresh file has a name of its own: two that replace the same one at once do
+/// not write into each other's.
+pub(super) fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let fresh = dir.join(format!(".{name}.{}", std::process::id()));
+    let write = || {
+        let mut options = File::options();
+        let mut file = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(&fresh)?;
+        file.write_all(bytes)?;
+        fs::rename(&fresh, dir.join(name))
+    };
+    write().inspect_err(|_| {
+        let _ = fs::remove_file(&fresh);
+    })
+}
+
+/// Reads a record; a link or a pipe in its place is not followed or waited for.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+    let what = || format!("cannot read {}", path.display());
+    let file = File::options()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+        .context(what)?;
+    let meta = file.metadata().context(what)?;
+    if !meta.is_file() || meta.len() > LARGEST {
+        return Err(Error::environment("not a record of rcon's").context(what()));
+    }
+    let mut bytes = Vec::with_capacity(meta.len() as usize);
+    file.take(LARGEST).read_to_end(&mut bytes).context(what)?;
+    Ok(bytes)
+}

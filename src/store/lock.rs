@@ -1,0 +1,88 @@
+//! Locks that the kernel takes back when their holder is gone.
+//!
+//! They belong to the open file, not to the process: a command takes one and
+//! the keeper it makes inherits it. And they can be asked about without being
+//! taken, so that looking never gets in the way.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+
+use crate::error::{Context, Error, Result};
+
+/// A container's lock: while it is held, the container is up, or somebody is
+/// changing it.
+#[derive(Debug)]
+pub struct Lock(File);
+
+const WHOLE: libc::flock = libc::flock {
+    l_type: libc::F_WRLCK as i16,
+    l_whence: libc::SEEK_SET as i16,
+    l_start: 0,
+    l_len: 0,
+    l_pid: 0,
+};
+
+impl Lock {
+    /// Takes the lock in `dir`; `None` when another has it.
+    pub fn try_take(dir: &Path) -> Result<Option<Self>> {
+        let path = dir.join("lock");
+        let file = open(&path)?;
+        match fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(&WHOLE)) {
+            Ok(_) => Ok(Some(Self(file))),
+            Err(Errno::EAGAIN | Errno::EACCES) => Ok(None),
+            Err(e) => Err(failed(&path, e)),
+        }
+    }
+
+    /// Takes the lock in `dir`, waiting for whoever has it.
+    pub fn take(dir: &Path) -> Result<Self> {
+        wait_for(&dir.join("lock"))
+    }
+
+    /// Whether somebody has the lock in `dir`. A directory that is gone has
+    /// nobody.
+    pub fn is_held(dir: &Path) -> bool {
+        let Ok(file) = File::open(dir.join("lock")) else {
+            return false;
+        };
+        let mut seen = WHOLE;
+        let asked = fcntl(file.as_fd(), FcntlArg::F_OFD_GETLK(&mut seen));
+        asked.is_ok() && i32::from(seen.l_type) != libc::F_UNLCK
+    }
+}
+
+impl AsFd for Lock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Takes the lock at `path`, waiting for whoever has it.
+pub(super) fn wait_for(path: &Path) -> Result<Lock> {
+    let file = open(path)?;
+    loop {
+        match fcntl(file.as_fd(), FcntlArg::F_OFD_SETLKW(&WHOLE)) {
+            Ok(_) => return Ok(Lock(file)),
+            Err(Errno::EINTR) => {}
+            Err(e) => return Err(failed(path, e)),
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    options.mode(0o600).custom_flags(libc::O_NOFOLLOW);
+    options
+        .open(path)
+        .context(|| format!("cannot open {}", path.display()))
+}
+
+fn failed(path: &Path, e: Errno) -> Error {
+    Error::environment(format!("cannot lock {}: {}", path.display(), e.desc()))
+}

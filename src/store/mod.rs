@@ -1,0 +1,276 @@
+//! Where containers are kept: a directory one can read.
+//!
+//! ```text
+//! <root>/version                   of this layout
+//! <root>/lock                      held for an instant by whoever gives out a name
+//! <root>/names/<name>              a link to the container of that name
+//! <root>/containers/<id>/
+//!     config.json                  what was asked for: written once
+//!     name                         what people call it
+//!     state.json                   what became of it: replaced as a whole
+//!     lock                         held by its keeper for as long as that lives
+//!     container.log                what it said
+//!     fs/upper, fs/work            what it changed in its root
+//!     files/                       its own /etc/hosts, /etc/hostname, /etc/resolv.conf
+//! <run>/<id>/                      sockets; gone after a reboot
+//! ```
+//!
+//! A container appears by one rename and goes by one rename, so none is ever
+//! seen half-made; what a killed command leaves has a name that begins with a
+//! dot, and is swept away by the next. Whether a container is up is not
+//! believed of any file or number: it is up while its keeper holds the lock,
+//! which the kernel takes back however the keeper ends.
+//!
+//! Every path below the root is made here and nowhere else. What is in an
+//! image is kept beside it; what a container is, is [`crate::container`]'s.
+
+mod entry;
+mod files;
+mod lock;
+mod names;
+mod sweep;
+
+pub use entry::Entry;
+pub use lock::Lock;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::container::{Config, Id, Name, SCHEMA, State, check_name};
+use crate::error::{Context, Error, Result};
+
+/// All that rcon keeps.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+    run: PathBuf,
+}
+
+impl Store {
+    /// Opens the store, making it where there is none.
+    ///
+    /// `root` and `run` are what the command line says; without them
+    /// `RCON_ROOT` moves both, so that a test or a learner has a private one.
+    pub fn open(root: Option<PathBuf>, run: Option<PathBuf>) -> Result<Self> {
+        let moved = root.or_else(|| std::env::var_os("RCON_ROOT").map(PathBuf::from));
+        let run = run.or_else(|| moved.as_ref().map(|root| root.join("run")));
+        let absolute =
+            |path: PathBuf| std::path::absolute(&path).context(|| path.display().to_string());
+        let store = Self {
+            root: absolute(moved.unwrap_or_else(|| "/var/lib/rcon".into()))?,
+            run: absolute(run.unwrap_or_else(|| "/run/rcon".into()))?,
+        };
+        store.check_version()?;
+        Ok(store)
+    }
+
+    /// Everything below it is made and named here.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Sockets and what else does not outlive the machine.
+    pub fn run_root(&self) -> &Path {
+        &self.run
+    }
+
+    fn containers(&self) -> PathBuf {
+        self.root.join("containers")
+    }
+
+    /// Where an unpacked layer is.
+    pub fn layer(&self, name: &str) -> PathBuf {
+        self.root.join("layers").join(name)
+    }
+
+    fn names(&self) -> PathBuf {
+        self.root.join("names")
+    }
+
+    /// A layout of another version is left alone.
+    fn check_version(&self) -> Result<()> {
+        let path = self.root.join("version");
+        match fs::read_to_string(&path) {
+            Ok(text) if text.trim() == SCHEMA.to_string() => Ok(()),
+            Ok(text) => Err(Error::environment(format!(
+                "{} is a store of version {:?}, this rcon knows version {SCHEMA}",
+                self.root.display(),
+                text.trim()
+            ))
+            .hint("use the rcon that made it, or another store with --root")),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => self.lay_out(),
+            Err(e) => Err(Error::from(e)
+                .context(format!("cannot open the store {}", self.root.display()))
+                .hint("rcon needs root, or a store of your own with --root")),
+        }
+    }
+
+    fn lay_out(&self) -> Result<()> {
+        let what = || format!("cannot make the store {}", self.root.display());
+        for dir in [&self.root, &self.containers(), &self.names(), &self.run] {
+            files::private_dir_all(dir).context(what)?;
+        }
+        files::replace(&self.root, "version", format!("{SCHEMA}\n").as_bytes()).context(what)
+    }
+
+    /// Keeps a new container, under `name` or one that is made up. It comes
+    /// locked, so that whoever made it can start it.
+    pub fn add(&self, config: &Config, name: Option<&str>) -> Result<(Entry, Lock)> {
+        name.map_or(Ok(()), check_name)?;
+        let what = || "cannot keep the new container".to_owned();
+        let fresh = self.containers().join(format!(".new-{}", config.id));
+        files::private_dir(&fresh).context(what)?;
+        let kept = fill(&fresh, config).and_then(|lock| {
+            let entry = self.entry(config.id.clone());
+            let _naming = lock::wait_for(&self.root.join("lock"))?;
+            let name = match name {
+                Some(name) => name.to_owned(),
+                None => names::invent(|name| names::owner(self, name).is_none())?,
+            };
+            names::take(self, &name, &config.id)?;
+            files::replace(&fresh, "name", name.as_bytes()).context(what)?;
+            fs::rename(&fresh, entry.dir()).context(what)?;
+            Ok((entry, lock))
+        });
+        kept.inspect_err(|_| {
+            // The failure that led here is the one to tell.
+            let _ = fs::remove_dir_all(&fresh);
+        })
+    }
+
+    pub(crate) fn entry(&self, id: Id) -> Entry {
+        Entry::new(
+            self.containers().join(id.as_str()),
+            self.run.join(id.as_str()),
+            id,
+        )
+    }
+
+    /// The container that is meant by a name, an id or the beginning of one.
+    pub fn find(&self, wanted: &str) -> Result<Entry> {
+        let unknown = || {
+            let short: String = wanted.chars().take(80).collect();
+            Error::user(format!("No such container: {short}"))
+                .hint("`rcon ps -a` lists all there are")
+        };
+        if let Ok(id) = Id::try_from(wanted.to_owned()) {
+            let entry = self.entry(id);
+            return if entry.exists() {
+                Ok(entry)
+            } else {
+                Err(unknown())
+            };
+        }
+        let named = check_name(wanted)
+            .ok()
+            .and_then(|()| names::owner(self, wanted));
+        if let Some(id) = named {
+            return Ok(self.entry(id));
+        }
+        if !Id::is_prefix(wanted) {
+            return Err(unknown());
+        }
+        let mut like = self
+            .ids()?
+            .into_iter()
+            .filter(|id| id.as_str().starts_with(wanted));
+        match (like.next(), like.next()) {
+            (None, _) => Err(unknown()),
+            (Some(id), None) => Ok(self.entry(id)),
+            (Some(_), Some(_)) => Err(Error::user(format!(
+                "several containers' ids begin with {wanted}"
+            ))
+            .hint("give more digits")),
+        }
+    }
+
+    /// All containers, in no order.
+    pub fn all(&self) -> Result<Vec<Entry>> {
+        Ok(self.ids()?.into_iter().map(|id| self.entry(id)).collect())
+    }
+
+    fn ids(&self) -> Result<Vec<Id>> {
+        let dir = self.containers();
+        let entries = fs::read_dir(&dir).context(|| format!("cannot read {}", dir.display()))?;
+        let names = entries
+            .flatten()
+            .filter_map(|e| e.file_name().into_string().ok());
+        Ok(names.filter_map(|name| Id::try_from(name).ok()).collect())
+    }
+
+    /// Gives a container another name.
+    pub fn rename(&self, entry: &Entry, name: &str) -> Result<()> {
+        check_name(name)?;
+        let _naming = lock::wait_for(&self.root.join("lock"))?;
+        let old: Name = entry.name()?;
+        if old == name {
+            return Err(Error::user(format!(
+                "the container is called {name} already"
+            )));
+        }
+        names::take(self, name, entry.id())?;
+        files::replace(entry.dir(), "name", name.as_bytes())
+            .context(|| format!("cannot rename {old}"))?;
+        names::give_back(self, &old);
+        Ok(())
+    }
+
+    /// Forgets a container and everything kept of it.
+    pub fn remove(&self, entry: &Entry, lock: Lock) -> Result<()> {
+        let name = entry.name().ok();
+        let gone = self.containers().join(format!(".gone-{}", entry.id()));
+        let what = || format!("cannot remove {}", entry.dir().display());
+        fs::rename(entry.dir(), &gone).context(what)?;
+        if let Some(name) = name {
+            names::give_back(self, &name);
+        }
+        let _ = fs::remove_dir_all(entry.run_dir());
+        let removed = fs::remove_dir_all(&gone).context(what);
+        drop(lock);
+        removed
+    }
+
+    /// Takes away what killed commands have left.
+    pub fn sweep(&self) -> Result<()> {
+        sweep::sweep(&self.containers())
+    }
+
+    /// What killed commands have left, and nobody is at work on.
+    pub fn unfinished(&self) -> Result<Vec<PathBuf>> {
+        sweep::unfinished(&self.containers())
+    }
+
+    /// Names that lead nowhere.
+    pub fn dangling_names(&self) -> Result<Vec<Name>> {
+        names::dangling(self)
+    }
+
+    /// Frees names that lead nowhere. The lock keeps those away that are just
+    /// being given.
+    pub fn sweep_names(&self) -> Result<Vec<Name>> {
+        let _naming = lock::wait_for(&self.root.join("lock"))?;
+        let left = names::dangling(self)?;
+        for name in &left {
+            names::give_back(self, name);
+        }
+        Ok(left)
+    }
+}
+
+/// Writes the records of a container that nobody can see yet.
+fn fill(dir: &Path, config: &Config) -> Result<Lock> {
+    let what = || "cannot keep the new container".to_owned();
+    let lock =
+        Lock::try_take(dir)?.ok_or_else(|| Error::internal("a new container is locked already"))?;
+    let json = serde_json::to_vec_pretty(config).map_err(|e| Error::internal(e.to_string()))?;
+    files::replace(dir, "config.json", &json).context(what)?;
+    let state = State {
+        version: SCHEMA,
+        ..State::default()
+    };
+    entry::write_state(dir, &state)?;
+    Ok(lock)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,36 @@
+//! What killed commands leave, taken away.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Lock;
+use crate::error::{Context, Result};
+
+/// Removes directories of containers that were never finished or not removed
+/// to the end, unless somebody is still at it.
+pub(super) fn sweep(containers: &Path) -> Result<()> {
+    for path in unfinished(containers)? {
+        // What cannot be removed now is tried again by the next command.
+        let _ = fs::remove_dir_all(&path);
+    }
+    Ok(())
+}
+
+/// Finds them.
+pub(super) fn unfinished(containers: &Path) -> Result<Vec<PathBuf>> {
+    let entries =
+        fs::read_dir(containers).context(|| format!("cannot read {}", containers.display()))?;
+    let is_unfinished = |name: &str| name.starts_with(".new-") || name.starts_with(".gone-");
+    let names = entries.flatten();
+    let left = names.filter(|e| is_unfinished(&e.file_name().to_string_lossy()));
+    // Between making the directory and locking it there is an instant in
+    // which a maker has nothing to show.
+    let paths = left.map(|e| e.path());
+    Ok(paths.filter(|p| !Lock::is_held(p) && is_old(p)).collect())
+}
+
+/// Old enough that whoever made it cannot be between two calls.
+fn is_old(path: &Path) -> bool {
+    let changed = fs::symlink_metadata(path).and_then(|m| m.modified());
+    changed.is_ok_and(|t| t.elapsed().is_ok_and(|age| age.as_secs() >= 2))
+}

@@ -1,0 +1,28 @@
+//! What rcon cannot do yet is refused, and leaves nothing behind.
+
+mod common;
+use common::store::StoreBed;
+
+#[test]
+fn what_is_not_there_is_refused() {
+    let Some(bed) = StoreBed::new() else { return };
+    let root = bed.rootfs("");
+    let root = root.to_str().unwrap();
+    for (flags, part) in [
+        (&["-p", "8000:80"][..], "ports cannot be published"),
+        (&["-P"], "ports cannot be published"),
+        (&["--network", "mine"], "no networks of one's own"),
+        (&["--ip", "10.0.0.7"], "addresses cannot be chosen"),
+        (&["-v", "data:/data"], "there are no volumes"),
+        (&["-v", "/data"], "there are no volumes"),
+        (&["--device", "vendor.com/gpu=all"], "CDI"),
+    ] {
+        let args = [&["run"], flags, &["--rootfs", root, "true"]].concat();
+        let out = bed.rcon(&args).code(125);
+        assert!(out.stderr.contains(part), "{flags:?}: {out}");
+        assert_eq!(out.stderr.lines().count(), 1, "{out}");
+    }
+    let out = bed.rcon(&["run", "busybox", "true"]).code(125);
+    assert!(out.stderr.contains("no such image: busybox"), "{out}");
+    assert_eq!(bed.says(&["ps", "-aq"]), "");
+}

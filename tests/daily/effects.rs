@@ -1,0 +1,350 @@
+//! What flags of `run` do, each seen from inside.
+
+use crate::common::host::{namespace_of, own_namespace};
+use crate::common::{Need, cgroups};
+use crate::place::Place;
+use std::fs;
+
+/// For each: flags, what to ask inside, and the answer.
+#[track_caller]
+fn each(place: &Place, cases: &[(&[&str], &str, &str)]) {
+    for (flags, script, answer) in cases {
+        assert_eq!(place.prints(flags, script), *answer, "{flags:?} {script}");
+    }
+}
+
+#[test]
+fn variables_directory_and_user() {
+    let Some(place) = Place::new() else { return };
+    let file = place.file("vars", "# a comment\n\nONE=1\nTWO=two words\n");
+    each(
+        &place,
+        &[
+            (&["-e", "A=b=c"], "echo $A", "b=c"),
+            (&["--env-file", &file], "echo $ONE $TWO", "1 two words"),
+            (&["--env-file", &file, "-e", "ONE=9"], "echo $ONE", "9"),
+            (&["-w", "/tmp"], "pwd", "/tmp"),
+            (&["-w", "/made/for/it"], "pwd", "/made/for/it"),
+            (&[], "id -u; id -g; echo $HOME", "0\n0\n/root"),
+            (
+                &["-u", "user"],
+                "id -u; id -G; echo $HOME",
+                "1000\n1000 50\n/home/user",
+            ),
+            (&["-u", "12:34"], "id -u; id -G", "12\n34"),
+            (&["-u", "user", "--group-add", "tty"], "id -G", "1000 5 50"),
+        ],
+    );
+    let line = place.run(&["--rm", "--entrypoint", "echo"], &["one", "two"]);
+    assert_eq!(line.output().ok().text(), "one two");
+}
+
+#[test]
+fn a_variable_without_a_value_is_the_callers() {
+    let Some(place) = Place::new() else { return };
+    let call = place.sh(
+        &["-e", "MINE", "-e", "NOBODYS"],
+        "echo ${MINE-none} ${NOBODYS-none}",
+    );
+    assert_eq!(call.env("MINE", "here").output().ok().text(), "here none");
+}
+
+#[test]
+fn names_of_hosts() {
+    let Some(place) = Place::new() else { return };
+    each(
+        &place,
+        &[
+            (
+                &["--hostname", "nest"],
+                "hostname; cat /etc/hostname",
+                "nest\nnest",
+            ),
+            (&["--hostname", "nest"], "grep -c nest /etc/hosts", "1"),
+            (
+                &["--add-host", "far:10.1.2.3"],
+                "grep far /etc/hosts | tr -s '\\t ' ' '",
+                "10.1.2.3 far",
+            ),
+            (
+                &["--dns", "10.9.8.7", "--network", "none"],
+                "grep nameserver /etc/resolv.conf",
+                "nameserver 10.9.8.7",
+            ),
+            (&["--uts", "host"], "hostname", &host_name()),
+            (&["--network", "host"], "hostname", &host_name()),
+        ],
+    );
+    let id = place.start("own", &[], "hostname; sleep 60");
+    place.says("own", &id[..12]);
+}
+
+fn host_name() -> String {
+    let text = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    text.trim().to_owned()
+}
+
+#[test]
+fn the_root_and_what_is_mounted() {
+    let Some(place) = Place::new() else { return };
+    fs::create_dir(place.path("shared")).unwrap();
+    place.file("shared/file", "from outside");
+    let dir = place.text_path("shared");
+    let rw = format!("{dir}:/mnt");
+    let ro = format!("{dir}:/mnt:ro");
+    let new = format!("{dir}:/not/there/yet");
+    each(
+        &place,
+        &[
+            (
+                &["--read-only"],
+                "touch /x 2>/dev/null || echo refused",
+                "refused",
+            ),
+            (
+                &["--read-only", "--tmpfs", "/tmp"],
+                "touch /tmp/x && echo made",
+                "made",
+            ),
+            (
+                &["--tmpfs", "/t:size=1m"],
+                "df -k /t | tail -1 | awk '{print $2}'",
+                "1024",
+            ),
+            (
+                &["-v", &rw],
+                "cat /mnt/file; echo in > /mnt/made",
+                "from outside",
+            ),
+            (
+                &["-v", &ro],
+                "cat /mnt/made; touch /mnt/x 2>/dev/null || echo refused",
+                "in\nrefused",
+            ),
+            (&["-v", &new], "cat /not/there/yet/made", "in"),
+            (
+                &["--shm-size", "2m"],
+                "df -k /dev/shm | tail -1 | awk '{print $2}'",
+                "2048",
+            ),
+        ],
+    );
+    assert_eq!(
+        fs::read_to_string(place.path("shared/made")).unwrap(),
+        "in\n"
+    );
+    assert!(!place.path("shared/x").exists());
+}
+
+#[test]
+fn devices_and_powers() {
+    let Some(place) = Place::new() else { return };
+    let caps = "grep CapEff /proc/self/status | tr -d '\\t' | cut -d: -f2";
+    each(
+        &place,
+        &[
+            (
+                &["--device", "/dev/null:/dev/mine"],
+                "echo x > /dev/mine && echo wrote",
+                "wrote",
+            ),
+            (
+                &["--device", "/dev/zero:/dev/mine:r"],
+                "head -c 2 /dev/mine | wc -c",
+                "2",
+            ),
+            (&[], "test -e /dev/mine || echo none", "none"),
+            (&["--cap-drop", "ALL"], caps, "0000000000000000"),
+            (
+                &["--cap-drop", "ALL", "--cap-add", "NET_RAW"],
+                caps,
+                "0000000000002000",
+            ),
+            (
+                &["--cap-drop", "CHOWN"],
+                "chown 1 /tmp 2>/dev/null || echo refused",
+                "refused",
+            ),
+            (
+                &[],
+                "grep NoNewPrivs /proc/self/status | tr -d '\\t'",
+                "NoNewPrivs:0",
+            ),
+            (
+                &["--security-opt", "no-new-privileges"],
+                "grep NoNewPrivs /proc/self/status | tr -d '\\t'",
+                "NoNewPrivs:1",
+            ),
+            (
+                &[],
+                "grep Seccomp: /proc/self/status | tr -d '\\t'",
+                "Seccomp:2",
+            ),
+            (
+                &["--security-opt", "seccomp=unconfined"],
+                "grep Seccomp: /proc/self/status | tr -d '\\t'",
+                "Seccomp:0",
+            ),
+            (
+                &["--privileged"],
+                "mount -t tmpfs none /mnt && echo mounted",
+                "mounted",
+            ),
+            (
+                &[],
+                "mount -t tmpfs none /mnt 2>/dev/null || echo refused",
+                "refused",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn limits_of_processes_and_the_kernel() {
+    let Some(place) = Place::new() else { return };
+    each(
+        &place,
+        &[
+            (
+                &["--ulimit", "nofile=100:200"],
+                "ulimit -Sn; ulimit -Hn",
+                "100\n200",
+            ),
+            (
+                &["--sysctl", "net.ipv4.ip_forward=1"],
+                "cat /proc/sys/net/ipv4/ip_forward",
+                "1",
+            ),
+            (
+                &["--sysctl", "kernel.msgmax=1234"],
+                "cat /proc/sys/kernel/msgmax",
+                "1234",
+            ),
+            (
+                &["--oom-score-adj", "500"],
+                "cat /proc/self/oom_score_adj",
+                "500",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn limits_of_cgroups() {
+    let needs = [
+        Need::Controller("memory"),
+        Need::Controller("pids"),
+        Need::Controller("cpu"),
+    ];
+    let Some(place) = Place::needing(&needs) else {
+        return;
+    };
+    let flags = [
+        "--memory",
+        "64m",
+        "--pids-limit",
+        "17",
+        "--cpu-shares",
+        "512",
+    ];
+    let id = place.start("limited", &flags, "sleep 60");
+    let path = format!("/rcon/{id}");
+    let read = |c, v1, v2| cgroups::read(c, &path, v1, v2);
+    assert_eq!(
+        read("memory", "memory.limit_in_bytes", "memory.max"),
+        (64 << 20).to_string()
+    );
+    assert_eq!(read("pids", "pids.max", "pids.max"), "17");
+    if !cgroups::controller("cpu").is_some_and(|h| h.v2) {
+        assert_eq!(read("cpu", "cpu.shares", ""), "512");
+    }
+}
+
+#[test]
+fn too_much_memory_is_noted() {
+    let Some(place) = Place::needing(&[Need::Controller("memory")]) else {
+        return;
+    };
+    let flags = [
+        "--name",
+        "greedy",
+        "--memory",
+        "16m",
+        "--memory-swap",
+        "16m",
+    ];
+    let script = "head -c 100m /dev/zero | tail -c 100m | wc -c; exit 0";
+    place.run(&flags, &["sh", "-c", script]).output();
+    assert_eq!(
+        place.state("greedy")["oom_killed"],
+        true,
+        "{}",
+        place.state("greedy")
+    );
+}
+
+#[test]
+fn with_init_orphans_are_reaped_and_signals_arrive() {
+    let Some(place) = Place::new() else { return };
+    let script =
+        "echo $$ ; (sleep 0.01 &) ; sleep 0.3; ps | grep -c '[Z]' ; tr '\\0' ' ' < /proc/1/cmdline";
+    let said = place.prints(&["--init"], script);
+    let lines: Vec<&str> = said.lines().collect();
+    assert_ne!(lines[0], "1", "{said}");
+    assert!(lines[2].contains("init"), "{said}");
+    place.sh(&["--init"], "exit 42").output().code(42);
+    place.start("quick", &["--init"], "sleep 600");
+    place.ok(&["stop", "-t", "9", "quick"]);
+    assert_eq!(place.number_of("quick", "exit_code"), 143);
+}
+
+#[test]
+fn networks_none_host_and_anothers() {
+    let Some(place) = Place::new() else { return };
+    let names = "ls /sys/class/net | tr '\\n' ' '";
+    assert_eq!(place.prints(&["--network", "none"], names), "lo");
+    assert_eq!(
+        place.prints(&["--network", "host"], "readlink /proc/self/ns/net"),
+        own_namespace("net")
+    );
+    place.sleeper("other");
+    let theirs = namespace_of(place.number_of("other", "pid"), "net");
+    assert_ne!(theirs, own_namespace("net"));
+    let joined = place.prints(
+        &["--network", "container:other"],
+        "readlink /proc/self/ns/net",
+    );
+    assert_eq!(joined, theirs);
+}
+
+#[test]
+fn processes_of_the_host_and_of_another() {
+    let Some(place) = Place::new() else { return };
+    assert_eq!(place.prints(&[], "echo $$"), "1");
+    assert_eq!(
+        place.prints(&["--pid", "host"], "readlink /proc/self/ns/pid"),
+        own_namespace("pid")
+    );
+    place.start("other", &[], "sleep 4242");
+    assert_eq!(
+        place.prints(
+            &["--pid", "container:other"],
+            "ps | grep '[s]leep 4242' | awk '{print $1}'"
+        ),
+        "1"
+    );
+    let ipc = namespace_of(place.number_of("other", "pid"), "ipc");
+    assert_eq!(
+        place.prints(&["--ipc", "container:other"], "readlink /proc/self/ns/ipc"),
+        ipc
+    );
+    let out = place
+        .run(&["--rm", "--pid", "container:nobody"], &["true"])
+        .output();
+    out.code(125).fails_naming(&["nobody"]);
+    place.ok(&["stop", "-t", "0", "other"]);
+    let out = place
+        .run(&["--rm", "--pid", "container:other"], &["true"])
+        .output();
+    out.code(125).fails_naming(&["other", "not running"]);
+}

@@ -1,0 +1,267 @@
+//! `exec`: a further program in a running container.
+
+use crate::common::pty::{becomes_cooked, under_pty};
+use crate::common::{Need, eventually};
+use crate::place::Place;
+use nix::sys::signal::Signal;
+use std::time::{Duration, Instant};
+
+#[test]
+fn the_exit_code_and_both_streams() {
+    let Some(place) = Place::new() else { return };
+    place.sleeper("box");
+    let out = place
+        .rcon(&["exec", "box", "sh", "-c", "echo o; echo e >&2; exit 7"])
+        .output()
+        .code(7);
+    assert_eq!((out.stdout.as_str(), out.stderr.as_str()), ("o\n", "e\n"));
+    place
+        .rcon(&["exec", "box", "sh", "-c", "sh -c 'kill -9 $$'; exit $?"])
+        .output()
+        .code(137);
+    place
+        .rcon(&["exec", "box", "no-such"])
+        .output()
+        .code(127)
+        .fails_naming(&["no-such"]);
+    place
+        .rcon(&["exec", "box", "/etc"])
+        .output()
+        .code(126)
+        .fails_naming(&["/etc"]);
+    assert_eq!(place.status("box"), "running");
+}
+
+#[test]
+fn what_it_is_given() {
+    let Some(place) = Place::new() else { return };
+    place.start("box", &["-e", "OURS=1", "-w", "/tmp"], "sleep 600");
+    let file = place.file("vars", "FILE=f\n");
+    let cases: [(&[&str], &str, &str); 8] = [
+        (&[], "pwd; echo $OURS", "/tmp\n1"),
+        (&["-w", "/etc"], "pwd", "/etc"),
+        (&["-e", "A=b", "-e", "OURS=2"], "echo $A $OURS", "b 2"),
+        (&["--env-file", &file], "echo $FILE", "f"),
+        (&["-u", "user"], "id -u; id -G", "1000\n1000 50"),
+        (&["-u", "7:8"], "id -u; id -g", "7\n8"),
+        (
+            &["--privileged"],
+            "grep Seccomp: /proc/self/status | tr -d '\\t'",
+            "Seccomp:0",
+        ),
+        (
+            &[],
+            "grep Seccomp: /proc/self/status | tr -d '\\t'",
+            "Seccomp:2",
+        ),
+    ];
+    for (flags, script, answer) in cases {
+        let args = [&["exec"], flags, &["box", "sh", "-c", script]].concat();
+        assert_eq!(place.ok(&args).text(), answer, "{args:?}");
+    }
+    let power = "mount -t tmpfs none /mnt 2>/dev/null && echo can || echo cannot";
+    assert_eq!(
+        place.ok(&["exec", "box", "sh", "-c", power]).text(),
+        "cannot"
+    );
+    assert_eq!(
+        place
+            .ok(&["exec", "--privileged", "box", "sh", "-c", power])
+            .text(),
+        "can"
+    );
+}
+
+#[test]
+fn input_only_with_i() {
+    let Some(place) = Place::new() else { return };
+    place.sleeper("box");
+    let with = place
+        .rcon(&["exec", "-i", "box", "cat"])
+        .stdin("words")
+        .output()
+        .ok();
+    assert_eq!(with.stdout, "words");
+    let without = place
+        .rcon(&["exec", "box", "cat"])
+        .stdin("words")
+        .output()
+        .ok();
+    assert_eq!(without.stdout, "");
+}
+
+#[test]
+fn with_a_terminal() {
+    let Some(place) = Place::new() else { return };
+    place.sleeper("box");
+    let call = place.at_terminal(&[
+        "exec",
+        "-it",
+        "box",
+        "sh",
+        "-c",
+        "stty size; tty; read x; exit $x",
+    ]);
+    let mut p = under_pty(call, 31, 99);
+    p.terminal.wait_for("31 99\r\n/dev/pts/");
+    p.terminal.type_in("6\n");
+    p.running.wait().code(6);
+    assert!(becomes_cooked(&p.slave));
+    let refused = place.rcon(&["exec", "-it", "box", "true"]).output();
+    refused.code(1).fails_naming(&["TTY"]);
+    let out = place
+        .rcon(&["exec", "-t", "box", "echo", "x"])
+        .output()
+        .ok();
+    assert_eq!(out.stdout, "x\r\n");
+}
+
+#[test]
+fn leaving_by_keys_lets_it_run() {
+    let Some(place) = Place::new() else { return };
+    place.sleeper("box");
+    let call = place.at_terminal(&[
+        "exec",
+        "-it",
+        "box",
+        "sh",
+        "-c",
+        "echo ready; sleep 1; touch /after; sleep 60",
+    ]);
+    let mut p = under_pty(call, 24, 80);
+    p.terminal.wait_for("ready");
+    p.terminal.type_in("\x10\x11");
+    p.running.wait().code(0);
+    assert!(becomes_cooked(&p.slave));
+    let after = place.dir_of("box").join("fs/upper/after");
+    eventually("it runs on", || after.exists());
+}
+
+#[test]
+fn detached_it_runs_on() {
+    let Some(place) = Place::new() else { return };
+    place.sleeper("box");
+    let start = Instant::now();
+    place.ok(&[
+        "exec",
+        "-d",
+        "box",
+        "sh",
+        "-c",
+        "sleep 0.5; touch /after; sleep 100",
+    ]);
+    assert!(start.elapsed() < Duration::from_millis(450));
+    let after = place.dir_of("box").join("fs/upper/after");
+    eventually("it runs on", || after.exists());
+    // What cannot be run is told even so.
+    place
+        .rcon(&["exec", "-d", "box", "no-such"])
+        .output()
+        .code(127)
+        .fails_naming(&["no-such"]);
+}
+
+#[test]
+fn where_nothing_runs() {
+    let Some(place) = Place::needing(&[Need::Controller("freezer")]) else {
+        return;
+    };
+    place.sleeper("box");
+    place.ok(&["pause", "box"]);
+    place
+        .rcon(&["exec", "box", "true"])
+        .output()
+        .code(1)
+        .fails_naming(&["box", "paused"]);
+    place.ok(&["unpause", "box"]);
+    place.ok(&["exec", "box", "true"]);
+    place.ok(&["stop", "box"]);
+    place
+        .rcon(&["exec", "box", "true"])
+        .output()
+        .code(1)
+        .fails_naming(&["box", "not running"]);
+    place
+        .rcon(&["exec", "nobody", "true"])
+        .output()
+        .code(1)
+        .fails_naming(&["nobody"]);
+    place
+        .rcon(&["exec", "box"])
+        .output()
+        .fails_naming(&["exec"]);
+}
+
+#[test]
+fn a_signal_reaches_the_process() {
+    let Some(place) = Place::new() else { return };
+    place.sleeper("box");
+    let script = "trap 'echo got; exit 12' TERM; echo ready; while :; do sleep 0.05; done";
+    let running = place.rcon(&["exec", "box", "sh", "-c", script]).spawn();
+    eventually("it is ready", || running.stdout().contains("ready"));
+    running.signal(Signal::SIGTERM);
+    assert!(running.wait().code(12).stdout.contains("got"));
+}
+
+#[test]
+fn a_closed_terminal_reaches_the_process() {
+    let Some(place) = Place::new() else { return };
+    place.sleeper("box");
+    let script = "trap 'touch /hup; exit' HUP; echo ready; while :; do sleep 0.05; done";
+    let mut p = under_pty(
+        place.at_terminal(&["exec", "-it", "box", "sh", "-c", script]),
+        24,
+        80,
+    );
+    p.terminal.wait_for("ready");
+    drop(p.terminal);
+    drop(p.slave);
+    let hup = place.dir_of("box").join("fs/upper/hup");
+    eventually("it is told", || hup.exists());
+    p.running.wait();
+}
+
+#[test]
+fn the_container_ends_meanwhile() {
+    let Some(place) = Place::new() else { return };
+    place.sleeper("box");
+    let running = place
+        .rcon(&["exec", "box", "sh", "-c", "echo ready; sleep 600"])
+        .spawn();
+    eventually("it is ready", || running.stdout().contains("ready"));
+    place.ok(&["rm", "-f", "box"]);
+    running.wait().code(137);
+    place.assert_empty();
+}
+
+#[test]
+fn many_at_once() {
+    let Some(place) = Place::new() else { return };
+    place.sleeper("box");
+    let all: Vec<_> = (0..30)
+        .map(|n| {
+            (
+                n,
+                place
+                    .rcon(&["exec", "box", "sh", "-c", &format!("echo {n}; exit {n}")])
+                    .spawn(),
+            )
+        })
+        .collect();
+    for (n, running) in all {
+        assert_eq!(running.wait().code(n).text(), n.to_string());
+    }
+}
+
+#[test]
+fn it_is_limited_as_its_container() {
+    let Some(place) = Place::needing(&[Need::Controller("pids")]) else {
+        return;
+    };
+    let id = place.sleeper("box");
+    let groups = place
+        .ok(&["exec", "box", "cat", "/proc/self/cgroup"])
+        .stdout;
+    let own = place.ok(&["exec", "box", "cat", "/proc/1/cgroup"]).stdout;
+    assert_eq!(groups, own, "of {id}");
+}

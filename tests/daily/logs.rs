@@ -1,0 +1,198 @@
+//! `logs`.
+
+use crate::common::eventually;
+use crate::place::{Place, names_in};
+use std::time::Duration;
+
+#[test]
+fn both_streams_and_the_last_lines() {
+    let Some(place) = Place::new() else { return };
+    place
+        .run(
+            &["--name", "said"],
+            &["sh", "-c", "seq 1 100; echo bad >&2"],
+        )
+        .output()
+        .ok();
+    let all = place.ok(&["logs", "said"]);
+    assert_eq!(
+        (all.stdout.lines().count(), all.stderr.as_str()),
+        (100, "bad\n")
+    );
+    let two = place.ok(&["logs", "--tail", "3", "said"]);
+    assert_eq!(
+        (two.stdout.as_str(), two.stderr.as_str()),
+        ("99\n100\n", "bad\n")
+    );
+    assert_eq!(place.ok(&["logs", "--tail", "0", "said"]).stdout, "");
+    assert_eq!(
+        place
+            .ok(&["logs", "-n", "all", "said"])
+            .stdout
+            .lines()
+            .count(),
+        100
+    );
+    place
+        .rcon(&["logs", "--tail", "x", "said"])
+        .output()
+        .code(1)
+        .fails_naming(&["--tail"]);
+}
+
+#[test]
+fn by_time() {
+    let Some(place) = Place::new() else { return };
+    place
+        .run(
+            &["--name", "slow"],
+            &["sh", "-c", "echo early; sleep 1; echo late"],
+        )
+        .output()
+        .ok();
+    let stamped = place.ok(&["logs", "-t", "slow"]);
+    let lines: Vec<(&str, &str)> = stamped
+        .stdout
+        .lines()
+        .filter_map(|l| l.split_once(' '))
+        .collect();
+    assert_eq!((lines[0].1, lines[1].1), ("early", "late"));
+    assert!(
+        lines[0].0 < lines[1].0 && lines[0].0.ends_with('Z'),
+        "{lines:?}"
+    );
+    assert_eq!(
+        place.ok(&["logs", "--since", lines[1].0, "slow"]).text(),
+        "late"
+    );
+    assert_eq!(
+        place.ok(&["logs", "--until", lines[0].0, "slow"]).text(),
+        "early"
+    );
+    assert_eq!(
+        place.ok(&["logs", "--since", "1h", "slow"]).text(),
+        "early\nlate"
+    );
+    assert_eq!(place.ok(&["logs", "--until", "1h", "slow"]).text(), "");
+    place
+        .rcon(&["logs", "--since", "yesterdayish", "slow"])
+        .output()
+        .code(1)
+        .fails_naming(&["--since"]);
+}
+
+#[test]
+fn following_ends_with_the_container() {
+    let Some(place) = Place::new() else { return };
+    place.start(
+        "talk",
+        &[],
+        "echo one; sleep 0.5; echo two; sleep 0.3; printf three",
+    );
+    let following = place.rcon(&["logs", "-f", "talk"]).spawn();
+    eventually("the first is shown", || following.stdout() == "one\n");
+    assert_eq!(following.wait().ok().stdout, "one\ntwo\nthree");
+}
+
+#[test]
+fn following_survives_rotation() {
+    let Some(place) = Place::new() else { return };
+    let flags = ["--log-opt", "max-size=4k", "--log-opt", "max-file=3"];
+    let script =
+        "for n in $(seq 1 1500); do echo line $n; test $((n % 50)) = 0 && sleep 0.05; done";
+    place.start("turning", &flags, script);
+    let out = place.rcon(&["logs", "-f", "turning"]).output().ok();
+    let wanted: Vec<String> = (1..=1500).map(|n| format!("line {n}")).collect();
+    let shown: Vec<&str> = out.stdout.lines().collect();
+    let first = wanted.iter().position(|w| w == shown[0]).unwrap();
+    assert_eq!(shown, wanted[first..], "without a hole");
+    assert!(first < 1000, "began at {first}");
+    let files = names_in(&place.dir_of("turning"));
+    let files = files
+        .iter()
+        .filter(|n| n.starts_with("container.log"))
+        .count();
+    assert_eq!(files, 3);
+}
+
+#[test]
+fn without_a_log_there_is_nothing_to_read() {
+    let Some(place) = Place::new() else { return };
+    let out = place
+        .run(&["--name", "mute", "--log-driver", "none"], &["echo", "x"])
+        .output()
+        .ok();
+    assert_eq!(out.text(), "x");
+    place
+        .rcon(&["logs", "mute"])
+        .output()
+        .code(1)
+        .fails_naming(&["logging driver"]);
+    assert!(!place.dir_of("mute").join("container.log").exists());
+    place
+        .run(&["--log-driver", "smoke"], &["true"])
+        .output()
+        .code(125)
+        .fails_naming(&["smoke"]);
+    place
+        .run(&["--log-opt", "max-size=1"], &["true"])
+        .output()
+        .code(125)
+        .fails_naming(&["max-size"]);
+}
+
+#[test]
+fn it_goes_on_after_a_restart() {
+    let Some(place) = Place::new() else { return };
+    place
+        .run(&["--name", "again"], &["sh", "-c", "echo ran; printf half"])
+        .output()
+        .ok();
+    place.ok(&["start", "-a", "again"]);
+    assert_eq!(place.ok(&["logs", "again"]).stdout, "ran\nhalfran\nhalf");
+}
+
+#[test]
+fn a_reader_that_leaves_ends_it() {
+    let Some(place) = Place::new() else { return };
+    place.start("endless", &[], "while :; do echo x; sleep 0.01; done");
+    let mut bash = std::process::Command::new("bash");
+    bash.args(["-c", "$RCON logs -f endless | head -2"]);
+    let out = place
+        .call(bash)
+        .env("RCON", env!("CARGO_BIN_EXE_rcon"))
+        .output()
+        .ok();
+    assert_eq!(out.stdout, "x\nx\n");
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(place.status("endless"), "running");
+}
+
+#[test]
+fn passthrough_goes_to_the_command_itself() {
+    let Some(place) = Place::new() else { return };
+    let out = place
+        .sh(&["--log-driver", "passthrough"], "echo out; echo err >&2")
+        .output()
+        .ok();
+    assert_eq!(
+        (out.stdout.as_str(), out.stderr.as_str()),
+        ("out\n", "err\n")
+    );
+}
+
+#[test]
+fn a_long_line_comes_out_whole() {
+    let Some(place) = Place::new() else { return };
+    let script = "head -c 100000 /dev/zero | tr '\\0' x; echo; echo end";
+    place
+        .run(&["--name", "long"], &["sh", "-c", script])
+        .output()
+        .ok();
+    let out = place.ok(&["logs", "long"]);
+    assert_eq!(out.stdout, format!("{}\nend\n", "x".repeat(100_000)));
+    assert_eq!(
+        place.ok(&["logs", "--tail", "2", "long"]).stdout,
+        out.stdout
+    );
+}

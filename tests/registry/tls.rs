@@ -1,0 +1,140 @@
+//! TLS, with an authority that is known to this test alone.
+
+use rcon::registry::{Client, Platform, Watch};
+
+use super::support::{Dir, Image, Registry, config, have, run};
+
+/// A registry with a certificate for 127.0.0.1, signed by `ca.crt`.
+fn start() -> Registry {
+    let dir = Dir::new();
+    let path = |name: &str| dir.0.join(name).display().to_string();
+    let (ca, ca_key) = (path("ca.crt"), path("ca.key"));
+    let (key, request, cert) = (path("key.pem"), path("req.pem"), path("cert.pem"));
+    let curve = [
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+    ];
+    let openssl = |args: &[&str]| run("openssl", args);
+    openssl(
+        &[
+            &[
+                "req",
+                "-x509",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=rcon-test-ca",
+                "-keyout",
+                &ca_key,
+                "-out",
+                &ca,
+            ],
+            &curve[..],
+        ]
+        .concat(),
+    );
+    openssl(
+        &[
+            &[
+                "req",
+                "-subj",
+                "/CN=rcon-test",
+                "-keyout",
+                &key,
+                "-out",
+                &request,
+            ],
+            &curve[..],
+        ]
+        .concat(),
+    );
+    let names = dir
+        .write("names", "subjectAltName=IP:127.0.0.1\n")
+        .display()
+        .to_string();
+    openssl(&[
+        "x509",
+        "-req",
+        "-days",
+        "2",
+        "-in",
+        &request,
+        "-CA",
+        &ca,
+        "-CAkey",
+        &ca_key,
+        "-CAcreateserial",
+        "-extfile",
+        &names,
+        "-out",
+        &cert,
+    ]);
+    let http = format!("  tls: {{certificate: {cert}, key: {key}}}\n");
+    Registry::start(dir, &http, "")
+}
+
+#[test]
+fn an_authority_must_be_known() {
+    if !have(&["docker-registry", "openssl"]) {
+        return;
+    }
+    let registry = start();
+    let (host, ca) = (&registry.host, registry.dir.0.join("ca.crt"));
+    let (name, image) = (registry.name("a:1"), Image::new(1_000, 1));
+    let ask = |config| {
+        let client = Client::new(config);
+        let mut source = std::io::Cursor::new(image.layer.clone());
+        client.push_blob(
+            &name,
+            &image.layer_descriptor(),
+            &mut source,
+            &[],
+            Watch::none(),
+        )
+    };
+    let e = ask(config()).unwrap_err().to_string();
+    assert!(
+        e.contains("unknown authority") && e.contains(&format!("certs.d/{host}/ca.crt")),
+        "{e}"
+    );
+
+    let mut named = config();
+    let text = format!("[registry.{host:?}]\nca = {ca:?}\n");
+    named.add(&text, "test").unwrap();
+    ask(named).unwrap();
+
+    let mut placed = config();
+    let certs = registry.dir.0.join("certs.d");
+    std::fs::create_dir_all(certs.join(host)).unwrap();
+    std::fs::copy(&ca, certs.join(host).join("own.crt")).unwrap();
+    placed.certs = vec![certs];
+    ask(placed).unwrap();
+
+    let mut careless = config();
+    careless
+        .add(&format!("[registry.{host:?}]\ninsecure = true\n"), "test")
+        .unwrap();
+    ask(careless).unwrap();
+}
+
+#[test]
+fn a_certificate_file_without_one_is_told() {
+    let dir = Dir::new();
+    let file = dir.write("ca.pem", "nothing");
+    let mut config = config();
+    config
+        .add(
+            &format!("[registry.\"127.0.0.1:1\"]\nca = {file:?}\n"),
+            "test",
+        )
+        .unwrap();
+    let name = rcon::image::reference::Reference::parse("127.0.0.1:1/a").unwrap();
+    let e = Client::new(config)
+        .resolve(&name, &Platform::host())
+        .unwrap_err()
+        .to_string();
+    assert!(e.contains("has no certificate in it"), "{e}");
+}

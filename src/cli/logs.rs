@@ -73,9 +73,7 @@ fn tail(text: &str) -> Result<Option<u64>> {
 fn moment(flag: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
     let Some(text) = text else { return Ok(None) };
     let moment = parse_moment(text, SystemTime::now(), listing::own_zone());
-    moment
-        .map(|m| Some(m.into()))
-        .map_err(|e| e.context(flag))
+    moment.map(|m| Some(m.into())).map_err(|e| e.context(flag))
 }
 
 /// Shows each stream at a descriptor of its own, in the order it was said.

@@ -91,13 +91,7 @@ impl Batch {
     }
 
     /// One record more.
-    pub(super) fn push(
-        &mut self,
-        stream: Stream,
-        text: &[u8],
-        ends: bool,
-        time: &str,
-    ) {
+    pub(super) fn push(&mut self, stream: Stream, text: &[u8], ends: bool, time: &str) {
         if self.failure.is_some() {
             self.lost += 1;
             return;

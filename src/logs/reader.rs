@@ -222,12 +222,7 @@ impl Sieve {
         each(Event::Spoilt)
     }
 
-    fn line(
-        &mut self,
-        place: Place,
-        line: &[u8],
-        each: &mut Each<'_>,
-    ) -> Result<()> {
+    fn line(&mut self, place: Place, line: &[u8], each: &mut Each<'_>) -> Result<()> {
         self.pass_marks(place);
         if line.is_empty() {
             return Ok(());

@@ -133,6 +133,59 @@ fn a_log_is_followed_from_before_its_first_line_and_after_being_emptied() {
 }
 
 #[test]
+fn a_log_that_is_removed_is_followed_as_long_as_it_is_written() {
+    let dir = Scratch::new();
+    let (wake, _other) = io::pipe().unwrap();
+    let (said, _ended) = follow(&dir, wake);
+    let mut writer = Writer::open(&dir, &kept(200, 2)).unwrap();
+    writer.write(Stream::Stdout, b"a\n", at(0)).unwrap();
+    assert_eq!(said.recv_timeout(SOON).unwrap(), "a\n");
+    fs::remove_file(dir.join("container.log")).unwrap();
+    // The second fits into the file without a name, the others do not.
+    for line in ["b\n", "c\n", "d\n", "e\n"] {
+        writer
+            .write(Stream::Stdout, line.as_bytes(), at(0))
+            .unwrap();
+        assert_eq!(said.recv_timeout(SOON).unwrap(), line);
+    }
+    assert_eq!(dir.names(), ["container.log", "container.log.1"]);
+}
+
+#[test]
+fn a_container_that_is_removed_has_had_its_last_words() {
+    let dir = Scratch::new();
+    let (wake, other) = io::pipe().unwrap();
+    let (said, ended) = follow(&dir, wake);
+    let mut writer = Writer::open(&dir, &Options::default()).unwrap();
+    writer.write(Stream::Stdout, b"a\n", at(0)).unwrap();
+    assert_eq!(said.recv_timeout(SOON).unwrap(), "a\n");
+    writer.write(Stream::Stdout, b"last\n", at(0)).unwrap();
+    fs::remove_dir_all(&*dir).unwrap();
+    ended.0.store(true, Ordering::Release);
+    drop(other);
+    assert_eq!(said.iter().collect::<Vec<_>>(), ["last\n"]);
+}
+
+#[test]
+fn whoever_waits_does_not_spin() {
+    let dir = Scratch::new();
+    // What should wake the reader does so at once, and nothing has ended.
+    let (wake, other) = io::pipe().unwrap();
+    drop(other);
+    let until = Instant::now() + Duration::from_millis(500);
+    let mut pauses = 0;
+    let mut each = |event: Event<'_>| {
+        pauses += u32::from(event == Event::Pause);
+        Ok(())
+    };
+    let ended = || Instant::now() > until;
+    following(&dir)
+        .run(Some(wake.as_fd()), ended, &mut each)
+        .unwrap();
+    assert!(pauses < 10, "{pauses}");
+}
+
+#[test]
 fn the_last_words_are_read_when_the_end_is_told() {
     let dir = Scratch::new();
     let (wake, other) = io::pipe().unwrap();

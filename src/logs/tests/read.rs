@@ -7,6 +7,20 @@ fn open(dir: &Path, options: &Options) -> crate::error::Result<Reader> {
     Reader::open(dir, options, Wanted::default())
 }
 
+/// All that a reader gives.
+fn rest(reader: &mut Reader) -> String {
+    let mut said = String::new();
+    let mut each = |event: Event<'_>| {
+        assert_ne!(event, Event::Spoilt);
+        if let Event::Entry(e) = event {
+            said.push_str(e.text);
+        }
+        Ok(())
+    };
+    reader.run(None, || false, &mut each).unwrap();
+    said
+}
+
 #[test]
 fn since_and_until_are_about_where_a_line_begins() {
     let dir = Scratch::new();
@@ -158,15 +172,50 @@ fn what_is_said_later_is_not_waited_for() {
     writer
         .write(Stream::Stdout, b"c\nd\ne\nf\n", at(0))
         .unwrap();
-    let mut said = String::new();
-    let mut each = |event: Event<'_>| {
-        if let Event::Entry(e) = event {
-            said.push_str(e.text);
-        }
-        Ok(())
-    };
-    reader.run(None, || false, &mut each).unwrap();
-    assert_eq!(said, "a\nb\n");
+    assert_eq!(rest(&mut reader), "a\nb\n");
+}
+
+#[test]
+fn what_was_there_is_read_though_its_files_go() {
+    let dir = Scratch::new();
+    let options = kept(1, 2);
+    let mut writer = Writer::open(&dir, &options).unwrap();
+    writer.write(Stream::Stdout, b"a\nb\n", at(0)).unwrap();
+    let mut reader = open(&dir, &options).unwrap();
+    // Each line has a file of its own, and an inode that is free is used again.
+    for line in ["c\n", "d\n", "e\n", "f\n"] {
+        writer
+            .write(Stream::Stdout, line.as_bytes(), at(0))
+            .unwrap();
+    }
+    assert_eq!(rest(&mut reader), "a\nb\n");
+}
+
+#[test]
+fn a_tail_is_read_though_its_files_go() {
+    let dir = Scratch::new();
+    let options = kept(1, 3);
+    let mut writer = Writer::open(&dir, &options).unwrap();
+    let mut say = |line: &[u8]| writer.write(Stream::Stdout, line, at(0)).unwrap();
+    say(b"a\nb\nc\n");
+    let mut reader = Reader::open(&dir, &options, tail(2)).unwrap();
+    say(b"d\ne\n");
+    assert_eq!(rest(&mut reader), "b\nc\n");
+}
+
+#[test]
+fn nobody_forges_a_record_behind_a_line_that_is_too_long() {
+    let dir = Scratch::new();
+    let forged = record("forged");
+    // Wherever a line might be cut, a record begins there.
+    let long = "x".repeat(super::super::record::LONGEST) + &forged.trim_end().repeat(3000);
+    let log = record("a") + &long + "\n" + &record("b");
+    fs::write(dir.join("container.log"), log).unwrap();
+    for wanted in [Wanted::default(), tail(3)] {
+        let (said, _) = read_spoilt(&dir, wanted);
+        let said: Vec<_> = said.iter().map(|s| s.text.as_str()).collect();
+        assert_eq!(said, ["a\n", "b\n"]);
+    }
 }
 
 #[test]

@@ -105,9 +105,8 @@ struct Ended(&'static AtomicBool, Option<thread::JoinHandle<()>>);
 impl Drop for Ended {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Release);
-        if let Some(thread) = self.1.take() {
-            let _ = thread.join();
-        }
+        let joined = self.1.take().map(thread::JoinHandle::join);
+        assert!(thread::panicking() || matches!(joined, Some(Ok(()))));
     }
 }
 

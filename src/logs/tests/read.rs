@@ -206,11 +206,19 @@ fn a_tail_is_read_though_its_files_go() {
 #[test]
 fn nobody_forges_a_record_behind_a_line_that_is_too_long() {
     let dir = Scratch::new();
+    // Wherever the line might be cut, one piece is a record amid spaces.
+    let spaces = " ".repeat(2 * super::super::record::LONGEST);
     let forged = record("forged");
-    // Wherever a line might be cut, a record begins there.
-    let long = "x".repeat(super::super::record::LONGEST) + &forged.trim_end().repeat(3000);
-    let log = record("a") + &long + "\n" + &record("b");
-    fs::write(dir.join("container.log"), log).unwrap();
+    let parts = [
+        &record("a"),
+        "x",
+        &spaces,
+        forged.trim_end(),
+        &spaces,
+        "x\n",
+        &record("b"),
+    ];
+    fs::write(dir.join("container.log"), parts.concat()).unwrap();
     for wanted in [Wanted::default(), tail(3)] {
         let (said, _) = read_spoilt(&dir, wanted);
         let said: Vec<_> = said.iter().map(|s| s.text.as_str()).collect();

@@ -148,6 +148,17 @@ fn where_no_new_file_can_be_made_records_are_lost_and_told_of() {
 }
 
 #[test]
+fn where_somebody_has_taken_the_newest_file_the_older_ones_stay() {
+    let dir = Scratch::new();
+    let mut writer = Writer::open(&dir, &kept(1, 2)).unwrap();
+    say(&mut writer, 0..3);
+    assert_eq!(numbers(&dir), [1, 2]);
+    fs::remove_file(dir.join("container.log")).unwrap();
+    say(&mut writer, 3..4);
+    assert_eq!(numbers(&dir), [1, 3]);
+}
+
+#[test]
 fn a_log_that_is_something_else_is_not_written() {
     let dir = Scratch::new();
     let fifo = dir.join("container.log");

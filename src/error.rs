@@ -6,6 +6,7 @@
 //! own (a failed kernel call is a [`crate::sys::SysError`]) turn them into
 //! this type at their border; nothing here knows about containers.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Who can do something about a failure.
@@ -109,13 +110,83 @@ impl fmt::Display for Error {
         if self.fault == Fault::Internal {
             f.write_str("internal error: ")?;
         }
-        one_line(f, &self.what)?;
+        one_line(f, &with_short_quotes(&self.what))?;
         if let Some(hint) = &self.hint {
             f.write_str(" (")?;
             one_line(f, hint)?;
             f.write_str(")")?;
         }
         Ok(())
+    }
+}
+
+/// How much of a quoted value is shown.
+const LONGEST_QUOTE: usize = 200;
+/// What is longer than any path needs no quotes to be cut.
+const LONGEST_WORD: usize = libc::PATH_MAX as usize;
+
+/// Cuts values that are quoted in `text`: by its beginning one is recognised,
+/// and all of one could be more than a terminal holds.
+pub fn with_short_quotes(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST_QUOTE {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['"', '\'']) {
+        let (before, quoted) = rest.split_at(at);
+        push_words(&mut out, before);
+        // That of "isn't" opens nothing.
+        let opens = !out.ends_with(char::is_alphanumeric);
+        let (mark, inside) = quoted.split_at(1);
+        out.push_str(mark);
+        rest = inside;
+        // Where it does not close, somebody else has cut it already.
+        let open_end = (mark == "\"").then_some(inside.len());
+        if let Some(end) = closing(inside, mark).or(open_end).filter(|_| opens) {
+            let (value, after) = inside.split_at(end);
+            push_cut(&mut out, value);
+            out.push_str(mark);
+            rest = after.get(1..).unwrap_or_default();
+        }
+    }
+    push_words(&mut out, rest);
+    Cow::Owned(out)
+}
+
+/// Where the quotation ends; a backslash keeps the next character in it.
+fn closing(inside: &str, mark: &str) -> Option<usize> {
+    let mut kept = false;
+    inside
+        .char_indices()
+        .find(|(_, c)| {
+            let ends = !kept && mark.starts_with(*c);
+            kept = !kept && *c == '\\';
+            ends
+        })
+        .map(|(at, _)| at)
+}
+
+fn push_words(out: &mut String, text: &str) {
+    for word in text.split_inclusive(' ') {
+        match word.strip_suffix(' ') {
+            Some(long) if long.len() > LONGEST_WORD => {
+                push_cut(out, long);
+                out.push(' ');
+            }
+            None if word.len() > LONGEST_WORD => push_cut(out, word),
+            _ => out.push_str(word),
+        }
+    }
+}
+
+fn push_cut(out: &mut String, value: &str) {
+    match value.char_indices().nth(LONGEST_QUOTE) {
+        Some((at, _)) => {
+            out.push_str(&value[..at]);
+            out.push_str("...");
+        }
+        None => out.push_str(value),
     }
 }
 
@@ -167,6 +238,31 @@ mod tests {
             e.to_string(),
             "no such file: a\\nb\\u{1b}[31m (look\\nthere)"
         );
+    }
+
+    #[test]
+    fn a_long_value_is_quoted_by_its_beginning() {
+        let (long, cut) = ("é".repeat(5000), "é".repeat(200) + "...");
+        for (what, want) in [
+            (format!("bad {long:?}: no"), format!("bad {cut:?}: no")),
+            (format!("'{long}' isn't it"), format!("'{cut}' isn't it")),
+            (
+                format!("isn't {:?} or {long:?}", "a\"b"),
+                format!("isn't {:?} or {cut:?}", "a\"b"),
+            ),
+            (format!("open \"{long}"), format!("open {cut:?}")),
+            (format!("open '{long}"), format!("open '{cut}")),
+            (format!("read {long}: no"), format!("read {cut} no")),
+            (
+                format!("a path {}", "x".repeat(4096)),
+                format!("a path {}", "x".repeat(4096)),
+            ),
+        ] {
+            assert_eq!(Error::user(what).to_string(), want);
+        }
+        let escaped = format!("x {:?} y", "\"".repeat(300));
+        let shown = Error::user(escaped).to_string();
+        assert!(shown.len() < 220 && shown.ends_with("...\" y"), "{shown}");
     }
 
     #[test]

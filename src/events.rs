@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::reader::Reader;
 
-use crate::container::{Config, Timestamp};
+use crate::container::{Config, Root, Timestamp};
 use crate::store::Store;
 
 /// A line that a kernel writes as a whole, whatever else is going on.
@@ -79,8 +79,11 @@ pub fn record(
 /// and `more`.
 pub fn attributes(name: &str, config: &Config, more: &[(&str, &str)]) -> BTreeMap<String, String> {
     let mut all = config.labels.clone();
-    let image = config.image.as_ref();
-    let image = image.map_or_else(String::new, |image| image.reference.clone());
+    let image = match (&config.image, &config.root) {
+        (Some(image), _) => image.reference.clone(),
+        (None, Root::Directory { path, .. }) => path.display().to_string(),
+        (None, Root::Layers { .. }) => String::new(),
+    };
     all.insert("image".to_owned(), image);
     all.insert("name".to_owned(), name.to_owned());
     for (key, value) in more {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{Mount, Spec};
 
 use crate::cgroup::layout::Layout;
 use crate::cgroup::ops;
@@ -127,7 +127,7 @@ pub fn observe_sources(bundle: &Path, rootfs: &Path, spec: &Spec) -> BundleFacts
         rootfs: rootfs.to_owned(),
         ..BundleFacts::default()
     };
-    for mount in spec.mounts().iter().flatten() {
+    for mount in spec.mounts().iter().flatten().filter(|m| is_bind(m)) {
         let Some(source) = mount.source() else {
             continue;
         };
@@ -142,6 +142,14 @@ pub fn observe_sources(bundle: &Path, rootfs: &Path, spec: &Spec) -> BundleFacts
         }
     }
     facts
+}
+
+/// Whether a mount shows something of the host's: all others have sources that
+/// are mere names.
+fn is_bind(mount: &Mount) -> bool {
+    let is = |word: &str| word == "bind" || word == "rbind";
+    let asked = mount.options().as_deref().unwrap_or_default();
+    mount.typ().as_deref().is_some_and(is) || asked.iter().any(|word| is(word))
 }
 
 fn observe_rootfs(path: &Path) -> Result<PathBuf> {

@@ -9,6 +9,7 @@
 //! `docs/architecture.md` is the tour.
 #![deny(unsafe_code)]
 
+pub mod accounts;
 pub mod archive;
 pub mod cgroup;
 pub mod cli;
@@ -18,6 +19,7 @@ pub mod events;
 pub mod facts;
 pub mod foreground;
 pub mod format;
+pub mod hello;
 pub mod image;
 pub mod init;
 pub mod keeper;
@@ -26,6 +28,7 @@ pub mod network;
 pub mod oci;
 pub mod plan;
 pub mod process;
+pub mod ps;
 pub mod registry;
 pub mod render;
 pub mod run;
@@ -34,3 +37,4 @@ pub mod signal;
 pub mod spec;
 pub mod store;
 pub mod sys;
+pub mod sysctl;

@@ -13,6 +13,10 @@ fn main() -> ExitCode {
     if name.as_deref().is_some_and(|n| n == "rcon-init") {
         return rcon::init::main(args);
     }
+    // The program of the built-in image.
+    if name.as_deref().is_some_and(|n| n == "hello") {
+        return rcon::hello::main(args);
+    }
     // Callers of runc are given a path and nothing else: the name decides.
     if name.is_some_and(|n| n == "rcon-oci" || n == "runc") {
         return rcon::oci::main(args);

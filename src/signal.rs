@@ -50,16 +50,27 @@ const RTMAX: i32 = 64;
 
 /// `SIGTERM`, `TERM`, `term`, `15`, `RTMIN+3`, `SIGRTMAX-1`.
 pub fn parse(text: &str) -> Result<i32> {
+    find(text).ok_or_else(|| {
+        Error::user(format!("invalid signal: {text:?}"))
+            .hint("a name as SIGTERM or TERM, SIGRTMIN+3, or a number from 1 to 64")
+    })
+}
+
+/// The same with `0`, which is sent to see whether anybody is there, and in
+/// the words of runc.
+pub fn parse_or_none(text: &str) -> Result<i32> {
+    let known = if text == "0" { Some(0) } else { find(text) };
+    known.ok_or_else(|| {
+        Error::user(format!("unknown signal {text:?}"))
+            .hint("give a name such as TERM, KILL or HUP, or a number from 0 to 64")
+    })
+}
+
+fn find(text: &str) -> Option<i32> {
     let upper = text.to_ascii_uppercase();
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
     let known = NAMES.iter().find(|(n, _)| *n == name).map(|(_, s)| *s);
-    known
-        .or_else(|| real_time(name))
-        .or_else(|| number(text))
-        .ok_or_else(|| {
-            Error::user(format!("invalid signal: {text:?}"))
-                .hint("a name as SIGTERM or TERM, SIGRTMIN+3, or a number from 1 to 64")
-        })
+    known.or_else(|| real_time(name)).or_else(|| number(text))
 }
 
 fn number(text: &str) -> Option<i32> {
@@ -156,6 +167,20 @@ mod tests {
         }
         assert_eq!(name(15), "SIGTERM");
         assert_eq!(name(37), "SIGRTMIN+3");
+    }
+
+    #[test]
+    fn none_is_a_signal_for_runc_only() {
+        assert_eq!(parse_or_none("0").unwrap(), 0);
+        for text in ["9", "KILL", "SIGKILL", "sigkill", "kill"] {
+            assert_eq!(parse_or_none(text).unwrap(), 9, "{text}");
+        }
+        assert_eq!(parse_or_none("SIGRTMIN+1").unwrap(), 35);
+        assert_eq!(parse_or_none("RTMAX-1").unwrap(), 63);
+        for bad in ["", "SIG", "65", "-1", "NOPE", "RTMIN+99"] {
+            let e = parse_or_none(bad).unwrap_err().to_string();
+            assert!(e.starts_with(&format!("unknown signal {bad:?} (")), "{e}");
+        }
     }
 
     proptest! {

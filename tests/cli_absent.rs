@@ -22,7 +22,12 @@ fn what_is_not_there_is_refused() {
         assert!(out.stderr.contains(part), "{flags:?}: {out}");
         assert_eq!(out.stderr.lines().count(), 1, "{out}");
     }
-    let out = bed.rcon(&["run", "busybox", "true"]).code(125);
-    assert!(out.stderr.contains("no such image: busybox"), "{out}");
+    let out = bed.rcon(&["logs", "--details", "any"]).code(1);
+    assert!(out.stderr.contains("no attributes"), "{out}");
+    assert_eq!(out.stderr.lines().count(), 1, "{out}");
+    let out = bed
+        .rcon(&["run", "--pull", "never", "nobody", "true"])
+        .code(125);
+    assert!(out.stderr.contains("No such image: nobody"), "{out}");
     assert_eq!(bed.says(&["ps", "-aq"]), "");
 }

@@ -61,7 +61,7 @@ fn df_knows_what_containers_have_written() {
         "--format",
         "{{.Type}} {{.TotalCount}} {{.Active}} {{.Size}}",
     ]);
-    assert!(text.starts_with("Containers 1 0 100kB\n"), "{text}");
+    assert!(text.contains("\nContainers 1 0 100kB\n"), "{text}");
     let each = bed.says(&["system", "df", "-v"]);
     assert!(each.contains("100kB") && each.contains("big"), "{each}");
     let size = bed.says(&["ps", "-a", "--size", "--format", "{{.Size}}"]);
@@ -84,7 +84,7 @@ fn info_and_version_tell_about_this_machine() {
     assert!(bed.says(&["version"]).starts_with("Client:\n"));
     let json = bed.rcon(&["version", "--format", "json"]).ok().json();
     assert_eq!(json["Client"]["OciVersion"], "1.2.0");
-    assert_eq!(json["Server"], Value::Null);
+    assert_eq!(json["Server"], json["Client"]);
 }
 
 fn note(bed: &StoreBed, action: &str, name: &str) {

@@ -92,12 +92,17 @@ fn ps_as_json_is_every_pid_in_the_container() {
 
 #[test]
 fn ps_as_a_table_shows_only_the_containers_processes() {
-    let Some(bed) = Bed::needing(&[Need::Tool("ps")]) else {
-        return;
-    };
+    let Some(bed) = Bed::new() else { return };
     let c = sleeper(&bed);
     c.run_detached();
-    let out = c.call("ps", &[], &[]).output().ok();
+    // No program of that name is there to be run.
+    let ps = |options: &[&str]| {
+        c.call("ps", &[], options)
+            .env("PATH", "/nowhere")
+            .output()
+            .ok()
+    };
+    let out = ps(&[]);
     let lines: Vec<&str> = out.stdout.lines().collect();
     assert!(
         lines[0].contains("PID") && lines[0].contains("CMD"),
@@ -106,6 +111,12 @@ fn ps_as_a_table_shows_only_the_containers_processes() {
     assert!(lines[1].contains("sleep 600"), "{out}");
     assert!(lines[1].contains(&c.pid().to_string()), "{out}");
     assert_eq!(lines.len(), 2, "{out}");
+    let out = ps(&["-o", "pid,comm"]);
+    let lines: Vec<&str> = out.stdout.lines().collect();
+    let fields: Vec<&str> = lines[1].split_whitespace().collect();
+    assert_eq!(fields, [c.pid().to_string().as_str(), "sleep"], "{out}");
+    let out = c.call("ps", &[], &["--forest"]).output();
+    assert!(out.stderr.contains("unknown option of ps"), "{out}");
 }
 
 #[test]

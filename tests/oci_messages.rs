@@ -74,6 +74,44 @@ fn another_users_records_are_an_error_and_not_absent() {
 }
 
 #[test]
+fn a_very_long_value_is_not_told_whole() {
+    let Some(bed) = Bed::needing(&[WORDS]) else {
+        return;
+    };
+    let c = sleeper(&bed);
+    let long = "y".repeat(60_000);
+    let id = c.id.as_str();
+    for args in [
+        &["exec", id, &long][..],
+        &["exec", id, &format!("/{long}")],
+        &["exec", "--user", &long, id, "true"],
+        &["exec", "--env", &long, id, "true"],
+        &["exec", "--cwd", &long, id, "true"],
+        &["exec", "--cwd", &format!("/{long}"), id, "true"],
+        &["exec", "--cap", &long, id, "true"],
+        &["exec", "--process", &long, id],
+        &["exec", &long, "true"],
+        &["kill", id, &long],
+        &["ps", id, &long],
+        &["update", "--memory", &long, id],
+        &["run", "--bundle", &long, "other"],
+    ] {
+        let out = bed.call(args).output();
+        let shown = &out.stderr[..out.stderr.len().min(3000)];
+        assert!(!out.status.success(), "{}: {shown}", args[0]);
+        assert!(shown.len() < 1000, "{}: {shown}", args[0]);
+        assert!(shown.contains("yyyy"), "{}: {shown}", args[0]);
+    }
+    let other = bed.container(|s| s["process"]["args"] = json!([long]));
+    let out = other.call_with_bundle("run", &[]).output();
+    assert!(
+        out.stderr.contains("executable file not found in $PATH"),
+        "{out}"
+    );
+    assert!(out.stderr.len() < 1000, "{out}");
+}
+
+#[test]
 fn the_list_tells_whose_a_container_is() {
     let Some(bed) = Bed::needing(&[WORDS]) else {
         return;

@@ -17,10 +17,10 @@ use nix::errno::Errno;
 
 use super::entry::shown;
 use super::overlay;
-use super::root::{open_dir, path as as_path};
+use super::root::path as as_path;
 use super::tree::{Item, Next, Visitor, walk};
 use crate::error::{Context, Result};
-use crate::sys::{SysResult, entry, fd};
+use crate::sys::{SysResult, entry, fd, inside};
 
 /// What has happened to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -200,7 +200,7 @@ fn descend(lowers: &[OwnedFd], path: &[u8]) -> Result<Vec<OwnedFd>> {
 fn merged(dirs: &[OwnedFd], name: &Path) -> Result<Vec<OwnedFd>> {
     let mut found = Vec::new();
     for dir in dirs {
-        match open_dir(dir, name) {
+        match inside::child(dir, name) {
             Ok(dir) => {
                 let last = overlay::is_opaque(&dir)?;
                 found.push(dir);

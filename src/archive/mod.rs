@@ -11,6 +11,7 @@
 //! out [`pack()`]; [`copy`] has the rules of `docker cp`, [`changes()`] those of
 //! `docker diff`.
 
+mod below;
 mod changes;
 pub mod copy;
 mod entry;
@@ -28,6 +29,7 @@ pub mod tree;
 mod unpack;
 mod writer;
 
+pub use below::Below;
 pub use changes::{Change, ChangeKind, changes};
 pub use entry::{Entry, Kind, Time};
 pub use owner::{IdMaps, IdRange, Ownership};
@@ -35,5 +37,5 @@ pub use pack::{Pack, pack};
 pub use reader::Reader;
 pub use remove::remove_all;
 pub use tree::du;
-pub use unpack::{Conflict, Limits, Rename, Summary, Unpack, unpack};
+pub use unpack::{Conflict, Limits, Rename, Summary, Unpack, unpack, unpack_over};
 pub use writer::Writer;

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 
@@ -19,6 +19,9 @@ use super::unpack::Summary;
 use super::writer::Writer;
 use crate::error::{Context, Error, Result};
 use crate::sys::{entry, fd, xattr};
+
+/// No honest file of procfs or sysfs is longer.
+const MOST_MADE_UP: u64 = 64 << 20;
 
 /// How to pack.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,6 +39,8 @@ pub struct Pack {
     /// The upper directory of an overlayfs, as an OCI layer: whiteouts become
     /// `.wh.` files, and times are whole seconds.
     pub layer: bool,
+    /// What is left out with all that is in it, by its path from the top.
+    pub leave_out: Vec<Vec<u8>>,
 }
 
 /// Packs what is at `path` below `dir` and writes a whole archive.
@@ -94,6 +99,9 @@ impl<W: Write> Visitor for Run<'_, W> {
 
 impl<W: Write> Run<'_, W> {
     fn item(&mut self, item: &Item<'_>) -> Result<Next> {
+        if self.options.leave_out.iter().any(|path| path == item.path) {
+            return Ok(Next::Over);
+        }
         if self.options.layer
             && item
                 .name
@@ -147,7 +155,7 @@ impl<W: Write> Run<'_, W> {
             uid: 0,
             gid: 0,
             size: 0,
-            mtime: self.time(stat),
+            mtime: time(self.options, stat),
             xattrs: Vec::new(),
         };
         self.summary.entries += 1;
@@ -155,7 +163,7 @@ impl<W: Write> Run<'_, W> {
     }
 
     fn add(&mut self, file: &OwnedFd, stat: &libc::stat, name: Vec<u8>) -> Result<()> {
-        let Some(mut entry) = self.describe(file, stat, name)? else {
+        let Some(mut entry) = describe(self.options, file, stat, name)? else {
             self.summary.left_out += 1;
             return Ok(());
         };
@@ -178,70 +186,93 @@ impl<W: Write> Run<'_, W> {
         if entry.kind != Kind::File {
             return self.writer.bare(&entry);
         }
+        let flags = libc::O_RDONLY | libc::O_NOCTTY | libc::O_NONBLOCK;
+        let data = File::from(fd::reopen(file, flags)?);
+        if is_made_up(stat, &data)? {
+            let mut text = Vec::new();
+            data.take(MOST_MADE_UP).read_to_end(&mut text)?;
+            entry.size = text.len() as u64;
+            self.summary.bytes += entry.size;
+            return self.writer.file(&entry, &text[..]);
+        }
         self.summary.bytes += entry.size;
-        let data = File::from(fd::reopen(file, libc::O_RDONLY | libc::O_NOCTTY)?);
         self.writer.file(&entry, data)
     }
+}
 
-    /// What an entry says about a file; nothing about a socket.
-    fn describe(&self, file: &OwnedFd, stat: &libc::stat, path: Vec<u8>) -> Result<Option<Entry>> {
-        let Some(kind) = kind(stat) else {
-            return Ok(None);
-        };
-        let (uid, gid) = self.options.ownership.inward(stat.st_uid, stat.st_gid)?;
-        let link = match kind {
-            Kind::Symlink => entry::link_target(file)?
-                .into_os_string()
-                .into_encoded_bytes(),
-            _ => Vec::new(),
-        };
-        let xattrs = match kind {
-            Kind::File | Kind::Directory => Self::attributes(file)?,
-            _ => Vec::new(),
-        };
-        Ok(Some(Entry {
-            path,
-            kind,
-            link,
-            mode: stat.st_mode & 0o7777,
-            uid,
-            gid,
-            size: if kind == Kind::File {
-                stat.st_size as u64
-            } else {
-                0
-            },
-            mtime: self.time(stat),
-            xattrs,
-        }))
+/// Whether the kernel makes up the content when it is read, as in procfs and
+/// sysfs, so that the length which it tells means nothing.
+fn is_made_up(stat: &libc::stat, file: &File) -> Result<bool> {
+    if stat.st_size != 0 && stat.st_size != 4096 {
+        return Ok(false);
     }
+    let kind = fd::statfs(file)?.f_type;
+    Ok([libc::PROC_SUPER_MAGIC, libc::SYSFS_MAGIC].contains(&kind))
+}
 
-    fn attributes(file: &OwnedFd) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let mut names = xattr::list(file)?;
-        names.retain(|name| overlay::is_carried(name));
-        names.sort_unstable();
-        let mut found = Vec::new();
-        for name in names {
-            match xattr::get(file, &name)? {
-                Some(value) if name == overlay::CAPABILITY => {
-                    let value = capability_inward(&value)?;
-                    found.push((name, value));
-                }
-                Some(value) => found.push((name, value)),
-                None => {}
-            }
-        }
-        Ok(found)
-    }
-
-    fn time(&self, stat: &libc::stat) -> Time {
-        let part = if self.options.layer {
-            0
+/// What an entry says about a file; nothing about a socket.
+pub(super) fn describe(
+    options: &Pack,
+    file: &OwnedFd,
+    stat: &libc::stat,
+    path: Vec<u8>,
+) -> Result<Option<Entry>> {
+    let Some(kind) = kind(stat) else {
+        return Ok(None);
+    };
+    let (uid, gid) = options.ownership.inward(stat.st_uid, stat.st_gid)?;
+    let link = match kind {
+        Kind::Symlink => entry::link_target(file)?
+            .into_os_string()
+            .into_encoded_bytes(),
+        _ => Vec::new(),
+    };
+    let xattrs = match kind {
+        Kind::File | Kind::Directory => attributes(file)?,
+        _ => Vec::new(),
+    };
+    Ok(Some(Entry {
+        path,
+        kind,
+        link,
+        mode: stat.st_mode & 0o7777,
+        uid,
+        gid,
+        size: if kind == Kind::File {
+            stat.st_size as u64
         } else {
-            stat.st_mtime_nsec as u32
-        };
-        Time::new(stat.st_mtime, part)
+            0
+        },
+        mtime: time(options, stat),
+        xattrs,
+    }))
+}
+
+fn attributes(file: &OwnedFd) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut names = xattr::list(file)?;
+    names.retain(|name| overlay::is_carried(name));
+    names.sort_unstable();
+    let mut found = Vec::new();
+    for name in names {
+        match xattr::get(file, &name)? {
+            Some(value) if name == overlay::CAPABILITY => {
+                let value = capability_inward(&value)?;
+                found.push((name, value));
+            }
+            Some(value) => found.push((name, value)),
+            None => {}
+        }
     }
+    Ok(found)
+}
+
+fn time(options: &Pack, stat: &libc::stat) -> Time {
+    let part = if options.layer {
+        0
+    } else {
+        stat.st_mtime_nsec as u32
+    };
+    Time::new(stat.st_mtime, part)
 }
 
 fn kind(stat: &libc::stat) -> Option<Kind> {

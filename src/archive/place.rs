@@ -9,14 +9,15 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
+use super::below::Below;
 use super::entry::{Entry, Kind};
 use super::overlay;
 use super::reader::Reader;
 use super::remove::remove_all;
-use super::root::{Root, open_dir, parts, path};
+use super::root::{Root, parts, path};
 use super::unpack::{Conflict, Unpack};
 use crate::error::{Context, Error, Result};
-use crate::sys::{entry, fd, xattr};
+use crate::sys::{entry, fd, inside, xattr};
 
 /// What an entry has become.
 pub(super) enum Placed {
@@ -37,19 +38,26 @@ enum Way {
 }
 
 pub(super) struct Placer<'a> {
-    root: Root<'a>,
+    pub(super) root: Root<'a>,
     options: &'a Unpack,
+    /// The layers below, where links may lead there.
+    pub(super) below: Option<&'a Below<'a>>,
     buffer: Vec<u8>,
     pub(super) left_out: u64,
+    pub(super) from_below: u64,
+    pub(super) bytes_below: u64,
 }
 
 impl<'a> Placer<'a> {
-    pub(super) fn new(root: Root<'a>, options: &'a Unpack) -> Self {
+    pub(super) fn new(root: Root<'a>, options: &'a Unpack, below: Option<&'a Below<'a>>) -> Self {
         Self {
             root,
             options,
+            below,
             buffer: vec![0; 256 * 1024],
             left_out: 0,
+            from_below: 0,
+            bytes_below: 0,
         }
     }
 
@@ -109,7 +117,7 @@ impl<'a> Placer<'a> {
         match entry::stat(parent, hidden)? {
             None => Ok(overlay::make_whiteout(parent, hidden)?),
             Some(stat) if stat.st_mode & libc::S_IFMT == libc::S_IFDIR => {
-                Ok(overlay::make_opaque(open_dir(parent, hidden)?)?)
+                Ok(overlay::make_opaque(inside::child(parent, hidden)?)?)
             }
             Some(_) => Ok(()),
         }
@@ -188,17 +196,20 @@ impl<'a> Placer<'a> {
         Ok(file.into())
     }
 
-    fn hard_link(&self, parent: &OwnedFd, name: &Path, entry: &Entry) -> Result<Placed> {
+    fn hard_link(&mut self, parent: &OwnedFd, name: &Path, entry: &Entry) -> Result<Placed> {
         let target = parts(&entry.link).context(|| "the link")?;
         let Some((old, above)) = target.split_last() else {
             return Err(Error::user("a hard link to the top of the archive"));
         };
-        let from = self.root.existing(above).context(|| "the link")?;
         let old = path(old);
-        let Some(stat) = entry::stat(&from, old)? else {
+        if self.is_missing(above, old)? && !self.bring_up(&target)? {
             return Err(Error::user(format!(
                 "it is a hard link to {old:?}, which is not there"
             )));
+        }
+        let from = self.root.existing(above).context(|| "the link")?;
+        let Some(stat) = entry::stat(&from, old)? else {
+            return Err(Error::environment("the link's target was taken away"));
         };
         let same_place = same_file(&from, parent)? && old == name;
         if stat.st_mode & libc::S_IFMT == libc::S_IFDIR || same_place {
@@ -210,11 +221,27 @@ impl<'a> Placer<'a> {
     }
 }
 
+impl Placer<'_> {
+    /// Whether a link leads to nothing in this archive.
+    fn is_missing(&self, above: &[&[u8]], name: &Path) -> Result<bool> {
+        match self.root.existing(above) {
+            Ok(dir) => {
+                // A whiteout is nothing: it stands for a file that is gone.
+                let nothing = |s: &libc::stat| self.options.layer && overlay::is_whiteout(s);
+                Ok(entry::stat(dir, name)?.is_none_or(|s| nothing(&s)))
+            }
+            // Not a directory: a whiteout of one, or a link, which is not followed.
+            Err(e) if matches!(e.errno, Errno::ENOENT | Errno::ENOTDIR) => Ok(true),
+            Err(e) => Err(Error::from(e).context("the link")),
+        }
+    }
+}
+
 fn make_directory(parent: &OwnedFd, name: &Path, way: &Way) -> Result<OwnedFd> {
     if !matches!(way, Way::Directory) {
         fd::mkdirat(parent, name, 0o700)?;
     }
-    let dir = open_dir(parent, name)?;
+    let dir = inside::child(parent, name)?;
     if matches!(way, Way::WasWhiteout) {
         overlay::make_opaque(&dir)?;
     }
@@ -223,7 +250,7 @@ fn make_directory(parent: &OwnedFd, name: &Path, way: &Way) -> Result<OwnedFd> {
 
 /// A link, a pipe or a device. Somebody else may put another file into its
 /// place before it is opened, so it has to be of the kind just made, and ours.
-fn make_special(parent: &OwnedFd, name: &Path, entry: &Entry) -> Result<OwnedFd> {
+pub(super) fn make_special(parent: &OwnedFd, name: &Path, entry: &Entry) -> Result<OwnedFd> {
     let (format, device) = match entry.kind {
         Kind::Character(major, minor) => (libc::S_IFCHR, libc::makedev(major, minor)),
         Kind::Block(major, minor) => (libc::S_IFBLK, libc::makedev(major, minor)),

@@ -64,8 +64,8 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// Takes the end of the stream between two entries for the archive's, too.
-    /// Some builders forget the end mark, and where a digest has been given
+    /// Takes the end of the stream between two entries for the archive's, too,
+    /// and behind the last one's data. Some builders forget the end mark, and where a digest has been given
     /// for the whole it says nothing more.
     #[must_use]
     pub fn open_end(mut self, yes: bool) -> Self {
@@ -210,7 +210,7 @@ impl<R: Read> Reader<R> {
     }
 
     fn skip(&mut self) -> Result<()> {
-        let left = self.stored.saturating_add(self.filling);
+        let (stored, left) = (self.stored, self.stored.saturating_add(self.filling));
         let mut rest = (&mut self.inner).take(left);
         let read = std::io::copy(&mut rest, &mut std::io::sink())
             .map_err(|e| Error::from(e).context("reading the archive"))?;
@@ -218,6 +218,10 @@ impl<R: Read> Reader<R> {
         (self.stored, self.filling) = (0, 0);
         self.pieces.clear();
         if read == left {
+            Ok(())
+        } else if read == stored && self.open_end {
+            // Who forgets the end mark forgets to fill the last block up, too.
+            self.ended = true;
             Ok(())
         } else {
             Err(cut_short())

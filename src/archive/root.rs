@@ -6,9 +6,8 @@
 //! `lib -> usr/lib` in one entry and `lib/x` in the next. The last name of a
 //! path is never resolved here.
 
-use std::collections::VecDeque;
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -16,11 +15,8 @@ use nix::errno::Errno;
 
 use super::overlay;
 use crate::error::{Error, Result};
-use crate::sys::{SysError, SysResult, entry, fd};
-
-/// More links in one path than any honest image has.
-const MOST_LINKS: usize = 40;
-const DIR: i32 = libc::O_PATH | libc::O_DIRECTORY;
+use crate::sys::inside::{self, child};
+use crate::sys::{SysResult, entry, fd};
 
 /// The parts of a name in an archive. One with `..` in it is refused, even
 /// where that would lead nowhere bad: no writer of archives produces it.
@@ -67,73 +63,27 @@ impl Root<'_> {
     /// The directory of these names, made where it is missing.
     pub(super) fn directory(self, parts: &[&[u8]]) -> SysResult<OwnedFd> {
         match self.existing(parts) {
-            Err(e) if matches!(e.errno, Errno::ENOENT | Errno::ENOTDIR) => self.walk(parts),
+            Err(e) if matches!(e.errno, Errno::ENOENT | Errno::ENOTDIR) => {
+                let names = joined(parts);
+                inside::walk(self.fd, path(&names), |here, name, _| self.step(here, name))
+            }
             found => found,
         }
     }
 
     /// The directory of these names.
     pub(super) fn existing(self, parts: &[&[u8]]) -> SysResult<OwnedFd> {
-        fd::openat2(self.fd, path(&joined(parts)), DIR, 0, fd::IN_ROOT)
+        inside::directory(self.fd, path(&joined(parts)))
     }
 
-    /// Goes down one name at a time, making what is missing. A link is read
-    /// and its target walked in its place, so that one which dangles has its
-    /// target made, inside.
-    fn walk(self, parts: &[&[u8]]) -> SysResult<OwnedFd> {
-        let mut todo: VecDeque<Vec<u8>> = parts.iter().map(|part| part.to_vec()).collect();
-        let mut done: Vec<Vec<u8>> = Vec::new();
-        let mut here = self.existing(&[])?;
-        let mut links = 0;
-        while let Some(name) = todo.pop_front() {
-            if name == b".." {
-                done.pop();
-                here = self.again(&done)?;
-                continue;
-            }
-            let Some(target) = entry::read_link(&here, path(&name))? else {
-                here = self.step(&here, path(&name))?;
-                done.push(name);
-                continue;
-            };
-            links += 1;
-            if links > MOST_LINKS {
-                return Err(SysError::new(
-                    Errno::ELOOP,
-                    "following links in the archive",
-                ));
-            }
-            if target.is_absolute() {
-                done.clear();
-                here = self.existing(&[])?;
-            }
-            let target = target.as_os_str().as_bytes();
-            for part in target.split(|b| *b == b'/').rev() {
-                if !part.is_empty() && part != b"." {
-                    todo.push_front(part.to_vec());
-                }
-            }
-        }
-        Ok(here)
-    }
-
-    fn again(self, done: &[Vec<u8>]) -> SysResult<OwnedFd> {
-        let done: Vec<&[u8]> = done.iter().map(Vec::as_slice).collect();
-        self.existing(&done)
-    }
-
-    /// The directory `name`, made if it is not there.
+    /// Makes the directory `name`.
     fn step(self, here: &OwnedFd, name: &Path) -> SysResult<OwnedFd> {
-        let whiteout = match open_dir(here, name) {
-            Err(e) if e.errno == Errno::ENOENT => false,
-            Err(e) if e.errno == Errno::ENOTDIR && self.is_whiteout(here, name)? => true,
-            found => return found,
-        };
+        let whiteout = self.is_whiteout(here, name)?;
         if whiteout {
             fd::unlinkat(here, name)?;
         }
         fd::mkdirat(here, name, 0o755)?;
-        let made = open_dir(here, name)?;
+        let made = child(here, name)?;
         // Not left to the umask, which is the caller's and not the archive's.
         fd::chmod(&made, 0o755)?;
         if let Some((uid, gid)) = self.owner {
@@ -149,9 +99,4 @@ impl Root<'_> {
         let stat = entry::stat(here, name)?;
         Ok(self.layer && stat.is_some_and(|stat| overlay::is_whiteout(&stat)))
     }
-}
-
-/// The directory `name` itself, not one that a link of that name leads to.
-pub(super) fn open_dir(dir: impl AsFd, name: &Path) -> SysResult<OwnedFd> {
-    fd::openat2(dir, name, DIR | libc::O_NOFOLLOW, 0, fd::NO_LINKS)
 }

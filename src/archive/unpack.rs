@@ -9,14 +9,15 @@
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 
+use super::below::Below;
 use super::entry::{Entry, Kind, Time, shown};
 use super::overlay;
 use super::owner::Ownership;
 use super::place::{Placed, Placer};
 use super::reader::Reader;
-use super::root::{Root, joined, open_dir, parts, path};
+use super::root::{Root, joined, parts, path};
 use crate::error::{Context, Error, Result};
-use crate::sys::{entry, fd};
+use crate::sys::{entry, fd, inside};
 
 /// What an archive may cost at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,10 +108,31 @@ pub struct Summary {
     pub entries: u64,
     /// Attributes, device nodes and sockets that were left out.
     pub left_out: u64,
+    /// Files that were brought up from the layers below.
+    pub from_below: u64,
 }
 
 /// Unpacks an archive into `dir`.
 pub fn unpack(dir: &OwnedFd, reader: impl Read, options: &Unpack) -> Result<Summary> {
+    unpack_any(dir, reader, options, None)
+}
+
+/// Unpacks a layer that may have hard links to files of the layers below.
+pub fn unpack_over(
+    dir: &OwnedFd,
+    reader: impl Read,
+    options: &Unpack,
+    below: &Below<'_>,
+) -> Result<Summary> {
+    unpack_any(dir, reader, options, Some(below))
+}
+
+fn unpack_any(
+    dir: &OwnedFd,
+    reader: impl Read,
+    options: &Unpack,
+    below: Option<&Below<'_>>,
+) -> Result<Summary> {
     let owner = match options.ownership {
         Ownership::Keep => None,
         _ => Some(options.ownership.outward(0, 0)?),
@@ -126,7 +148,7 @@ pub fn unpack(dir: &OwnedFd, reader: impl Read, options: &Unpack) -> Result<Summ
         summary: Summary::default(),
         directories: Vec::new(),
         reader: Reader::new(reader).open_end(options.layer),
-        placer: Placer::new(root, options),
+        placer: Placer::new(root, options, below),
     };
     while let Some(entry) = run.reader.next()? {
         let name = shown(&entry.path);
@@ -222,7 +244,7 @@ impl<R: Read> Run<'_, R> {
         if !self.options.layer {
             return Ok(());
         }
-        let top = open_dir(self.root.fd, path(b"."))?;
+        let top = inside::child(self.root.fd, path(b"."))?;
         self.placer.dress(&top, entry)?;
         self.remember(Placed::Directory(top), b".".to_vec(), entry)
     }
@@ -248,6 +270,8 @@ impl<R: Read> Run<'_, R> {
                 .context(|| format!("unpacking {}", shown(&waiting.path)))?;
         }
         self.summary.left_out = self.placer.left_out;
+        self.summary.from_below = self.placer.from_below;
+        self.summary.bytes += self.placer.bytes_below;
         Ok(self.summary)
     }
 
@@ -256,11 +280,11 @@ impl<R: Read> Run<'_, R> {
     fn settle(&self, waiting: &Waiting) -> Result<()> {
         let parts = parts(&waiting.path)?;
         let found = match parts.split_last() {
-            None => open_dir(self.root.fd, path(b".")),
+            None => inside::child(self.root.fd, path(b".")),
             Some((name, above)) => self
                 .root
                 .existing(above)
-                .and_then(|parent| open_dir(&parent, path(name))),
+                .and_then(|parent| inside::child(&parent, path(name))),
         };
         let Ok(dir) = found else { return Ok(()) };
         let stat = fd::stat(&dir)?;

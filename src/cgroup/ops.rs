@@ -27,7 +27,7 @@ use nix::errno::Errno;
 
 pub use attach::{JoinFailure, Joiner};
 pub use create::Permission;
-pub use destroy::destroy;
+pub use destroy::{destroy, destroy_empty};
 pub use dir::Dir;
 pub use oom::{Oom, OomEvents};
 
@@ -76,6 +76,13 @@ impl Cgroup {
             paths: paths.clone(),
             dirs: paths.dirs.iter().map(open).collect::<Result<_>>()?,
         })
+    }
+
+    /// The same for the one directory that has `controller`.
+    pub fn open_one(paths: &CgroupPaths, controller: &str) -> Result<Self> {
+        let mut one = paths.clone();
+        one.dirs.retain(|d| d.has(controller));
+        Self::open(&one)
     }
 
     /// Where the directories are, and which of them we made.

@@ -9,7 +9,6 @@ use crate::foreground::session;
 use crate::keeper::{Attached, Request};
 use crate::store::Store;
 
-/// Show what a running container says, and pass on what is typed
 #[derive(Debug, clap::Args)]
 pub struct Attach {
     /// Pass nothing on
@@ -43,8 +42,9 @@ pub fn attach(store: &Store, args: &Attach) -> Result<ExitCode> {
     };
     let options = session::options(&config, attached, args.sig_proxy, keys.as_deref());
     let request = Request::Attach(attached, session::own_size());
-    let sent = request.send(&connection);
-    sent.map_err(|_| common::not_running(&found))?;
+    // A keeper at its end does not listen any more, but it still says how
+    // that was.
+    let _ = request.send(&connection);
     let outcome = session::attend(&connection, &options)?;
     start::shown(store, &found.entry, outcome)
 }

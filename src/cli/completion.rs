@@ -10,7 +10,6 @@ use clap_complete::Shell;
 use super::listing;
 use crate::error::{Context, Error, Result};
 
-/// Write what a shell needs to complete what is typed
 #[derive(Debug, clap::Args)]
 pub struct Completion {
     /// Which
@@ -18,7 +17,6 @@ pub struct Completion {
     shell: String,
 }
 
-/// Write the manual
 #[derive(Debug, clap::Args)]
 pub struct Man {
     /// Put a page for each command there, instead of showing the first

@@ -14,7 +14,6 @@ use crate::keeper::root;
 use crate::store::Store;
 use crate::sys::fd;
 
-/// Copy files between a container and the host
 #[derive(Debug, clap::Args)]
 pub struct Cp {
     /// Keep user and group ids
@@ -32,14 +31,12 @@ pub struct Cp {
     destination: String,
 }
 
-/// Show what a container has changed in its files: A added, C changed, D deleted
 #[derive(Debug, clap::Args)]
 pub struct Diff {
     /// Name or id
     container: String,
 }
 
-/// Write all files of a container as a tar archive
 #[derive(Debug, clap::Args)]
 pub struct Export {
     /// Write to this file instead of standard output
@@ -114,7 +111,7 @@ fn host_path(path: &Path) -> Result<Vec<u8>> {
 
 /// Whose files are on the two sides: in a container, as its user namespace
 /// maps them; on the host, those of whoever copies, unless ids are to be kept.
-fn owners(found: &Found) -> Result<Ownership> {
+pub fn owners(found: &Found) -> Result<Ownership> {
     let config = found.entry.config()?;
     Ok(match config.isolation.userns {
         None => Ownership::Keep,
@@ -202,7 +199,7 @@ pub fn diff(store: &Store, args: &Diff) -> Result<ExitCode> {
 }
 
 /// Where something was mounted, for which rcon may have made a place.
-fn mount_points(found: &Found) -> Vec<PathBuf> {
+pub fn mount_points(found: &Found) -> Vec<PathBuf> {
     let spec = found.entry.spec().ok();
     let mounts = spec
         .and_then(|spec| spec.mounts().clone())

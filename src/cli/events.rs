@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::{Value, json};
@@ -13,12 +13,12 @@ use crate::container::Timestamp;
 use crate::error::{Context, Error, Result};
 use crate::events::{Event, Reader};
 use crate::format::filter::Filters;
+use crate::format::template::Options;
 use crate::format::units::time;
 use crate::format::{Format, escaped, json_line};
 use crate::store::Store;
 use crate::sys::clock;
 
-/// Show what happens to containers
 #[derive(Debug, clap::Args)]
 pub struct EventsOf {
     /// Show only those that fit, as event=die or container=web
@@ -75,8 +75,8 @@ pub fn events(store: &Store, args: &EventsOf) -> Result<ExitCode> {
 
 fn moment(flag: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
     let Some(text) = text else { return Ok(None) };
-    let read = time::parse_moment(text, SystemTime::now(), listing::own_zone());
-    Ok(Some(read.map_err(|e| e.context(flag))?.into()))
+    let read = time::parse_moment(text, Timestamp::now(), listing::own_zone());
+    Ok(Some(read.map_err(|e| e.context(flag))?))
 }
 
 /// Waits a moment; true when nobody reads any more.
@@ -106,10 +106,16 @@ fn matches(filters: &Filters, event: &Event) -> bool {
         && filters.labels(&event.attributes)
 }
 
+/// Which attributes there are depends on the event.
+const OPTIONS: Options = Options {
+    maps: &["/Actor/Attributes"],
+    ..Options::STRICT
+};
+
 fn shown(format: &Format, event: &Event) -> Result<String> {
     match format {
         Format::Json => Ok(json_line(&docker_json(event)) + "\n"),
-        Format::Template(template) => Ok(template.render(&fields(event))? + "\n"),
+        Format::Template(template) => Ok(template.render_with(&fields(event), OPTIONS)? + "\n"),
         _ => Ok(line(event)),
     }
 }
@@ -117,7 +123,7 @@ fn shown(format: &Format, event: &Event) -> Result<String> {
 /// `2024-05-06T09:08:09.5+02:00 container start 0123… (image=…, name=web)`.
 fn line(event: &Event) -> String {
     let (offset, _) = clock::zone_at(event.time.seconds);
-    let time = time::rfc3339_at(listing::system_time(event.time), offset);
+    let time = time::rfc3339_at(event.time, offset);
     let more = event.attributes.iter().map(|(k, v)| format!("{k}={v}"));
     let more = more.collect::<Vec<_>>().join(", ");
     let text = format!("{} {} {}", event.kind, event.action, event.id);

@@ -136,6 +136,7 @@ fn run(found: &Found, container: OwnedFd, spec: &Spec, wanted: &Wanted) -> Resul
         state: state_of(found, spec),
         console: theirs,
         start_socket: None,
+        root: None,
         container: Some(container),
         preserve_fds: 0,
         explain,

@@ -9,7 +9,6 @@ use crate::keeper::{self, Request};
 use crate::signal;
 use crate::store::Store;
 
-/// Send a signal to running containers
 #[derive(Debug, clap::Args)]
 pub struct Kill {
     /// Name or number of the signal
@@ -20,7 +19,6 @@ pub struct Kill {
     containers: Vec<String>,
 }
 
-/// Ask running containers to end, and end those that do not
 #[derive(Debug, clap::Args)]
 pub struct Stop {
     /// Name or number of the signal to ask with [default: the container's own, or TERM]
@@ -34,7 +32,6 @@ pub struct Stop {
     containers: Vec<String>,
 }
 
-/// Freeze all processes of containers
 #[derive(Debug, clap::Args)]
 pub struct Pause {
     /// Names or ids
@@ -42,7 +39,6 @@ pub struct Pause {
     containers: Vec<String>,
 }
 
-/// Let the processes of paused containers go on
 #[derive(Debug, clap::Args)]
 pub struct Unpause {
     /// Names or ids

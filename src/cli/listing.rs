@@ -2,7 +2,6 @@
 //! them, and printing what they show.
 
 use std::io::{self, Write};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::container::{Config, Id, State, Timestamp};
 use crate::error::{Context, Result};
@@ -99,29 +98,15 @@ pub fn confirm(question: &str) -> Result<bool> {
     ))
 }
 
-/// A moment, as the standard library has it.
-pub fn system_time(t: Timestamp) -> SystemTime {
-    let seconds = Duration::from_secs(t.seconds.unsigned_abs());
-    let whole = if t.seconds < 0 {
-        UNIX_EPOCH.checked_sub(seconds)
-    } else {
-        UNIX_EPOCH.checked_add(seconds)
-    };
-    whole.unwrap_or(UNIX_EPOCH) + Duration::from_nanos(t.nanos.into())
-}
-
 /// As Go writes it in JSON; what never was is the year 1.
 pub fn rfc3339(t: Option<Timestamp>) -> String {
-    t.map_or_else(
-        || "0001-01-01T00:00:00Z".to_owned(),
-        |t| time::rfc3339(system_time(t)),
-    )
+    t.map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), time::rfc3339)
 }
 
 /// As in Docker's `CreatedAt`: in this machine's time zone, with its name.
 pub fn local(t: Timestamp) -> String {
     let (offset, zone) = clock::zone_at(t.seconds);
-    time::spaced(system_time(t), offset, &zone)
+    time::spaced(t, offset, &zone)
 }
 
 /// The zone of `--since` and the like when none is typed.

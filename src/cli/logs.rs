@@ -3,9 +3,8 @@
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
-use std::time::SystemTime;
 
-use super::{common, listing};
+use super::{absent, common, listing};
 use crate::container::Timestamp;
 use crate::error::{Error, Result};
 use crate::format::units::time::parse_moment;
@@ -13,14 +12,19 @@ use crate::keeper;
 use crate::logs::{Entry, Event, Options, Reader, Stream, Wanted};
 use crate::store::Store;
 
-/// Show what a container has said
 #[derive(Debug, clap::Args)]
 pub struct Logs {
     /// Go on as it says more, until it ends
     #[arg(short, long)]
     follow: bool,
     /// Only so many lines at the end, or all
-    #[arg(short = 'n', long, value_name = "LINES", default_value = "all")]
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "LINES",
+        default_value = "all",
+        allow_hyphen_values = true
+    )]
     tail: String,
     /// Only what was said since then: a time, or as 10m for so long ago
     #[arg(long, value_name = "TIME")]
@@ -31,7 +35,7 @@ pub struct Logs {
     /// Show when each line was said
     #[arg(short, long)]
     timestamps: bool,
-    /// Accepted as Docker's; there are no such details
+    /// Not supported: what --log-opt labels= and env= add is not kept
     #[arg(long, hide = true)]
     details: bool,
     /// Name or id
@@ -40,6 +44,9 @@ pub struct Logs {
 
 /// `logs`.
 pub fn logs(store: &Store, args: &Logs) -> Result<ExitCode> {
+    if args.details {
+        return Err(absent::log_details());
+    }
     let entry = common::find(store, &args.container)?.entry;
     let options = Options::new(&entry.config()?.log)?;
     let wanted = Wanted {
@@ -72,8 +79,8 @@ fn tail(text: &str) -> Result<Option<u64>> {
 
 fn moment(flag: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
     let Some(text) = text else { return Ok(None) };
-    let moment = parse_moment(text, SystemTime::now(), listing::own_zone());
-    moment.map(|m| Some(m.into())).map_err(|e| e.context(flag))
+    let moment = parse_moment(text, Timestamp::now(), listing::own_zone());
+    moment.map(Some).map_err(|e| e.context(flag))
 }
 
 /// Shows each stream at a descriptor of its own, in the order it was said.

@@ -15,6 +15,7 @@ mod completion;
 mod cp;
 mod events;
 mod exec;
+mod image;
 mod inspect;
 mod kill;
 mod listing;
@@ -73,20 +74,37 @@ struct Places {
     run_root: Option<PathBuf>,
 }
 
+// What each command takes is worked out for the one that is meant: for all of
+// them that takes longer than all else this file does. So what the list of
+// commands shows is said here, and not where a command's flags are.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Command {
     #[command(flatten)]
     OfContainers(Container),
+    #[command(flatten)]
+    OfImages(image::Plain),
+    /// Everything one does to images
+    Image {
+        #[command(subcommand)]
+        command: image::Grouped,
+    },
+    /// List containers
     Ps(ps::Ps),
+    /// Show what happens to containers
     Events(events::EventsOf),
+    /// Show this machine, and what there is on it
     Info(system::info::Info),
     /// The machine, and what is on its disk
     System {
         #[command(subcommand)]
         command: system::System,
     },
+    /// Show the version of rcon and of what it stands on
     Version(system::version::Version),
+    /// Write what a shell needs to complete what is typed
     Completion(completion::Completion),
+    /// Write the manual
     Man(completion::Man),
     /// Everything one does to containers
     Container {
@@ -103,9 +121,10 @@ enum Command {
     },
 }
 
-/// What stands behind `container`: the same, and what needs the word to be
-/// understood.
+// What stands behind `container`: the same, and what needs the word to be
+// understood.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 #[allow(
     clippy::large_enum_variant,
     reason = "there is one of it, and it is taken apart at once"
@@ -113,6 +132,7 @@ enum Command {
 enum Grouped {
     #[command(flatten)]
     Container(Container),
+    /// List containers
     #[command(visible_aliases = ["ps", "list"])]
     Ls(ps::Ps),
     /// Take away all containers that are not up
@@ -120,6 +140,7 @@ enum Grouped {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Container {
     /// Make a container from an image and start its program
     Run(flags::Run),
@@ -127,41 +148,72 @@ enum Container {
     Create(flags::Create),
     /// Run a further program in a running container
     Exec(flags::Exec),
+    /// Show what a running container says, and pass on what is typed
     Attach(attach::Attach),
+    /// Copy files between a container and the host
     Cp(cp::Cp),
+    /// Show what a container has changed in its files: A added, C changed, D deleted
     Diff(cp::Diff),
+    /// Write all files of a container as a tar archive
     Export(cp::Export),
+    /// Show everything about containers and images
     Inspect(inspect::Inspect),
+    /// Send a signal to running containers
     Kill(kill::Kill),
+    /// Show what a container has said
     Logs(logs::Logs),
+    /// Freeze all processes of containers
     Pause(kill::Pause),
+    /// Show where the ports of a container are reached
     Port(port::PortOf),
+    /// Give a container another name
     Rename(rm::Rename),
+    /// Stop containers and start them again
     Restart(start::Restart),
+    /// Remove containers
     Rm(rm::Rm),
+    /// Start containers that have ended or were never started
     Start(start::Start),
+    /// Show what containers use
     Stats(stats::StatsOf),
+    /// Ask running containers to end, and end those that do not
     Stop(kill::Stop),
+    /// Show the processes of a container
     Top(top::Top),
+    /// Let the processes of paused containers go on
     Unpause(kill::Unpause),
+    /// Change the limits and the restart policy of containers
     Update(update::Update),
+    /// Wait until containers end, and show their exit codes
     Wait(wait::Wait),
 }
 
 /// Runs one command.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(e) => return refused(&e),
+        Err(e) => return refused(&e, &args),
     };
     let done = match cli.command {
         Some(Command::Oci { args }) => {
             return crate::oci::main(std::iter::once("rcon oci".into()).chain(args));
         }
         Some(Command::OfContainers(command)) => of_containers(cli.places, command),
+        Some(Command::OfImages(command)) => {
+            with_store(cli.places, |store| image::plain(store, &command))
+        }
+        Some(Command::Image { command }) => {
+            with_store(cli.places, |store| image::grouped(store, &command))
+        }
         Some(Command::Ps(args)) => with_store(cli.places, |store| ps::ps(store, &args)),
         Some(Command::Container { command }) => match command {
-            Grouped::Container(command) => of_containers(cli.places, command),
+            Grouped::Container(mut command) => {
+                if let Container::Inspect(args) = &mut command {
+                    args.of_containers();
+                }
+                of_containers(cli.places, command)
+            }
             Grouped::Ls(args) => with_store(cli.places, |store| ps::ps(store, &args)),
             Grouped::Prune(args) => {
                 with_store(cli.places, |store| system::prune::containers(store, &args))
@@ -179,20 +231,40 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         None => {
             // Help on a closed output has no reader to miss it.
             let _ = Cli::command().print_help();
-            return ExitCode::FAILURE;
+            return ExitCode::SUCCESS;
         }
     };
     done.unwrap_or_else(|e| failed(&e))
 }
 
-/// Help and version are no failures; a wrong flag is.
-fn refused(e: &clap::Error) -> ExitCode {
-    if let Some(error) = flags::one_line(e) {
-        return failed(&error.exit(125));
+/// Help and version are no failures, and a group of commands without one of
+/// them asks for help; a wrong flag is a failure.
+fn refused(e: &clap::Error, args: &[OsString]) -> ExitCode {
+    use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand as Group;
+    if e.kind() != Group
+        && let Some(error) = flags::one_line(e)
+    {
+        // With these, all other codes are the program's.
+        let code = if runs_a_program(args) { 125 } else { 1 };
+        return failed(&error.exit(code));
     }
     // Help on a closed output has no reader to miss it.
     let _ = e.print();
     ExitCode::SUCCESS
+}
+
+/// Whether the command is one whose exit code is a program's.
+fn runs_a_program(args: &[OsString]) -> bool {
+    let mut words = args.iter().skip(1).filter_map(|a| a.to_str());
+    while let Some(word) = words.next() {
+        match word {
+            "--root" | "--run-root" => drop(words.next()),
+            "container" => {}
+            flag if flag.starts_with('-') => {}
+            word => return matches!(word, "run" | "create" | "exec"),
+        }
+    }
+    false
 }
 
 fn failed(e: &Error) -> ExitCode {
@@ -202,8 +274,14 @@ fn failed(e: &Error) -> ExitCode {
 
 fn with_store(places: Places, act: impl FnOnce(&Store) -> Result<ExitCode>) -> Result<ExitCode> {
     let store = Store::open(places.root, places.run_root)?;
-    store.sweep()?;
+    sweep(&store)?;
     act(&store)
+}
+
+/// Takes away what killed commands have left.
+fn sweep(store: &Store) -> Result<()> {
+    store.sweep()?;
+    image::of(store).sweep()
 }
 
 fn of_containers(places: Places, command: Container) -> Result<ExitCode> {
@@ -219,7 +297,7 @@ fn of_containers(places: Places, command: Container) -> Result<ExitCode> {
     let runs = matches!(command, Container::Run(_) | Container::Create(_));
     let store = &Store::open(places.root, places.run_root)
         .map_err(|e| if runs { e.exit(125) } else { e })?;
-    store.sweep()?;
+    sweep(store)?;
     match command {
         Container::Run(args) => run::run(store, &args),
         Container::Create(args) => run::create(store, &args),
@@ -243,5 +321,38 @@ fn of_containers(places: Places, command: Container) -> Result<ExitCode> {
         Container::Unpause(args) => Ok(kill::unpause(store, &args)),
         Container::Update(args) => update::update(store, &args),
         Container::Wait(args) => Ok(wait::wait(store, &args)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a command is for, where it is listed and in its own help.
+    fn abouts(of: &clap::Command) -> Vec<(String, String, String)> {
+        let about = |c: &clap::Command| c.get_about().map(ToString::to_string).unwrap_or_default();
+        let mut built = of.clone();
+        built.build();
+        let each = of.get_subcommands().map(|listed| {
+            let own = built.find_subcommand(listed.get_name()).map(about);
+            let name = listed.get_name().to_owned();
+            (name, about(listed), own.unwrap_or_default())
+        });
+        each.collect()
+    }
+
+    #[test]
+    fn a_command_says_the_same_of_itself_as_the_list_does() {
+        let empty = || clap::Command::new("x");
+        let all = [
+            Cli::command(),
+            Grouped::augment_subcommands(empty()),
+            system::System::augment_subcommands(empty()),
+            crate::oci::command_line(),
+        ];
+        for (name, listed, own) in all.iter().flat_map(abouts) {
+            assert_ne!(listed, "", "{name} is listed without a word");
+            assert_eq!(listed, own, "{name}");
+        }
     }
 }

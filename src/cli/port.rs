@@ -7,7 +7,6 @@ use super::ps::ports::{self, Port};
 use crate::error::{Error, Result};
 use crate::store::Store;
 
-/// Show where the ports of a container are reached
 #[derive(Debug, clap::Args)]
 pub struct PortOf {
     /// Name or id

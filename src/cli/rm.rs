@@ -1,5 +1,6 @@
 //! `rm` and `rename`.
 
+use std::cell::Cell;
 use std::process::ExitCode;
 
 use super::{common, kill};
@@ -8,13 +9,12 @@ use crate::error::{Error, Result};
 use crate::keeper;
 use crate::store::{Entry, Store};
 
-/// Remove containers
 #[derive(Debug, clap::Args)]
 pub struct Rm {
     /// Kill those that run; no complaint about those that are not there
     #[arg(short, long)]
     force: bool,
-    /// Remove their anonymous volumes, too
+    /// Remove their unnamed volumes, too; as long as rcon has no volumes, there are none
     #[arg(short, long)]
     volumes: bool,
     /// Names or ids
@@ -22,7 +22,6 @@ pub struct Rm {
     containers: Vec<String>,
 }
 
-/// Give a container another name
 #[derive(Debug, clap::Args)]
 pub struct Rename {
     /// Name or id
@@ -48,13 +47,16 @@ pub fn rename(store: &Store, args: &Rename) -> Result<ExitCode> {
 
 /// `rm`.
 pub fn rm(store: &Store, args: &Rm) -> ExitCode {
-    common::each(&args.containers, |name| {
-        let entry = match store.find(name) {
-            Err(_) if args.force => return Ok(()),
-            entry => entry?,
-        };
-        remove(store, &entry, args.force)
-    })
+    let failed = Cell::new(false);
+    let code = common::each(&args.containers, |name| {
+        let entry = store.find(name)?;
+        remove(store, &entry, args.force).inspect_err(|_| failed.set(true))
+    });
+    // That there was nothing to remove is told, and is what was wanted.
+    if args.force && !failed.get() {
+        return ExitCode::SUCCESS;
+    }
+    code
 }
 
 /// Removes one container; with `force` whatever state it is in.

@@ -50,8 +50,12 @@ pub fn run(store: &Store, args: &Run) -> Result<ExitCode> {
     check_terminal(&request)?;
     let (entry, lock) = make(store, &mut request)?;
     let config = &request.config;
+    let start = keeper::Start {
+        explain: request.explain,
+        ..keeper::Start::first(entry, lock, config.clone())
+    };
     if request.detach {
-        start::background(store, entry, lock, request.explain)?;
+        start::background(store, start)?;
         println!("{}", config.id);
         return Ok(ExitCode::SUCCESS);
     }
@@ -62,7 +66,7 @@ pub fn run(store: &Store, args: &Run) -> Result<ExitCode> {
     };
     let keys = Some(&request.detach_keys[..]);
     let options = session::options(config, attached, request.sig_proxy, keys);
-    start::foreground(store, entry, lock, config, &options, request.explain)
+    start::foreground(store, start, &options)
 }
 
 /// A wrong command line ends with another code than a program that failed.
@@ -90,14 +94,17 @@ fn make(store: &Store, request: &mut Request) -> Result<(Entry, Lock)> {
     for warning in &request.warnings {
         eprintln!("rcon: warning: {warning}");
     }
-    match &request.source {
-        Source::Directory => request.merge(&ImageDefaults::default())?,
-        Source::Image(name) => {
-            return Err(Error::user(format!("no such image: {name}"))
-                .hint("rcon knows no images yet; --rootfs runs what is in a directory")
-                .exit(125));
+    // The image stays until the record stands that says it is used.
+    let _guard = match request.source.clone() {
+        Source::Directory => {
+            request.merge(&ImageDefaults::default()).map_err(usage)?;
+            None
         }
-    }
+        Source::Image(name) => {
+            let found = super::image::wanted::complete(store, request, &name);
+            Some(found.map_err(usage)?)
+        }
+    };
     super::absent::refuse(&request.config)?;
     let made = store.add(&request.config, request.name.as_deref());
     let (entry, lock) = made.map_err(usage)?;

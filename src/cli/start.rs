@@ -4,14 +4,13 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use super::{common, flags, kill};
-use crate::container::{Config, Status};
+use crate::container::Status;
 use crate::error::{Error, Result};
 use crate::foreground::session::{self, Outcome};
 use crate::keeper::{self, Attached};
 use crate::signal;
-use crate::store::{Entry, Lock, Store};
+use crate::store::{Entry, Store};
 
-/// Start containers that have ended or were never started
 #[derive(Debug, clap::Args)]
 pub struct Start {
     /// Show what it says, and end as it ends
@@ -28,7 +27,6 @@ pub struct Start {
     containers: Vec<String>,
 }
 
-/// Stop containers and start them again
 #[derive(Debug, clap::Args)]
 pub struct Restart {
     /// Name or number of the signal to ask with [default: the container's own, or TERM]
@@ -68,15 +66,15 @@ pub fn start(store: &Store, args: &Start) -> Result<ExitCode> {
     if found.state.status.is_up() {
         return Err(running());
     }
-    let config = found.entry.config()?;
+    let lock = common::lock(&found.entry)?.ok_or_else(running)?;
+    let start = keeper::Start::of(found.entry, lock)?;
     let attached = Attached {
-        input: args.interactive && config.program.open_stdin,
+        input: args.interactive && start.config.program.open_stdin,
         output: true,
         errors: true,
     };
-    let lock = common::lock(&found.entry)?.ok_or_else(running)?;
-    let options = session::options(&config, attached, true, keys.as_deref());
-    foreground(store, found.entry, lock, &config, &options, false)
+    let options = session::options(&start.config, attached, true, keys.as_deref());
+    foreground(store, start, &options)
 }
 
 /// `restart`.
@@ -100,44 +98,33 @@ fn paused(name: &str) -> Error {
 /// Starts one that nobody looks at.
 fn quietly(store: &Store, entry: &Entry) -> Result<()> {
     match common::lock(entry)? {
-        Some(lock) => background(store, entry.clone(), lock, false),
+        Some(lock) => background(store, keeper::Start::of(entry.clone(), lock)?),
         None => Ok(()),
     }
 }
 
 /// Starts a container and leaves it to its keeper.
-pub fn background(store: &Store, entry: Entry, lock: Lock, explain: bool) -> Result<()> {
-    let start = keeper::Start {
-        entry,
-        lock,
-        attached: Attached::default(),
-        size: (0, 0),
-        explain,
-    };
+pub fn background(store: &Store, start: keeper::Start) -> Result<()> {
     session::started(&keeper::start(store, start)?).map(drop)
 }
 
 /// Starts a container and stays with it.
 pub fn foreground(
     store: &Store,
-    entry: Entry,
-    lock: Lock,
-    config: &Config,
+    start: keeper::Start,
     options: &session::Options,
-    explain: bool,
 ) -> Result<ExitCode> {
-    let start = keeper::Start {
-        entry,
-        lock,
-        attached: options.attached,
-        size: if config.program.tty {
-            session::own_size()
-        } else {
-            (0, 0)
-        },
-        explain,
+    let size = if start.config.program.tty {
+        session::own_size()
+    } else {
+        (0, 0)
     };
     let entry = start.entry.clone();
+    let start = keeper::Start {
+        attached: options.attached,
+        size,
+        ..start
+    };
     let connection = keeper::start(store, start)?;
     session::started(&connection)?;
     shown(store, &entry, session::attend(&connection, options)?)

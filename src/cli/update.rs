@@ -9,7 +9,6 @@ use crate::error::{Error, Result};
 use crate::keeper::{self, Request};
 use crate::store::Store;
 
-/// Change the limits and the restart policy of containers
 #[derive(Debug, clap::Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Update {

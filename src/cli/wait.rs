@@ -7,7 +7,6 @@ use crate::error::Result;
 use crate::keeper::{self, Request};
 use crate::store::Store;
 
-/// Wait until containers end, and show their exit codes
 #[derive(Debug, clap::Args)]
 pub struct Wait {
     /// Names or ids
@@ -36,11 +35,13 @@ fn end_of(store: &Store, name: &str) -> Result<i32> {
         if !found.state.status.is_up() {
             return Ok(found.state.exit_code);
         }
-        if let Ok(connection) = keeper::connect(&found.entry)
-            && Request::Wait.send(&connection).is_ok()
-            && let Some(code) = common::wait_for_exit(&connection)?
-        {
-            return Ok(code);
+        if let Ok(connection) = keeper::connect(&found.entry) {
+            // A keeper at its end does not listen any more, but it still says
+            // how that was.
+            let _ = Request::Wait.send(&connection);
+            if let Some(code) = common::wait_for_exit(&connection)? {
+                return Ok(code);
+            }
         }
         // The keeper does not listen any more: in an instant it gives back the
         // lock, or the kernel does for it.

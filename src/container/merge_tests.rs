@@ -90,6 +90,10 @@ fn variables_are_replaced_in_their_place() {
         ("A=1", "HOME", "A=1 HOME"),
         ("", "A=1 A=2", "A=2"),
         ("A=1", "AB=2", "A=1 AB=2"),
+        // An image's own without a value: as in Docker none reaches the
+        // program, and PATH would be taken away.
+        ("A PATH", "B=1", "A PATH B=1"),
+        ("A", "A=1", "A=1"),
     ] {
         assert_eq!(
             env(&words(image), &words(typed)),

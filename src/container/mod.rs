@@ -27,4 +27,4 @@ pub use network::{Endpoint, Network, NetworkMode, Port, Protocol};
 pub use policy::{Healthcheck, LogConfig, Restart};
 pub use resources::{DeviceRate, DeviceWeight, Resources};
 pub use state::{Health, HealthStatus, Probe, State, Status};
-pub use time::Timestamp;
+pub use time::{Clock, Timestamp};

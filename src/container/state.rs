@@ -84,6 +84,16 @@ pub struct State {
     pub network: serde_json::Value,
 }
 
+impl State {
+    /// Of a container that was never started.
+    pub fn new() -> Self {
+        Self {
+            version: super::SCHEMA,
+            ..Self::default()
+        }
+    }
+}
+
 /// How a container's health checks went.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Health {

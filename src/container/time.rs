@@ -1,4 +1,7 @@
-//! Points in time, kept as people write them.
+//! Points in time, and the calendar: the only arithmetic with dates there is.
+//! How a moment looks to people is up to [`crate::format::units::time`].
+
+mod read;
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,20 +11,44 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
+const DAY: i64 = 86_400;
+
 /// A point in time, to the nanosecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Timestamp {
     /// Since 1970.
     pub seconds: i64,
-    /// Less than a second.
+    /// Less than a second, and on top also before 1970.
     pub nanos: u32,
+}
+
+/// What a calendar and a clock on the wall show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clock {
+    /// Of our era.
+    pub year: i64,
+    /// From 1.
+    pub month: u32,
+    /// From 1.
+    pub day: u32,
+    /// Below 24.
+    pub hour: u32,
+    /// Below 60.
+    pub minute: u32,
+    /// Below 60.
+    pub second: u32,
 }
 
 impl Timestamp {
     /// This moment.
     pub fn now() -> Self {
         SystemTime::now().into()
+    }
+
+    /// A whole second since 1970.
+    pub fn at(seconds: i64) -> Self {
+        Self { seconds, nanos: 0 }
     }
 
     /// How long ago this was; nothing if it lies ahead.
@@ -31,9 +58,61 @@ impl Timestamp {
 
     /// The time from `earlier` to this.
     pub fn since(self, earlier: Self) -> Duration {
-        let nanos = |t: Self| i128::from(t.seconds) * 1_000_000_000 + i128::from(t.nanos);
-        let difference = nanos(self) - nanos(earlier);
+        let difference = self.in_nanos() - earlier.in_nanos();
         u64::try_from(difference).map_or(Duration::ZERO, Duration::from_nanos)
+    }
+
+    /// So long before this, unless that is before all counting.
+    pub fn before(self, length: Duration) -> Option<Self> {
+        let nanos = self.in_nanos() - i128::try_from(length.as_nanos()).ok()?;
+        Some(Self {
+            seconds: i64::try_from(nanos.div_euclid(1_000_000_000)).ok()?,
+            nanos: nanos.rem_euclid(1_000_000_000) as u32,
+        })
+    }
+
+    fn in_nanos(self) -> i128 {
+        i128::from(self.seconds) * 1_000_000_000 + i128::from(self.nanos)
+    }
+
+    /// What clocks show `offset` seconds east of Greenwich.
+    pub fn clock(self, offset: i32) -> Clock {
+        let seconds = self.seconds.saturating_add(i64::from(offset));
+        let (year, month, day) = civil(seconds.div_euclid(DAY));
+        let second = seconds.rem_euclid(DAY) as u32;
+        Clock {
+            year,
+            month,
+            day,
+            hour: second / 3600,
+            minute: second / 60 % 60,
+            second: second % 60,
+        }
+    }
+
+    /// RFC 3339 from whose end much may be missing: the zone (then it is
+    /// `zone` seconds east), seconds, minutes, the time of day.
+    pub fn from_partial(text: &str, zone: i32) -> Option<Self> {
+        read::partial(text, zone)
+    }
+
+    /// Seconds since 1970: `1136073600` or `1136073600.000000001`.
+    pub fn from_unix(text: &str) -> Option<Self> {
+        read::unix(text)
+    }
+}
+
+impl Clock {
+    /// When clocks in Greenwich show this.
+    pub fn moment(self) -> Timestamp {
+        let Self {
+            hour,
+            minute,
+            second,
+            ..
+        } = self;
+        let of_day = i64::from(hour * 3600 + minute * 60 + second);
+        Timestamp::at(days(self.year, self.month, self.day) * DAY + of_day)
     }
 }
 
@@ -78,17 +157,38 @@ fn days(year: i64, month: u32, day: u32) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
+fn days_in_month(year: i64, month: u32) -> u32 {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// `2024-05-06T07:08:09`.
+impl fmt::Display for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+        } = self;
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
+        )
+    }
+}
+
 impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC, with all nine digits so that it sorts as text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = civil(self.seconds.div_euclid(86_400));
-        let second = self.seconds.rem_euclid(86_400);
-        let (h, m, s) = (second / 3600, second / 60 % 60, second % 60);
-        let nanos = self.nanos;
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}.{nanos:09}Z"
-        )
+        write!(f, "{}.{:09}Z", self.clock(0), self.nanos)
     }
 }
 
@@ -109,33 +209,13 @@ impl TryFrom<String> for Timestamp {
 impl FromStr for Timestamp {
     type Err = Error;
 
-    /// Reads what [`fmt::Display`] writes; what people type is more varied.
+    /// Reads RFC 3339 in full: with a time of day and a zone.
     fn from_str(text: &str) -> Result<Self, Error> {
-        parse(text).ok_or_else(|| Error::user(format!("{text:?} is not a time")))
+        read::whole(text).ok_or_else(|| {
+            Error::user(format!("invalid timestamp: {text:?}"))
+                .hint("it is written like 2024-05-06T07:08:09Z or 2024-05-06T09:08:09.5+02:00")
+        })
     }
-}
-
-fn parse(text: &str) -> Option<Timestamp> {
-    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
-    let mut date = date.splitn(3, '-').map(str::parse::<u32>);
-    let (year, month, day) = (date.next()?.ok()?, date.next()?.ok()?, date.next()?.ok()?);
-    let (clock, fraction) = time.split_once('.').unwrap_or((time, "0"));
-    let mut clock = clock.splitn(3, ':').map(str::parse::<i64>);
-    let (h, m, s) = (
-        clock.next()?.ok()?,
-        clock.next()?.ok()?,
-        clock.next()?.ok()?,
-    );
-    let sound = (1..=12).contains(&month)
-        && (1..=31).contains(&day)
-        && (0..24).contains(&h)
-        && (0..60).contains(&m)
-        && (0..=60).contains(&s)
-        && fraction.len() <= 9
-        && fraction.bytes().all(|b| b.is_ascii_digit());
-    let nanos: u32 = sound.then(|| format!("{fraction:0<9}").parse().ok())??;
-    let seconds = days(i64::from(year), month, day) * 86_400 + h * 3600 + m * 60 + s;
-    Some(Timestamp { seconds, nanos })
 }
 
 #[cfg(test)]

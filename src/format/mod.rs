@@ -9,12 +9,12 @@
 
 pub mod filter;
 mod json;
-mod number;
+pub(crate) mod number;
 mod safe;
 pub mod table;
 pub mod template;
 pub mod units;
-mod width;
+pub mod width;
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,5 @@
-//! Floating-point numbers written as Go's `fmt` writes them.
+//! Floating-point numbers written as Go's `fmt` writes them, and decimal ones
+//! read without the rounding of floating point.
 
 /// From which power of ten on a number in its shortest form gets an exponent.
 const SHORTEST_SWITCH: i32 = 6;
@@ -84,9 +85,81 @@ fn with_exponent(digits: &str, exponent: i32) -> String {
     format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
 }
 
+/// So many decimals of any unit are far below what is counted.
+const READ_DECIMALS: usize = 18;
+
+/// A decimal number times something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Scaled {
+    /// What is below one is dropped.
+    pub whole: u128,
+    /// Whether nothing was.
+    pub exact: bool,
+}
+
+/// Reads `1.5`, `.5` or `5.`, digits and at most one point, times `factor`.
+pub(crate) fn scaled(text: &str, factor: u128) -> Option<Scaled> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) || whole.len() + fraction.len() == 0 {
+        return None;
+    }
+    let value = |digits: &str| match digits {
+        "" => Some(0),
+        digits => digits.parse::<u128>().ok(),
+    };
+    let fraction = fraction.trim_end_matches('0');
+    let (fraction, cut) = fraction.split_at(fraction.len().min(READ_DECIMALS));
+    let product = value(fraction)?.checked_mul(factor)?;
+    let scale = 10u128.pow(fraction.len() as u32);
+    Some(Scaled {
+        whole: value(whole)?
+            .checked_mul(factor)?
+            .checked_add(product / scale)?,
+        exact: product % scale == 0 && cut.is_empty(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn decimals_are_read_without_rounding() {
+        for (text, factor, whole, exact) in [
+            ("1.5", 10, 15, true),
+            (".5", 1, 0, false),
+            ("5.", 3, 15, true),
+            ("0.1", 1_000_000_000, 100_000_000, true),
+            ("0.10", 10, 1, true),
+            ("1.0000000000000000001", 10, 10, false),
+            ("0.1234567890123456789", 1, 0, false),
+            (
+                "340282366920938463463374607431768211455",
+                1,
+                u128::MAX,
+                true,
+            ),
+        ] {
+            let want = Scaled { whole, exact };
+            assert_eq!(scaled(text, factor), Some(want), "{text}");
+        }
+        for text in [
+            "",
+            ".",
+            "1.2.3",
+            "-1",
+            "+1",
+            "1e3",
+            " 1",
+            "é",
+            "١",
+            "340282366920938463463374607431768211456",
+        ] {
+            assert_eq!(scaled(text, 1), None, "{text:?}");
+        }
+        assert_eq!(scaled("340282366920938463463374607431768211455", 2), None);
+    }
 
     #[test]
     fn the_shortest_form_is_go_s() {

@@ -52,6 +52,9 @@ pub struct Options {
     /// Text from the data is escaped for a terminal; text of the template and
     /// `json` are not.
     pub escape: bool,
+    /// Where in the data there are maps, as `/Config/Labels`: Go tells their
+    /// keys, any of which may be missing, from the fields of a structure.
+    pub maps: &'static [&'static str],
     /// The data are the titles of columns: functions that shape a value leave
     /// a title as it is.
     pub header: bool,
@@ -62,6 +65,7 @@ impl Options {
     pub const STRICT: Self = Self {
         lenient: false,
         escape: false,
+        maps: &[],
         header: false,
     };
     /// As [`Self::STRICT`], but missing fields are allowed.

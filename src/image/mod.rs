@@ -1,5 +1,41 @@
-//! Images: what they are called.
+//! Images: from a name to the directories a container's root is laid over.
 //!
-//! How they come here from another machine is [`crate::registry`]'s matter.
+//! ```text
+//! <root>/images/                    an OCI image layout: skopeo and umoci open it in place
+//!     oci-layout, index.json        the names, and nothing else that could contradict them
+//!     blobs/sha256/<hex>            documents, configurations and packed layers
+//!     lock                          shared by who looks, exclusive for an instant of change
+//!     journal                       what a change is about; there only while one is made
+//!     stage/<random>/               blobs on their way here, until they are whole
+//! <root>/layers/<diff id>/          an unpacked layer, shared by all images that have it
+//! <root>/layers/chain-<chain id>/   one with hard links into the layers below it
+//! <root>/layers/<name>.size         the bytes of its files
+//! <root>/layers/.tmp-<random>-…     being unpacked, for the stage of that name
+//! ```
+//!
+//! [`reference`] is what images are called, [`manifest`], [`config`] and
+//! [`platform`] what is written in them; all pure. [`Images`] is what is here,
+//! [`Stage`] the only way anything comes here: whatever brings an image fills
+//! a stage with blobs, has the layers unpacked ([`unpack`]) and commits. Nothing
+//! is seen of an image before all of it is here.
 
+pub mod archive;
+pub mod config;
+pub mod hello;
+pub mod instruction;
+pub mod make;
+pub mod manifest;
+pub mod platform;
+pub mod pull;
+pub mod push;
 pub mod reference;
+mod stage;
+mod store;
+#[cfg(test)]
+mod testing;
+mod unpack;
+
+pub use config::ImageConfig;
+pub use stage::{BlobWriter, Stage};
+pub use store::{Guard, Image, Images, Name, Removed};
+pub use unpack::decoded;

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::sys::socket::MsgFlags;
 
 use super::outbox::Outbox;
 use super::protocol::{Reply, Request, Stream, Streams};
@@ -21,7 +22,6 @@ struct Client {
     socket: OwnedFd,
     outbox: Outbox,
     streams: Streams,
-    waits: bool,
 }
 
 impl Client {
@@ -41,7 +41,6 @@ pub(super) struct Clients {
     /// Somebody was attached to the program's input.
     spoken: bool,
     dir: PathBuf,
-    buf: Vec<u8>,
 }
 
 /// What came from a client.
@@ -64,7 +63,6 @@ impl Clients {
             next: first,
             spoken: false,
             dir: dir.to_owned(),
-            buf: vec![0; LONGEST],
         }
     }
 
@@ -79,7 +77,6 @@ impl Clients {
             socket,
             outbox: Outbox::new(&self.dir),
             streams: Streams::default(),
-            waits: false,
         };
         self.all.insert(number, client);
         Some(number)
@@ -102,9 +99,9 @@ impl Clients {
         let Some(client) = self.all.get(&number) else {
             return Heard::Nothing;
         };
-        match socket::receive_now(&client.socket, &mut self.buf) {
+        match socket::receive_whole(&client.socket, LONGEST, MsgFlags::MSG_DONTWAIT) {
             Err(e) if e.errno == Errno::EAGAIN => Heard::Nothing,
-            Ok(n) if n > 0 => match Request::decode(&self.buf[..n]) {
+            Ok(message) if !message.is_empty() => match Request::decode(&message) {
                 Some(request) => Heard::Said(request),
                 // Nobody who speaks nonsense is one of ours.
                 None => self.remove(number),
@@ -124,13 +121,6 @@ impl Clients {
         if let Some(client) = self.all.get_mut(&number) {
             client.streams = streams;
             self.spoken |= streams.input;
-        }
-    }
-
-    /// From now on it wants to know how it ends.
-    pub(super) fn wait(&mut self, number: u64) {
-        if let Some(client) = self.all.get_mut(&number) {
-            client.waits = true;
         }
     }
 
@@ -172,12 +162,12 @@ impl Clients {
             .retain(|_, c| !c.looks_at(stream) || c.outbox.push(&c.socket, &message).is_ok());
     }
 
-    /// Tells everybody who waits or is attached how it ended.
+    /// Tells everybody how it ended. Who has just come may not have been heard
+    /// yet; but whatever they want, there is nothing else to say to it.
     pub(super) fn tell_exit(&mut self, code: i32) {
         let message = Reply::Exit(code).encode();
-        self.all.retain(|_, c| {
-            !(c.waits || c.streams.any()) || c.outbox.push(&c.socket, &message).is_ok()
-        });
+        self.all
+            .retain(|_, c| c.outbox.push(&c.socket, &message).is_ok());
     }
 
     /// Sends on what one has room for now.

@@ -7,6 +7,7 @@ use super::Keeper;
 use nix::sys::signal::Signal;
 
 use crate::cgroup::ops::{self, Cgroup};
+use crate::cgroup::paths::CgroupPaths;
 use crate::container::{Restart, State, Status, Timestamp};
 use crate::error::Result;
 use crate::store::{Entry, Lock, Store};
@@ -20,15 +21,20 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const WAS_WELL: Duration = Duration::from_secs(10);
 
 impl Keeper {
-    /// Notes how the program ended and takes away what it was kept in.
+    /// Takes away what the program was kept in, and who is left in there.
+    pub(super) fn clear_up(&mut self) {
+        let paths = self.state.cgroups.as_ref();
+        self.state.oom_killed = paths
+            .and_then(|paths| Cgroup::open_one(paths, "memory").ok())
+            .and_then(|cgroup| cgroup.oom_kill_count().ok())
+            .is_some_and(|n| n > 0);
+        take_away(&mut self.state);
+    }
+
+    /// Notes how the program ended.
     pub(super) fn bury(&mut self, exit: Exit) {
         self.log.end();
         let code = exit.shell_code();
-        self.state.oom_killed = self
-            .cgroup()
-            .and_then(|c| c.oom_kill_count().ok())
-            .is_some_and(|n| n > 0);
-        take_away(&mut self.state);
         self.state.exit_code = code;
         self.state.finished = Some(Timestamp::now());
         if self.state.oom_killed {
@@ -68,17 +74,25 @@ fn wants_restart(policy: Restart, state: &State) -> bool {
     }
 }
 
-/// Ends what is left of a container's processes and removes its cgroups.
+/// Ends what is left of a container's processes and removes its cgroups. Those
+/// that cannot be removed stay on record, to be tried again.
 pub(super) fn take_away(state: &mut State) {
-    if let Some(paths) = state.cgroups.take() {
-        if let Ok(cgroup) = Cgroup::open(&paths) {
-            let _ = cgroup.kill(Signal::SIGKILL);
-        }
-        // What cannot be removed now is found by `rcon system check`.
-        let _ = ops::destroy(&paths);
-    }
+    state.cgroups = state.cgroups.take().filter(|paths| !end_all(paths));
     state.pid = 0;
     state.pid_start = 0;
+}
+
+/// Whether nothing is left of it.
+fn end_all(paths: &CgroupPaths) -> bool {
+    // No process can be in a directory that could be removed; mostly none is
+    // left, and looking for them would take longer.
+    if ops::destroy_empty(paths).is_ok() {
+        return true;
+    }
+    if let Ok(cgroup) = Cgroup::open(paths) {
+        let _ = cgroup.kill(Signal::SIGKILL);
+    }
+    ops::destroy(paths).is_ok()
 }
 
 /// Whether a keeper has yet to write the end of it.

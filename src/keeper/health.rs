@@ -182,6 +182,7 @@ impl Keeper {
             },
             console: None,
             start_socket: None,
+            root: None,
             container: Some(container.ok_or_else(gone)?),
             preserve_fds: 0,
             explain: None,

@@ -8,7 +8,7 @@ use super::serve::Running;
 use super::streams::{self, Wanted};
 use super::{Keeper, prepare};
 use crate::container::{Health, Status, Timestamp};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::process::start_time;
 use crate::run::{self, Explain, Launch};
 use crate::sys::fd;
@@ -16,6 +16,7 @@ use crate::sys::fd;
 impl Keeper {
     /// Starts the program, for the first time or once more.
     pub(super) fn begin(&mut self) -> Result<()> {
+        self.clear_former()?;
         let prepared = prepare::prepare(&self.store, &self.entry, &self.config, self.size)?;
         let wanted = Wanted {
             terminal: self.config.program.tty,
@@ -38,6 +39,7 @@ impl Keeper {
             state: prepared.state.clone(),
             console,
             start_socket: None,
+            root: prepared.root,
             container: None,
             preserve_fds: 0,
             explain: explain.map(|out| Explain {
@@ -71,6 +73,19 @@ impl Keeper {
                 Err(e)
             }
         }
+    }
+
+    /// What a former run has left goes first. The lock is ours: a keeper that
+    /// is still on record was killed, maybe just now. And once the new run's
+    /// cgroups are on record, nothing would remember these.
+    fn clear_former(&mut self) -> Result<()> {
+        take_away(&mut self.state);
+        if self.state.cgroups.is_none() {
+            return Ok(());
+        }
+        Err(Error::environment(
+            "the cgroups of its former run cannot be removed: a process in them does not end",
+        ))
     }
 
     /// The terminal's size is known before the program could ask for it.

@@ -68,12 +68,45 @@ pub struct Start {
     pub entry: Entry,
     /// Its lock, which the keeper takes over.
     pub lock: Lock,
+    /// What was asked for.
+    pub config: Config,
+    /// What is on record about it.
+    pub state: State,
     /// Which streams of the caller's are attached from the first byte on.
     pub attached: Attached,
     /// Of the caller's terminal.
     pub size: Size,
     /// Steps are told on the caller's standard error.
     pub explain: bool,
+}
+
+impl Start {
+    /// One that nobody looks at. The records are read under the lock: until
+    /// somebody has it, they can change.
+    pub fn of(entry: Entry, lock: Lock) -> Result<Self> {
+        Ok(Self {
+            config: entry.config()?,
+            state: entry.recorded()?,
+            entry,
+            lock,
+            attached: Attached::default(),
+            size: (0, 0),
+            explain: false,
+        })
+    }
+
+    /// The same for a container that was just made.
+    pub fn first(entry: Entry, lock: Lock, config: Config) -> Self {
+        Self {
+            config,
+            state: State::new(),
+            entry,
+            lock,
+            attached: Attached::default(),
+            size: (0, 0),
+            explain: false,
+        }
+    }
 }
 
 /// Makes a keeper, which starts the container. What comes back is the
@@ -122,12 +155,8 @@ fn failure_of(e: &crate::error::Error) -> Failure {
 
 impl Keeper {
     fn new(store: &Store, start: Start, starter: &OwnedFd) -> Result<Self> {
-        let config = start.entry.config()?;
-        let mut state = start.entry.recorded()?;
-        // The lock is ours: a keeper that is still on record was killed, maybe
-        // just now, and cgroups that we find would count as somebody else's.
-        ending::take_away(&mut state);
-        state = State {
+        let config = start.config;
+        let state = State {
             boot: ending::boot_id(),
             keeper: std::process::id() as i32,
             exit_code: 0,
@@ -136,7 +165,7 @@ impl Keeper {
             restarts: 0,
             stopped_by_hand: false,
             health: None,
-            ..state
+            ..start.state
         };
         process::new_session()?;
         close_others(&[start.lock.as_fd(), starter.as_fd()])?;
@@ -222,6 +251,7 @@ impl Keeper {
         self.state.status = Status::Exited;
         let code = self.state.exit_code;
         self.close();
+        self.let_in_the_last();
         self.clients.tell_exit(code);
         self.part();
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use crate::container::{Config, Id, MountKind, NetworkMode, Sharing};
 use crate::error::{Context, Error, Result};
 use crate::facts::{self, BundleFacts, Facts};
 use crate::network::names;
-use crate::plan::{self, Options, Overlay, Plan};
+use crate::plan::{self, Options, Plan};
 use crate::run::State;
 use crate::spec::{self, Files, HostFacts, Inputs, Joined, users};
 use crate::store::{Entry, Store};
@@ -23,6 +23,8 @@ use crate::store::{Entry, Store};
 pub(super) struct Prepared {
     pub plan: Plan,
     pub state: State,
+    /// The layers of its root, laid over each other.
+    pub root: Option<OwnedFd>,
 }
 
 /// Works out how the container is started.
@@ -33,8 +35,11 @@ pub(super) fn prepare(
     size: Size,
 ) -> Result<Prepared> {
     let facts = facts::observe()?;
+    make_sources(config)?;
     let (rootfs, overlay) = root::of(store, entry, config)?;
-    let mut spec = spec(store, entry, config, &facts, &rootfs, overlay.as_ref())?;
+    let is_laid_out = overlay.is_some();
+    let root = root::view(&rootfs, overlay.as_ref())?;
+    let mut spec = spec(store, entry, config, &facts, (&rootfs, root.as_fd()))?;
     show_size(&mut spec, size);
     entry.write_spec(&spec)?;
     let bundle = BundleFacts {
@@ -55,7 +60,11 @@ pub(super) fn prepare(
         bundle: entry.dir().to_owned(),
         annotations: spec.annotations().clone().unwrap_or_default(),
     };
-    Ok(Prepared { plan, state })
+    Ok(Prepared {
+        plan,
+        state,
+        root: is_laid_out.then_some(root),
+    })
 }
 
 fn spec(
@@ -63,11 +72,9 @@ fn spec(
     entry: &Entry,
     config: &Config,
     facts: &Facts,
-    rootfs: &Path,
-    overlay: Option<&Overlay>,
+    (rootfs, root): (&Path, BorrowedFd<'_>),
 ) -> Result<Spec> {
-    let view = root::view(rootfs, overlay)?;
-    let user = users::resolve(view.as_fd(), &config.program.user, &config.program.groups)?;
+    let user = users::resolve(root, &config.program.user, &config.program.groups)?;
     entry.make_files_dir()?;
     let host = HostFacts::observe(config, facts, own_binary(entry, config)?)?;
     let name = entry.name()?;
@@ -76,7 +83,7 @@ fn spec(
         config,
         name: &name,
         rootfs,
-        files: &write_files(entry, config, &host.hostname)?,
+        files: &write_files(store, entry, config, &host.hostname)?,
         user: &user,
         namespaces: &namespaces,
         volumes: &volumes(config)?,
@@ -117,7 +124,7 @@ fn show_size(spec: &mut Spec, (rows, columns): Size) {
 
 /// The files by which programs find names, unless the container shares the
 /// host's network and with it the host's files.
-fn write_files(entry: &Entry, config: &Config, host: &str) -> Result<Files> {
+fn write_files(store: &Store, entry: &Entry, config: &Config, host: &str) -> Result<Files> {
     let network = &config.network;
     let shares = matches!(network.mode, NetworkMode::Host);
     let name = match config.program.hostname.as_str() {
@@ -125,6 +132,22 @@ fn write_files(entry: &Entry, config: &Config, host: &str) -> Result<Files> {
         "" => config.id.short().to_owned(),
         name => name.to_owned(),
     };
+    let file = |name: &str, text: &str| entry.write_file(name, text);
+    if let NetworkMode::Container(id) = &network.mode {
+        // Who shares a network is reached, and knows itself, by one name.
+        let theirs = store.find(id.as_str())?.files_dir();
+        let read = |name: &str| {
+            let path = theirs.join(name);
+            let text = fs::read_to_string(&path);
+            text.context(|| format!("cannot read {}", path.display()))
+        };
+        let copy = |name: &str| file(name, &read(name)?).map(Some);
+        return Ok(Files {
+            hostname: copy("hostname")?,
+            hosts: copy("hosts")?,
+            resolv_conf: copy("resolv.conf")?,
+        });
+    }
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let resolv_conf = names::resolv_conf(&read("/etc/resolv.conf"), network, !shares);
     let hosts = if shares {
@@ -140,7 +163,6 @@ fn write_files(entry: &Entry, config: &Config, host: &str) -> Result<Files> {
         let own = ("127.0.0.1".parse().ok()).map(|a| (a, vec![name.clone()]));
         names::hosts(network, own.as_slice(), None)
     };
-    let file = |name: &str, text: &str| entry.write_file(name, text);
     Ok(Files {
         hostname: Some(file("hostname", &format!("{name}\n"))?),
         hosts: Some(file("hosts", &hosts)?),
@@ -189,6 +211,26 @@ fn joined(store: &Store, config: &Config) -> Result<Joined> {
         user: None,
         shm,
     })
+}
+
+/// Makes the directories of the host that `-v` names and that are not there,
+/// as Docker does.
+fn make_sources(config: &Config) -> Result<()> {
+    for mount in &config.mounts {
+        if let MountKind::Bind {
+            source,
+            create: true,
+            ..
+        } = &mount.kind
+        {
+            // What is there, also as a link that leads nowhere, is not ours.
+            if source.symlink_metadata().is_err() {
+                let what = || format!("cannot make the directory {}", source.display());
+                fs::create_dir_all(source).context(what)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Where the volumes of this container are.

@@ -19,6 +19,7 @@
 use std::os::fd::AsFd;
 
 use nix::errno::Errno;
+use nix::sys::socket::MsgFlags;
 
 use crate::sys::{SysResult, socket};
 
@@ -221,14 +222,13 @@ impl Reply {
 
     /// The next one; `None` when the keeper is gone.
     pub fn receive(socket: impl AsFd) -> SysResult<Option<Self>> {
-        let mut buf = vec![0; CHUNK + 1];
         loop {
-            match socket::receive(&socket, &mut buf) {
+            match socket::receive_whole(&socket, CHUNK + 1, MsgFlags::empty()) {
                 // It closed without having heard our last request. The kernel
                 // says so once, and before what was sent ahead of it.
                 Err(e) if e.errno == Errno::ECONNRESET => {}
                 Err(e) => return Err(e),
-                Ok((n, _)) => return Ok(Self::decode(&buf[..n])),
+                Ok(message) => return Ok(Self::decode(&message)),
             }
         }
     }

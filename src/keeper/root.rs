@@ -75,7 +75,7 @@ pub(super) fn of(
         Root::Directory { path, .. } => vec![existing(path)?],
         Root::Layers { layers } => layers.iter().map(|name| store.layer(name)).collect(),
     };
-    let (place, upper, work) = entry.make_overlay_dirs()?;
+    let (place, upper, work) = entry.make_overlay_dirs(layers.first().map(PathBuf::as_path))?;
     // What is changed goes with the container; it need not survive a crash.
     let volatile = config.auto_remove;
     let changes = Some(Changes {
@@ -98,21 +98,14 @@ fn existing(path: &Path) -> Result<PathBuf> {
     Ok(real)
 }
 
-/// The root as it will be, to look things up in: read-only, and gone with the
-/// descriptor.
+/// The root as it will be, to look things up in, and then to start with: gone
+/// with the descriptor, if it comes to no start.
 pub(super) fn view(rootfs: &Path, overlay: Option<&Overlay>) -> Result<OwnedFd> {
-    let Some(overlay) = overlay else {
-        return Ok(fd::open(rootfs, libc::O_PATH | libc::O_DIRECTORY)?);
-    };
-    let mut layers = overlay.layers.clone();
-    layers.splice(0..0, overlay.changes.iter().map(|c| c.upper.clone()));
-    let view = if let [only] = layers.as_slice() {
-        fd::open(only, libc::O_PATH | libc::O_DIRECTORY)?
-    } else {
-        run::mount_overlay(&Overlay {
-            layers,
-            changes: None,
-        })?
-    };
-    Ok(view)
+    match overlay {
+        None => Ok(fd::open(rootfs, libc::O_PATH | libc::O_DIRECTORY)?),
+        Some(overlay) => {
+            let what = || "laying the root file system's layers over each other";
+            run::mount_overlay(overlay).context(what)
+        }
+    }
 }

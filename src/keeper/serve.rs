@@ -193,6 +193,21 @@ impl Keeper {
         }
     }
 
+    /// Those who have come while the end was noted, and whom nobody else will
+    /// answer. With the socket's path gone, no more can follow.
+    pub(super) fn let_in_the_last(&mut self) {
+        let is_someone = |listener: &OwnedFd| {
+            let mut fds = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+            poll(&mut fds, PollTimeout::ZERO).unwrap_or(0) > 0
+        };
+        while is_someone(&self.listener) {
+            let Ok(connection) = socket::accept(&self.listener) else {
+                return;
+            };
+            let _ = self.clients.add(connection);
+        }
+    }
+
     fn see_the_end(&mut self) {
         let Some(running) = &self.running else { return };
         let Ok(Some(exit)) = process::try_wait(&running.pidfd) else {
@@ -200,10 +215,9 @@ impl Keeper {
         };
         self.running = None;
         self.checks.cease();
-        // Who shares the host's processes may have left some behind.
-        if let Some(cgroup) = self.cgroup() {
-            let _ = cgroup.kill(nix::sys::signal::Signal::SIGKILL);
-        }
+        // Who shares the host's processes may have left some behind, and they
+        // could keep the streams open.
+        self.clear_up();
         for stream in [Stream::Out, Stream::Err] {
             while self.relay(stream) {}
         }
@@ -247,12 +261,12 @@ impl Keeper {
             }
             Request::Resize(size) => return self.resize(size),
             Request::Pass(signal) => return self.signal(signal),
-            Request::Wait => return self.clients.wait(number),
+            // Everybody who stays is told the end.
+            Request::Wait => return,
             Request::Close(stream) => return self.close_stream(number, stream),
             Request::Signal(signal) => self.kill(signal),
             Request::Stop(signal, ms) => {
                 let time = u64::try_from(ms).ok().map(Duration::from_millis);
-                self.clients.wait(number);
                 self.stop(signal, time);
                 return;
             }
@@ -294,13 +308,16 @@ impl Keeper {
     }
 
     fn kill(&mut self, signal: i32) -> Result<()> {
-        let Some(running) = &self.running else {
-            return Err(Error::user("the container is not running"));
-        };
-        fd::pidfd_send_signal(&running.pidfd, signal)?;
+        // Whoever asks for the end does not want a restart, and in the pause
+        // before one that is all there is to do.
+        let ends = signal == libc::SIGKILL || signal == self.stop_signal();
+        match &self.running {
+            Some(running) => fd::pidfd_send_signal(&running.pidfd, signal)?,
+            None if ends => {}
+            None => return Err(Error::user("the container is not running")),
+        }
         self.note("kill", &[("signal", &signal.to_string())]);
-        // Whoever asks for the end does not want a restart.
-        if signal == libc::SIGKILL || signal == self.stop_signal() {
+        if ends {
             self.state.stopped_by_hand = true;
             self.write_state();
         }

@@ -58,8 +58,8 @@ fn kept(max_size: u64, max_file: u32) -> Options {
     }
 }
 
-const fn at(seconds: i64) -> Timestamp {
-    Timestamp { seconds, nanos: 0 }
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::at(seconds)
 }
 
 /// One thing that was said.

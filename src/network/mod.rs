@@ -4,3 +4,4 @@
 //! published ports.
 
 pub mod names;
+pub mod worker;

@@ -61,8 +61,9 @@ pub enum LogFormat {
     Json,
 }
 
-/// The commands.
+/// The commands. What each takes is worked out for the one that is meant.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Command {
     /// Make a container, ready to be started
     Create(Create),
@@ -102,7 +103,7 @@ pub enum Command {
     Restore(Rest),
 }
 
-/// Whatever else is typed.
+// Whatever else is typed.
 #[derive(Debug, Args)]
 pub struct Rest {
     /// Ignored
@@ -110,7 +111,7 @@ pub struct Rest {
     pub rest: Vec<String>,
 }
 
-/// A container's name.
+// A container's name.
 #[derive(Debug, Args)]
 pub struct Id {
     /// The container
@@ -118,7 +119,7 @@ pub struct Id {
     pub id: String,
 }
 
-/// Flags of `create` and `run`.
+// Flags of `create` and `run`.
 #[derive(Debug, Args)]
 pub struct Create {
     /// The bundle: a folder with a config.json and a root file system
@@ -150,7 +151,7 @@ pub struct Create {
     pub id: String,
 }
 
-/// Flags of `run`.
+// Flags of `run`.
 #[derive(Debug, Args)]
 pub struct Run {
     /// As for `create`.
@@ -167,7 +168,7 @@ pub struct Run {
     pub no_subreaper: bool,
 }
 
-/// Flags of `kill`.
+// Flags of `kill`.
 #[derive(Debug, Args)]
 pub struct Kill {
     /// Signal all processes, not only the first
@@ -181,7 +182,7 @@ pub struct Kill {
     pub signal: String,
 }
 
-/// Flags of `delete`.
+// Flags of `delete`.
 #[derive(Debug, Args)]
 pub struct Delete {
     /// End its processes with SIGKILL if it runs; no error if there is no such container
@@ -192,7 +193,7 @@ pub struct Delete {
     pub id: String,
 }
 
-/// Flags of `exec`.
+// Flags of `exec`.
 #[derive(Debug, Args)]
 pub struct Exec {
     /// A file with a process object, instead of a command
@@ -264,7 +265,7 @@ pub struct Exec {
     pub command: Vec<String>,
 }
 
-/// Flags of `list`.
+// Flags of `list`.
 #[derive(Debug, Args)]
 pub struct List {
     /// table or json
@@ -275,7 +276,7 @@ pub struct List {
     pub quiet: bool,
 }
 
-/// Flags of `ps`.
+// Flags of `ps`.
 #[derive(Debug, Args)]
 pub struct Ps {
     /// table or json
@@ -284,7 +285,7 @@ pub struct Ps {
     /// The container
     #[arg(value_name = "CONTAINER")]
     pub id: String,
-    /// Options for ps(1) [default: -ef]
+    /// What to show of them, as ps is told: aux, -o pid,user,args [default: -ef]
     #[arg(
         value_name = "OPTIONS",
         trailing_var_arg = true,
@@ -293,7 +294,7 @@ pub struct Ps {
     pub options: Vec<String>,
 }
 
-/// Flags of `plan`.
+// Flags of `plan`.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
     /// The folder with config.json

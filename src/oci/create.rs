@@ -10,7 +10,8 @@ use oci_spec::runtime::Spec;
 
 use super::args::{Create, PlanArgs, PlanFormat, Run};
 use super::log::Log;
-use super::record::{Locked, Record, Root, Status, check_id};
+use super::record::{Record, Status};
+use super::root::{Locked, Root, check_id};
 use super::{bundle, manage};
 use crate::error::{Context, Error, Result};
 use crate::facts::{self, BundleFacts};
@@ -178,6 +179,7 @@ fn make(
             state: record.state(Status::Creating),
             console,
             start_socket,
+            root: None,
             container: None,
             preserve_fds: args.preserve_fds + sockets,
             explain: log.explain(args.explain)?,

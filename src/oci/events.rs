@@ -4,8 +4,6 @@
 //! One poll(2) waits for everything that can happen: the time for the next
 //! line, the OOM killer, the end of the container, and the reader going away.
 
-mod duration;
-
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -16,16 +14,17 @@ use serde::Serialize;
 
 use super::log::Log;
 use super::manage;
-use super::record::Root;
+use super::root::Root;
 use crate::cgroup::ops::{Cgroup, Oom, OomEvents};
 use crate::cgroup::stats::Stats;
 use crate::error::{Context, Error, Result};
+use crate::format::units::duration;
 
-/// Flags of `events`.
+// Flags of `events`.
 #[derive(Debug, clap::Args)]
 pub struct Events {
     /// The time between two lines: 500ms, 5s, 1m30s
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration::parse)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = interval)]
     pub interval: Duration,
     /// Print one line at once, and end
     #[arg(long)]
@@ -50,6 +49,16 @@ struct Event<'a> {
 enum Reader {
     There,
     Gone,
+}
+
+/// As in runc, there is a time between two lines.
+fn interval(text: &str) -> Result<Duration> {
+    let duration = duration::parse(text)?;
+    if duration.is_zero() {
+        return Err(Error::user(format!("invalid duration {text:?}"))
+            .hint("a time greater than 0, like 5s"));
+    }
+    Ok(duration)
 }
 
 /// `events`.
@@ -202,6 +211,14 @@ mod tests {
         };
         let text = serde_json::to_string(&event).unwrap();
         assert_eq!(text, r#"{"type":"oom","id":"a"}"#);
+    }
+
+    #[test]
+    fn there_is_a_time_between_two_lines() {
+        assert_eq!(interval("500ms").unwrap(), Duration::from_millis(500));
+        for text in ["0", "0s", "0.1ns", "-1s", "5"] {
+            assert!(interval(text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

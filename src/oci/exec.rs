@@ -9,7 +9,8 @@ use super::bundle;
 use super::create::{announce, connect_console};
 use super::log::Log;
 use super::manage;
-use super::record::{Record, Root, Status};
+use super::record::{Record, Status};
+use super::root::Root;
 use crate::error::{Error, Result};
 use crate::facts;
 use crate::foreground::relay;
@@ -63,6 +64,7 @@ fn start(
         state: record.state(Status::Running),
         console,
         start_socket: None,
+        root: None,
         container: Some(container),
         preserve_fds: args.preserve_fds,
         explain: log.explain(args.explain)?,

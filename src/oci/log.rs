@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
-use nix::sys::time::TimeValLike;
 use serde_json::json;
 
 use super::args::{Global, LogFormat};
+use crate::container::Timestamp;
 use crate::error::{Context, Result};
+use crate::format::units::time;
 use crate::sys::fd;
 
 /// Where errors and warnings are written beside standard error.
@@ -87,37 +88,16 @@ pub(super) fn complain(line: &str) {
 }
 
 fn line(format: LogFormat, level: &str, text: &str) -> String {
-    let time = now();
+    let time = timestamp(Timestamp::now().seconds);
     match format {
         LogFormat::Json => format!("{}\n", json!({"level": level, "msg": text, "time": time})),
         LogFormat::Text => format!("time={time:?} level={level} msg={text:?}\n"),
     }
 }
 
-fn now() -> String {
-    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_REALTIME);
-    timestamp(now.map_or(0, |t| t.num_seconds()))
-}
-
 /// Seconds since 1970 as RFC 3339, in UTC.
 pub(super) fn timestamp(seconds: i64) -> String {
-    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-/// The date of a day counted from 1970. Years are taken to begin in March, so
-/// that the leap day comes last and months have a regular length.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let date = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year + era * 400 + i64::from(month <= 2), month, date)
+    time::rfc3339(Timestamp::at(seconds))
 }
 
 #[cfg(test)]

@@ -1,23 +1,16 @@
-//! What is done to containers that exist: state, list, kill, delete, pause,
-//! resume, ps.
+//! What is done to containers that exist: kill, delete, pause, resume.
 
-use std::collections::HashMap;
-use std::fmt::Write as _;
-use std::path::Path;
-use std::process::Command;
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use serde::Serialize;
-use serde_json::json;
 
-use super::args::{Delete, Kill, List, Ps};
-use super::log::{Log, timestamp};
-use super::record::{Locked, Record, Root, Status, signal};
+use super::args::{Delete, Kill};
+use super::log::Log;
+use super::record::{Record, Status, signal};
+use super::root::{Locked, Root};
 use crate::cgroup::ops::{self, Cgroup};
 use crate::cgroup::paths::CgroupPaths;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::plan::hooks::{self, Moment};
 use crate::run;
 
@@ -33,123 +26,9 @@ pub(super) fn record_of(locked: &Locked, id: &str) -> Result<Record> {
     })
 }
 
-/// `state`.
-pub fn state(root: &Root, id: &str) -> Result<String> {
-    let record = root.read(id)?;
-    let state = record.state(record.status(root));
-    let mut value = serde_json::to_value(&state).map_err(|e| Error::internal(e.to_string()))?;
-    value["rootfs"] = json!(record.rootfs);
-    value["created"] = json!(timestamp(record.created as i64));
-    value["owner"] = json!(root.owner(id));
-    if value.get("pid").is_none() {
-        value["pid"] = json!(0);
-    }
-    Ok(format!("{value:#}"))
-}
-
-/// `list`.
-pub fn list(root: &Root, args: &List) -> Result<String> {
-    let mut records = Vec::new();
-    for id in root.ids()? {
-        // One that is deleted meanwhile, or spoilt, must not hide the others.
-        if root.has(&id)?
-            && let Ok(record) = root.read(&id)
-        {
-            let status = record.status(root);
-            let owner = root.owner(&id);
-            records.push((record, status, owner));
-        }
-    }
-    if args.quiet {
-        return Ok(records
-            .iter()
-            .map(|(r, ..)| r.id.as_str())
-            .collect::<Vec<_>>()
-            .join("\n"));
-    }
-    match args.format.as_str() {
-        "table" => Ok(table(&records)),
-        "json" => {
-            let all: Vec<_> = records
-                .iter()
-                .map(|(r, s, o)| Listed::new(r, *s, o))
-                .collect();
-            serde_json::to_string(&all).map_err(|e| Error::internal(e.to_string()))
-        }
-        other => Err(Error::user(format!("invalid format option {other:?}")).hint("table or json")),
-    }
-}
-
-/// An entry of the list. The order of its fields is runc's, since there are
-/// scripts that take it apart with grep.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Listed<'a> {
-    oci_version: &'a str,
-    id: &'a str,
-    pid: i32,
-    status: &'static str,
-    bundle: &'a Path,
-    rootfs: &'a Path,
-    created: String,
-    #[serde(skip_serializing_if = "HashMap::is_empty")]
-    annotations: &'a HashMap<String, String>,
-    owner: &'a str,
-}
-
-impl<'a> Listed<'a> {
-    fn new(record: &'a Record, status: Status, owner: &'a str) -> Self {
-        Self {
-            oci_version: &record.oci_version,
-            id: &record.id,
-            pid: if status == Status::Stopped {
-                0
-            } else {
-                record.pid
-            },
-            status: status.word(),
-            bundle: &record.bundle,
-            rootfs: &record.rootfs,
-            created: timestamp(record.created as i64),
-            annotations: &record.annotations,
-            owner,
-        }
-    }
-}
-
-fn table(records: &[(Record, Status, String)]) -> String {
-    let rows = records.iter().map(|(r, s, owner)| {
-        let pid = if *s == Status::Stopped { 0 } else { r.pid };
-        [
-            r.id.clone(),
-            pid.to_string(),
-            s.word().to_owned(),
-            r.bundle.display().to_string(),
-            timestamp(r.created as i64),
-            owner.clone(),
-        ]
-    });
-    let head = ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"].map(str::to_owned);
-    let rows: Vec<[String; 6]> = std::iter::once(head).chain(rows).collect();
-    let width = |column: usize| rows.iter().map(|r| r[column].len()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..6).map(width).collect();
-    let mut out = String::new();
-    for row in &rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            // Writing to a string cannot fail.
-            let _ = write!(line, "{cell:<width$}   ");
-        }
-        out.push_str(line.trim_end());
-        out.push('\n');
-    }
-    out.truncate(out.trim_end().len());
-    out
-}
-
 /// `kill`.
 pub fn kill(root: &Root, args: &Kill) -> Result<()> {
-    let number = signal_number(&args.signal)?;
+    let number = crate::signal::parse_or_none(&args.signal)?;
     let record = root.read(&args.id)?;
     if args.all {
         return kill_all(&record, number);
@@ -212,50 +91,6 @@ fn thaw(record: &Record) {
         // If it cannot be thawed, whoever waits for the end will say so.
         let _ = cgroup.thaw();
     }
-}
-
-/// A signal by number or name, with or without `SIG`.
-fn signal_number(text: &str) -> Result<i32> {
-    let unknown = || {
-        Error::user(format!("unknown signal {text:?}"))
-            .hint("give a name such as TERM, KILL or HUP, or a number from 0 to 64")
-    };
-    if let Ok(number) = text.parse::<i32>() {
-        return if (0..=64).contains(&number) {
-            Ok(number)
-        } else {
-            Err(unknown())
-        };
-    }
-    let upper = text.to_ascii_uppercase();
-    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-    if let Some(offset) = name.strip_prefix("RTMIN") {
-        let offset = if offset.is_empty() {
-            Ok(0)
-        } else {
-            offset.parse::<i32>()
-        };
-        return offset
-            .ok()
-            .map(|o| 34 + o)
-            .filter(|n| (34..=64).contains(n))
-            .ok_or_else(unknown);
-    }
-    if let Some(offset) = name.strip_prefix("RTMAX") {
-        let offset = if offset.is_empty() {
-            Ok(0)
-        } else {
-            offset.parse::<i32>()
-        };
-        return offset
-            .ok()
-            .map(|o| 64 + o)
-            .filter(|n| (34..=64).contains(n))
-            .ok_or_else(unknown);
-    }
-    Signal::from_str(&format!("SIG{name}"))
-        .map(|s| s as i32)
-        .map_err(|_| unknown())
 }
 
 /// `delete`.
@@ -442,70 +277,9 @@ pub fn resume(root: &Root, id: &str) -> Result<()> {
     }
 }
 
-/// `ps`.
-pub fn ps(root: &Root, args: &Ps) -> Result<String> {
-    let record = root.read(&args.id)?;
-    let pids = Cgroup::open(&record.cgroups)?.pids()?;
-    match args.format.as_str() {
-        "json" => Ok(json!(pids).to_string()),
-        "table" => ps_table(&pids, &args.options),
-        other => Err(Error::user(format!("invalid format option {other:?}")).hint("table or json")),
-    }
-}
-
-/// The lines of ps(1) that are about the container. The program is the
-/// host's, never one of the container's.
-fn ps_table(pids: &[i32], options: &[String]) -> Result<String> {
-    let default = ["-ef".to_owned()];
-    let options = if options.is_empty() {
-        &default
-    } else {
-        options
-    };
-    let output = Command::new("ps").args(options).output();
-    let output = output
-        .context(|| "cannot run ps")
-        .map_err(|e| e.hint("use --format json"))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(Error::user(format!("ps: {}", said.trim())));
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
-    let mut lines = text.lines();
-    let head = lines.next().unwrap_or_default();
-    let column = head.split_whitespace().position(|c| c == "PID");
-    let column = column.ok_or_else(|| Error::user("couldn't find PID field in ps output"))?;
-    let ours = lines.filter(|line| {
-        let pid = line.split_whitespace().nth(column);
-        pid.and_then(|p| p.parse().ok())
-            .is_some_and(|p: i32| pids.contains(&p))
-    });
-    Ok(std::iter::once(head)
-        .chain(ours)
-        .collect::<Vec<_>>()
-        .join("\n"))
-}
-
 /// Looks for a container's first process, which a command needs running.
 pub(super) fn running(record: &Record) -> Result<std::os::fd::OwnedFd> {
     record
         .process()
         .ok_or_else(|| Error::user(format!("container {} is not running", record.id)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn signals_have_names_and_numbers() {
-        for text in ["9", "KILL", "SIGKILL", "sigkill", "kill"] {
-            assert_eq!(signal_number(text).unwrap(), 9, "{text}");
-        }
-        assert_eq!(signal_number("SIGRTMIN+1").unwrap(), 35);
-        assert_eq!(signal_number("RTMAX-1").unwrap(), 63);
-        for bad in ["", "SIG", "65", "-1", "NOPE", "RTMIN+99"] {
-            assert!(signal_number(bad).is_err(), "{bad:?}");
-        }
-    }
 }

@@ -15,6 +15,8 @@ mod features;
 mod log;
 mod manage;
 mod record;
+mod root;
+mod show;
 mod spec;
 mod update;
 mod usage;
@@ -29,7 +31,7 @@ pub use bundle::VERSION as SPEC_VERSION;
 
 use args::{Cli, Command, Global};
 use log::{Log, complain};
-use record::Root;
+use root::Root;
 
 use crate::error::{Error, Result};
 use crate::run;
@@ -68,6 +70,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(failure)
         }
     }
+}
+
+/// All that can be typed.
+#[cfg(test)]
+pub(crate) fn command_line() -> clap::Command {
+    Cli::command()
 }
 
 /// Wrong words on the command line: help goes to standard output, an error to
@@ -115,26 +123,26 @@ fn dispatch(global: Global, command: Command, log: &Log) -> Result<i32> {
         Command::Create(args) => create::create(root, &args, log).map(|()| 0),
         Command::Start(args) => create::start(root, &args.id, log).map(|()| 0),
         Command::Run(args) => create::run(root, &args, log),
-        Command::State(args) => show(manage::state(root, &args.id)),
+        Command::State(args) => print_line(show::state(root, &args.id)),
         Command::Kill(args) => manage::kill(root, &args).map(|()| 0),
         Command::Delete(args) => manage::delete(root, &args, log).map(|()| 0),
         Command::Exec(args) => exec::exec(root, &args, log),
-        Command::List(args) => show(manage::list(root, &args)),
-        Command::Ps(args) => show(manage::ps(root, &args)),
+        Command::List(args) => print_line(show::list(root, &args)),
+        Command::Ps(args) => print_line(show::ps(root, &args)),
         Command::Pause(args) => manage::pause(root, &args.id).map(|()| 0),
         Command::Resume(args) => manage::resume(root, &args.id).map(|()| 0),
         Command::Update(args) => update::update(root, &args, log).map(|()| 0),
         Command::Events(args) => events::events(root, &args, log).map(|()| 0),
         Command::Spec(args) => spec::spec(&args).map(|()| 0),
-        Command::Features => show(Ok(features::features())),
-        Command::Plan(args) => show(create::plan(&args, log)),
+        Command::Features => print_line(Ok(features::features())),
+        Command::Plan(args) => print_line(create::plan(&args, log)),
         Command::Checkpoint(_) | Command::Restore(_) => Err(Error::user(
             "checkpoint and restore are not supported: they need CRIU, which rcon does not drive",
         )),
     }
 }
 
-fn show(text: Result<String>) -> Result<i32> {
+fn print_line(text: Result<String>) -> Result<i32> {
     let text = text?;
     if !text.is_empty() {
         print(&format!("{text}\n"));

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use crate::error::{Context, Error, Result};
 use crate::sys::identity;
 
-/// Flags of `spec`.
+// Flags of `spec`.
 #[derive(Debug, clap::Args)]
 pub struct SpecArgs {
     /// The folder to write config.json to

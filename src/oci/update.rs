@@ -7,7 +7,6 @@
 
 mod flags;
 mod merge;
-mod size;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -16,17 +15,19 @@ use oci_spec::runtime::LinuxResources;
 use serde_json::{Value, json};
 
 use super::log::Log;
-use super::record::{Locked, Record, Root, Status};
+use super::record::{Record, Status};
+use super::root::{Locked, Root};
 use super::{bundle, manage};
 use crate::cgroup::devices::{DeviceList, default_rules};
 use crate::cgroup::ops::{self, Cgroup};
 use crate::cgroup::{Layout, Write, limits};
 use crate::error::{Context, Error, Result};
+use crate::format::units::size;
 
 /// Longer than any resources could be.
 const LONGEST: u64 = 1 << 20;
 
-/// Flags of `update`. What is not given stays as it is.
+// Flags of `update`. What is not given stays as it is.
 #[derive(Debug, Default, clap::Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Update {
@@ -61,13 +62,13 @@ pub struct Update {
     #[arg(long, value_name = "LIST")]
     pub cpuset_mems: Option<String>,
     /// Memory, in bytes or as 32M; -1 for no limit
-    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse_limit)]
     pub memory: Option<i64>,
     /// Memory that is left to it when memory is short
-    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse_limit)]
     pub memory_reservation: Option<i64>,
     /// Memory and swap together; -1 for no limit
-    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse_limit)]
     pub memory_swap: Option<i64>,
     /// How many tasks; -1 for no limit, and 0 is taken as 1
     #[arg(long, value_name = "N")]

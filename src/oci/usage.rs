@@ -1,9 +1,14 @@
 //! Wrong words on the command line, told in one line.
 
+use crate::error::with_short_quotes;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// What clap found wrong, in one sentence with a remedy.
 pub(super) fn sentence(e: &clap::Error) -> String {
+    with_short_quotes(&whole_sentence(e)).into_owned()
+}
+
+fn whole_sentence(e: &clap::Error) -> String {
     let word = |kind| match e.get(kind) {
         Some(ContextValue::String(word)) => Some(word.as_str()),
         _ => None,
@@ -40,10 +45,11 @@ fn habit(arg: &str) -> Option<&'static str> {
     })
 }
 
-/// All that stands before the usage, as one line.
+/// All that stands before the usage and the hint at it, as one line.
 fn joined(text: &str) -> String {
     let lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
-    let lines = lines.take_while(|l| !l.starts_with("Usage:"));
+    let ends = ["Usage:", "For more information"];
+    let lines = lines.take_while(|l| !ends.iter().any(|end| l.starts_with(end)));
     let text = lines.collect::<Vec<_>>().join(" ");
     text.strip_prefix("error: ").unwrap_or(&text).to_owned()
 }

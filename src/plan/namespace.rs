@@ -113,7 +113,7 @@ impl Namespaces {
     }
 }
 
-fn kind_of(typ: LinuxNamespaceType) -> Namespace {
+pub(super) fn kind_of(typ: LinuxNamespaceType) -> Namespace {
     match typ {
         LinuxNamespaceType::User => Namespace::User,
         LinuxNamespaceType::Mount => Namespace::Mount,

@@ -1,9 +1,11 @@
 //! `linux.sysctl`: kernel parameters that belong to one of the namespaces.
 
 use super::Container;
-use super::action::{Action, Namespace};
+use super::action::Action;
+use super::namespace::kind_of;
 use super::steps::Steps;
 use crate::error::{Error, Result};
+use crate::sysctl;
 
 /// Kernel parameters that belong to a namespace. Any other would change the
 /// host, and is refused.
@@ -13,12 +15,8 @@ pub(super) fn set_sysctls(s: &mut Steps, c: &Container<'_>) -> Result<()> {
     list.sort();
     for (key, value) in list {
         let field = || format!("config.json: linux.sysctl: {key}");
-        // Some write slashes; a value with a line break could smuggle another.
-        let dotted = if key.contains('/') {
-            key.replace('.', "\0").replace('/', ".").replace('\0', "/")
-        } else {
-            key.clone()
-        };
+        let dotted = sysctl::dotted(key);
+        // A second parameter could be smuggled in behind a line break.
         if value.contains(['\n', '\0']) {
             return Err(Error::user("the value has a line break").context(field()));
         }
@@ -32,7 +30,7 @@ pub(super) fn set_sysctls(s: &mut Steps, c: &Container<'_>) -> Result<()> {
             let e = Error::user("set by another field").context(field());
             return Err(e.hint("use hostname in config.json"));
         }
-        let Some(kind) = sysctl_namespace(&dotted) else {
+        let Some(kind) = sysctl::owner(&dotted).map(kind_of) else {
             return Err(
                 Error::user("does not belong to a namespace, so it would change the host")
                     .context(field()),
@@ -54,30 +52,4 @@ pub(super) fn set_sysctls(s: &mut Steps, c: &Container<'_>) -> Result<()> {
         );
     }
     Ok(())
-}
-
-pub(super) fn sysctl_namespace(key: &str) -> Option<Namespace> {
-    const IPC: &[&str] = &[
-        "kernel.msgmax",
-        "kernel.msgmnb",
-        "kernel.msgmni",
-        "kernel.sem",
-        "kernel.shmall",
-        "kernel.shmmax",
-        "kernel.shmmni",
-        "kernel.shm_rmid_forced",
-        "kernel.auto_msgmni",
-        "kernel.msg_next_id",
-        "kernel.sem_next_id",
-        "kernel.shm_next_id",
-    ];
-    if IPC.contains(&key) || key.starts_with("fs.mqueue.") {
-        Some(Namespace::Ipc)
-    } else if key.starts_with("net.") {
-        Some(Namespace::Network)
-    } else if key == "kernel.domainname" {
-        Some(Namespace::Uts)
-    } else {
-        None
-    }
 }

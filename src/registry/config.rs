@@ -21,9 +21,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::platform::Platform;
 use super::url;
 use crate::error::{Error, Result};
+use crate::image::platform::Platform;
 use crate::image::reference::api_host;
 
 /// The machine's file.

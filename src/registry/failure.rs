@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 
 use super::http::Response;
+use crate::container::Clock;
 use crate::error::Error;
 
 /// An explanation is short.
@@ -65,24 +66,25 @@ fn http_date(text: &str) -> Option<u64> {
     let month = months
         .as_bytes()
         .chunks(3)
-        .position(|m| m == month.as_bytes())? as u64;
-    let (day, year): (u64, u64) = (day.parse().ok()?, year.parse().ok()?);
-    let clock: Vec<u64> = clock.split(':').filter_map(|n| n.parse().ok()).collect();
-    let [hours, minutes, seconds] = clock[..] else {
+        .position(|m| m == month.as_bytes())? as u32;
+    let (day, year) = (day.parse().ok()?, year.parse().ok()?);
+    let clock: Vec<u32> = clock.split(':').filter_map(|n| n.parse().ok()).collect();
+    let [hour, minute, second] = clock[..] else {
         return None;
     };
-    if !(1970..=9999).contains(&year) || !(1..=31).contains(&day) || hours > 23 || minutes > 59 {
+    let sound = (1970..=9999).contains(&year) && (1..=31).contains(&day);
+    if !sound || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    // Counted from March, so that the leap day is the last of its year.
-    let (y, m) = if month < 2 {
-        (year - 1, month + 10)
-    } else {
-        (year, month - 2)
+    let clock = Clock {
+        year,
+        month: month + 1,
+        day,
+        hour,
+        minute,
+        second,
     };
-    let days = y * 365 + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + day - 1;
-    let since_1970 = days.checked_sub(719_468)?;
-    Some(since_1970 * 86_400 + hours * 3600 + minutes * 60 + seconds)
+    u64::try_from(clock.moment().seconds).ok()
 }
 
 /// No password, a wrong one, or one that was kept back.

@@ -18,9 +18,7 @@ mod auth;
 mod config;
 mod failure;
 mod http;
-mod manifest;
 pub mod parallel;
-mod platform;
 mod progress;
 mod pull;
 mod push;
@@ -30,11 +28,6 @@ mod url;
 
 pub use auth::{Credentials, Kept};
 pub use config::{Config, Patience, Registry};
-pub use manifest::{
-    Content, DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Document, LARGEST_CONFIG, Manifest,
-    OCI_INDEX, OCI_MANIFEST,
-};
-pub use platform::Platform;
 pub use progress::{Progress, Silent, Watch};
 pub use pull::Resolved;
 pub use push::Pushed;

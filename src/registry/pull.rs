@@ -9,16 +9,16 @@ use super::Client;
 use super::auth::Purpose;
 use super::failure::What;
 use super::http::{Response, Trouble};
-use super::manifest::{
-    Content, DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Document, LARGEST_DOCUMENT, Manifest,
-    OCI_INDEX, OCI_MANIFEST,
-};
-use super::platform::{self, Platform};
 use super::progress::Watch;
 use super::retry::{Attempts, Failed};
 use super::session::{Call, Upload, failed};
 use super::url::Url;
 use crate::error::{Error, Result};
+use crate::image::manifest::{
+    Content, DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Document, LARGEST_DOCUMENT, Manifest,
+    OCI_INDEX, OCI_MANIFEST,
+};
+use crate::image::platform::{self, Platform};
 use crate::image::reference::{Digest, Hasher, Reference};
 
 /// An index in an index in an index is nobody's honest image.

@@ -7,12 +7,12 @@ use super::Client;
 use super::auth::Purpose;
 use super::failure::What;
 use super::http::Response;
-use super::manifest::{Descriptor, Document};
 use super::progress::Watch;
 use super::retry::{Attempts, Failed};
 use super::session::{Call, Source, Upload};
 use super::url::{Url, encoded};
 use crate::error::{Error, Result};
+use crate::image::manifest::{Descriptor, Document};
 use crate::image::reference::{Digest, Reference};
 
 /// How a blob has come to be there.

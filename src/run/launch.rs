@@ -22,6 +22,8 @@ pub struct Launch<'a> {
     pub console: Option<OwnedFd>,
     /// Where init waits to be started, if not by this very process.
     pub start_socket: Option<OwnedFd>,
+    /// The root, where it has been laid out already to look into it.
+    pub root: Option<OwnedFd>,
     /// The running process whose namespaces are entered, if any.
     pub container: Option<OwnedFd>,
     /// How many descriptors from 3 on the program is given.
@@ -52,9 +54,11 @@ pub struct Held {
 pub fn launch(launch: Launch<'_>) -> Result<Held> {
     let (ours, theirs) = Channel::pair()?;
     let mut slots = BTreeMap::new();
-    if let Some(container) = launch.container {
-        slots.insert(Slot::Container, container);
-    }
+    let known = [
+        (Slot::Root, launch.root),
+        (Slot::Container, launch.container),
+    ];
+    slots.extend(known.into_iter().filter_map(|(slot, fd)| Some((slot, fd?))));
     let mut walk = Walk {
         plan: launch.plan,
         me: Actor::Launcher,

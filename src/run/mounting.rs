@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 
@@ -155,10 +156,13 @@ pub(super) fn place(
 }
 
 fn mount_setattr_works() -> bool {
-    // On no descriptor at all the call fails either way; how tells whether
-    // the kernel has it.
-    let nothing = mount::setattr(fd::standard(0), AttrChange::default(), false);
-    nothing.err().is_none_or(|e| e.errno != Errno::ENOSYS)
+    static WORKS: OnceLock<bool> = OnceLock::new();
+    *WORKS.get_or_init(|| {
+        // On no descriptor at all the call fails either way; how tells
+        // whether the kernel has it.
+        let nothing = mount::setattr(fd::standard(0), AttrChange::default(), false);
+        nothing.err().is_none_or(|e| e.errno != Errno::ENOSYS)
+    })
 }
 
 /// What `target` stands for, made where it is missing.
@@ -252,9 +256,8 @@ pub(super) fn remount(
 
 /// Lays a copy of `path` over itself, read-only. Nothing there: nothing to do.
 pub(super) fn protect(root: Root<'_>, path: &Path) -> SysResult<()> {
-    let at = match root.find(path) {
-        Err(e) if is_absent(&e) => return Ok(()),
-        found => found?,
+    let Some(at) = find_if_any(root, path)? else {
+        return Ok(());
     };
     let copy = mount::open_tree(&at, Path::new(""), true)?;
     let flags = MountFlags {
@@ -272,9 +275,8 @@ pub(super) fn protect(root: Root<'_>, path: &Path) -> SysResult<()> {
 /// Lays the host's `/dev/null` over a file, an empty read-only tmpfs over a
 /// directory.
 pub(super) fn mask(root: Root<'_>, path: &Path) -> SysResult<()> {
-    let at = match root.find(path) {
-        Err(e) if is_absent(&e) => return Ok(()),
-        found => found?,
+    let Some(at) = find_if_any(root, path)? else {
+        return Ok(());
     };
     if fd::stat(&at)?.st_mode & libc::S_IFMT != libc::S_IFDIR {
         let null = fd::open(Path::new("/dev/null"), libc::O_PATH | libc::O_NOFOLLOW)?;
@@ -299,8 +301,11 @@ pub(super) fn mask(root: Root<'_>, path: &Path) -> SysResult<()> {
     mount::attach(&cover, &at)
 }
 
-fn is_absent(e: &SysError) -> bool {
-    matches!(e.errno, Errno::ENOENT | Errno::ENOTDIR)
+fn find_if_any(root: Root<'_>, path: &Path) -> SysResult<Option<OwnedFd>> {
+    match root.find_if_there(path) {
+        Err(e) if e.errno == Errno::ENOTDIR => Ok(None),
+        found => found,
+    }
 }
 
 /// Makes sure that a descriptor is the character device it is taken for.
@@ -376,7 +381,7 @@ pub(super) fn io_error(e: &io::Error, call: impl FnOnce() -> String) -> SysError
 /// Fills a new tmpfs with what it is going to cover.
 pub(super) fn copy_up(root: Root<'_>, target: &Target, mount: &OwnedFd) -> SysResult<()> {
     let from = match root.open(&target.path, libc::O_RDONLY | libc::O_DIRECTORY) {
-        Err(e) if is_absent(&e) => return Ok(()),
+        Err(e) if matches!(e.errno, Errno::ENOENT | Errno::ENOTDIR) => return Ok(()),
         found => found?,
     };
     copy_tree(&from, mount)

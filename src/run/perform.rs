@@ -4,6 +4,7 @@
 //! the matter; what an arm needs of the walk (descriptors, the child, the
 //! cgroup) it takes from [`Walk`].
 
+use std::collections::btree_map::Entry;
 use std::path::Path;
 
 use super::channel::Message;
@@ -120,8 +121,11 @@ impl Walk<'_> {
                 self.slots.insert(Slot::Root, tree);
             }
             Action::OverlayRoot { overlay } => {
-                let root = super::overlay::mount(overlay)?;
-                self.slots.insert(Slot::Root, root);
+                // Whoever asked for the start may have made it before, to see
+                // who the image's users are.
+                if let Entry::Vacant(root) = self.slots.entry(Slot::Root) {
+                    root.insert(super::overlay::mount(overlay)?);
+                }
             }
             Action::AttachRoot { path } => self.attach_root(path)?,
             Action::OpenSource {

@@ -12,14 +12,13 @@ use nix::errno::Errno;
 
 use super::channel::FailureKind;
 use super::root::Root;
+use crate::accounts::{self, Passwd};
+use crate::error::with_short_quotes;
 use crate::sys::process::Strings;
 use crate::sys::{SysError, SysResult, fd, identity, mount};
 
 /// Where programs are looked for when the environment does not say.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// More of `/etc/passwd` is not read; an image could have any amount of it.
-const LONGEST_PASSWD: u64 = 1 << 20;
 
 /// Why a program cannot be run, in the words callers of runtimes look for.
 pub(super) struct NotRunnable {
@@ -33,7 +32,8 @@ impl NotRunnable {
         Self {
             kind,
             errno,
-            text: format!("exec: {program:?}: {why}"),
+            // Whole, it might not get across, and the reason stands behind it.
+            text: with_short_quotes(&format!("exec: {program:?}: {why}")).into_owned(),
         }
     }
 }
@@ -136,8 +136,10 @@ pub(super) fn with_home(root: Root<'_>, env: &[String], uid: u32) -> Vec<String>
     let mut all = last_of_each(env);
     all.retain(|e| e != "HOME=");
     if !all.iter().any(|e| e.starts_with("HOME=")) {
-        let home = home_of(&read_passwd(root), uid);
-        all.push(format!("HOME={}", home.unwrap_or_else(|| "/".to_owned())));
+        // Whoever cannot be looked up is at home in the root.
+        let user = accounts::find_user(root.0, |user| user.uid == uid);
+        let home = user.ok().flatten();
+        all.push(format!("HOME={}", home.as_ref().map_or("/", Passwd::home)));
     }
     all
 }
@@ -154,35 +156,6 @@ fn last_of_each(env: &[String]) -> Vec<String> {
         .collect();
     last.reverse();
     last
-}
-
-/// The image's list of users, as far as it can be read without harm: a FIFO
-/// in its place must not block, nor a giant file fill the memory.
-fn read_passwd(root: Root<'_>) -> String {
-    let flags = libc::O_RDONLY | libc::O_NONBLOCK;
-    let Ok(file) = root.open(Path::new("/etc/passwd"), flags) else {
-        return String::new();
-    };
-    let regular = fd::stat(&file).is_ok_and(|st| st.st_mode & libc::S_IFMT == libc::S_IFREG);
-    let mut text = Vec::new();
-    if regular
-        && File::from(file)
-            .take(LONGEST_PASSWD)
-            .read_to_end(&mut text)
-            .is_ok()
-    {
-        return String::from_utf8_lossy(&text).into_owned();
-    }
-    String::new()
-}
-
-fn home_of(passwd: &str, uid: u32) -> Option<String> {
-    passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let id = fields.nth(2)?;
-        let home = fields.nth(2)?;
-        (id.parse() == Ok(uid) && home.starts_with('/')).then(|| home.to_owned())
-    })
 }
 
 /// Makes `path` the working directory, making it where it is missing, and
@@ -241,9 +214,23 @@ mod tests {
 
     #[test]
     fn home_is_found_by_number_never_by_name() {
-        let passwd = "1000:x:0:0::/wrong:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\nbad\n";
-        assert_eq!(home_of(passwd, 1000).as_deref(), Some("/home/user"));
-        assert_eq!(home_of(passwd, 7), None);
+        let name = format!("rcon-test-home-{}", std::process::id());
+        let dir = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(dir.join("etc")).unwrap();
+        let passwd = "1000:x:0:0::/wrong:/bin/sh\nbad\n\
+            user:x:1000:1000::/home/user:/bin/sh\nodd:x:5:5::odd:/bin/sh\n";
+        std::fs::write(dir.join("etc/passwd"), passwd).unwrap();
+        let root = fd::open(&dir, libc::O_PATH | libc::O_DIRECTORY).unwrap();
+        let home = |env: &[&str], uid| {
+            let env: Vec<String> = env.iter().map(|e| (*e).to_owned()).collect();
+            with_home(as_root(&root), &env, uid)
+        };
+        assert_eq!(home(&[], 1000), ["HOME=/home/user"]);
+        assert_eq!(home(&["HOME="], 1000), ["HOME=/home/user"]);
+        assert_eq!(home(&["HOME=/mine"], 1000), ["HOME=/mine"]);
+        assert_eq!(home(&[], 7), ["HOME=/"]);
+        assert_eq!(home(&[], 5), ["HOME=/"]);
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 
     #[test]

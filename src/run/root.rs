@@ -6,18 +6,14 @@
 //! `openat2` as seen from the root's own descriptor, from which neither `..`
 //! nor a link leads out, and what is done next is done to the descriptor.
 
-use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
-use std::path::{Component, Path, PathBuf};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use nix::errno::Errno;
 
+use crate::sys::inside::{self, relative};
 use crate::sys::{SysError, SysResult, fd};
-
-/// More links in one path than any honest image has.
-const MOST_LINKS: usize = 40;
 
 /// The root of a container, open.
 #[derive(Clone, Copy)]
@@ -27,6 +23,11 @@ impl Root<'_> {
     /// What `path` leads to, links followed, as an `O_PATH` descriptor.
     pub(super) fn find(self, path: &Path) -> SysResult<OwnedFd> {
         self.open(path, libc::O_PATH)
+    }
+
+    /// The same, or `None` where nothing is there.
+    pub(super) fn find_if_there(self, path: &Path) -> SysResult<Option<OwnedFd>> {
+        fd::openat2_if_there(self.0, relative(path), libc::O_PATH, fd::IN_ROOT)
     }
 
     /// Opens `path` for use. Never blocks: a FIFO in its place opens at once.
@@ -41,19 +42,25 @@ impl Root<'_> {
 
     /// The directory `path`, made where it is missing, parents and all.
     pub(super) fn make_directory(self, path: &Path) -> SysResult<OwnedFd> {
-        match self.open(path, libc::O_PATH | libc::O_DIRECTORY) {
-            Err(e) if e.errno == Errno::ENOENT => self.walk(path, Last::Directory),
-            found => found,
+        let flags = libc::O_PATH | libc::O_DIRECTORY;
+        match fd::openat2_if_there(self.0, relative(path), flags, fd::IN_ROOT)? {
+            Some(found) => Ok(found),
+            None => inside::walk(self.0, path, |dir, name, _| make_and_enter(dir, name)),
         }
     }
 
     /// The file `path`, made (empty) where it is missing.
     pub(super) fn make_file(self, path: &Path) -> SysResult<OwnedFd> {
-        match self.find(path) {
-            Err(e) if e.errno == Errno::ENOENT => {}
-            found => return found,
+        if let Some(found) = self.find_if_there(path)? {
+            return Ok(found);
         }
-        self.walk(path, Last::File)
+        inside::walk(self.0, path, |dir, name, last| {
+            if last {
+                make_and_find(dir, name)
+            } else {
+                make_and_enter(dir, name)
+            }
+        })
     }
 
     /// As [`Self::find`], but refuses to follow any link.
@@ -70,52 +77,12 @@ impl Root<'_> {
         let parent = self.make_directory(path.parent().unwrap_or(Path::new("/")))?;
         Ok((parent, name.to_owned()))
     }
-
-    /// Goes down `path` one name at a time, making what is missing. A link is
-    /// read and its target walked in its place, so that one which dangles has
-    /// its target made, inside.
-    fn walk(self, path: &Path, last: Last) -> SysResult<OwnedFd> {
-        let mut todo: VecDeque<OsString> = names(path).collect();
-        let mut done = PathBuf::new();
-        let mut here = fd::openat2(self.0, Path::new("."), DIR, 0, fd::IN_ROOT)?;
-        let mut links = 0;
-        while let Some(name) = todo.pop_front() {
-            if name == ".." {
-                done.pop();
-                here = fd::openat2(self.0, relative(&done), DIR, 0, fd::IN_ROOT)?;
-                continue;
-            }
-            let name_path = Path::new(&name);
-            if let Some(target) = read_link(&here, name_path)? {
-                links += 1;
-                if links > MOST_LINKS {
-                    return Err(SysError::new(Errno::ELOOP, format!("resolving {path:?}")));
-                }
-                if target.is_absolute() {
-                    done.clear();
-                    here = fd::openat2(self.0, Path::new("."), DIR, 0, fd::IN_ROOT)?;
-                }
-                for part in names(&target).collect::<Vec<_>>().into_iter().rev() {
-                    todo.push_front(part);
-                }
-                continue;
-            }
-            if todo.is_empty() && last == Last::File {
-                return make_and_find(&here, name_path);
-            }
-            fd::mkdirat(&here, name_path, 0o755)?;
-            here = fd::openat2(&here, name_path, DIR | libc::O_NOFOLLOW, 0, fd::NO_LINKS)?;
-            done.push(name);
-        }
-        Ok(here)
-    }
 }
 
-/// What the last name of a path is to be.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Last {
-    Directory,
-    File,
+/// The directory `name`, made if it is not there.
+fn make_and_enter(dir: &OwnedFd, name: &Path) -> SysResult<OwnedFd> {
+    fd::mkdirat(dir, name, 0o755)?;
+    inside::child(dir, name)
 }
 
 /// An empty file, unless something is there.
@@ -130,41 +97,13 @@ fn make_and_find(dir: &OwnedFd, name: &Path) -> SysResult<OwnedFd> {
     fd::openat2(dir, name, flags, 0, fd::NO_LINKS)
 }
 
-const DIR: i32 = libc::O_PATH | libc::O_DIRECTORY;
-
-/// A path for `openat2` below a directory: `RESOLVE_IN_ROOT` would take an
-/// absolute one, the other modes would not.
-fn relative(path: &Path) -> &Path {
-    let path = path.strip_prefix("/").unwrap_or(path);
-    if path.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        path
-    }
-}
-
-fn names(path: &Path) -> impl Iterator<Item = OsString> + '_ {
-    path.components().filter_map(|part| match part {
-        Component::Normal(name) => Some(name.to_owned()),
-        Component::ParentDir => Some("..".into()),
-        _ => None,
-    })
-}
-
-/// The target of the link `name`, or `None` where it is no link or not there.
-fn read_link(dir: &OwnedFd, name: &Path) -> SysResult<Option<PathBuf>> {
-    match nix::fcntl::readlinkat(dir.as_fd(), name) {
-        Ok(target) => Ok(Some(PathBuf::from(OsString::from_vec(target.into_vec())))),
-        Err(Errno::EINVAL | Errno::ENOENT) => Ok(None),
-        Err(e) => Err(SysError::new(e, format!("readlinkat({name:?})"))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
+    use std::os::fd::AsFd;
     use std::os::unix::fs::symlink;
+    use std::path::PathBuf;
 
     struct Tree(PathBuf);
 

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::sys::identity::CapSet;
 
 /// Docker's fourteen.
-const DEFAULT: [&str; 14] = [
+pub const DEFAULT: [&str; 14] = [
     "CAP_AUDIT_WRITE",
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",

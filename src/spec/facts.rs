@@ -33,6 +33,9 @@ pub struct HostFacts {
     /// The nodes at, or below if it is a directory, each path that
     /// `isolation.devices` and the limits on block devices name.
     pub nodes: BTreeMap<PathBuf, Vec<Node>>,
+    /// Whether the host shows its message queues, for containers that share
+    /// its IPC namespace.
+    pub mqueue: bool,
     /// The directories `/sys/devices/system/cpu/cpu*/thermal_throttle` there are.
     pub thermal_throttle: Vec<PathBuf>,
     /// This very binary, which is also the tiny first process of `--init`.

@@ -38,20 +38,20 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Linux, LinuxResources, Root, Spec};
 
+pub use self::capabilities::DEFAULT as DEFAULT_CAPABILITIES;
 pub use self::facts::{Files, HostFacts, Joined, Node, NodeKind, volume_key};
 pub use self::further::{Further, further};
 pub use self::process::{DEFAULT_PATH, INIT_PATH};
 pub use self::resources::resources as limits;
 pub use self::users::User;
 
+use crate::cgroup::paths::OWN_PARENT;
 use crate::container::Config;
 use crate::error::{Error, Result};
 use crate::sys::identity::CapSet;
 
 /// Of the runtime specification that is written here.
 const VERSION: &str = "1.2.0";
-/// Where containers' cgroups are unless `--cgroup-parent` says otherwise.
-const CGROUP_PARENT: &str = "/rcon";
 
 /// Everything a specification is made of.
 #[derive(Debug, Clone, Copy)]
@@ -129,10 +129,11 @@ fn resources(i: &Inputs<'_>) -> Result<LinuxResources> {
 }
 
 /// One directory per container below one of ours, so that `systemd-cgls` and a
-/// person can tell whose they are, and limits for all can be set above them.
+/// person can tell whose they are. It goes with the last of them: limits that
+/// are to stay belong to a parent of one's own, for `--cgroup-parent`.
 fn cgroup(config: &Config) -> Result<PathBuf> {
     let parent = config.isolation.cgroup_parent.as_deref();
-    let parent = parent.filter(|p| !p.is_empty()).unwrap_or(CGROUP_PARENT);
+    let parent = parent.filter(|p| !p.is_empty()).unwrap_or(OWN_PARENT);
     let odd = |part: &str| part == ".." || part.contains('\0');
     if parent.split('/').any(odd) {
         return Err(Error::user(format!(

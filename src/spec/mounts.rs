@@ -147,10 +147,14 @@ fn ipc(i: &Inputs<'_>) -> Result<Vec<OciMount>> {
     let queues = mount("/dev/mqueue", "mqueue", "mqueue", &quiet);
     let shm = |source: &Path| bind(source, "/dev/shm", &shared);
     Ok(match (&i.config.isolation.ipc, &i.namespaces.shm) {
-        (Sharing::Host, _) => vec![
-            bind(Path::new("/dev/mqueue"), "/dev/mqueue", &shared),
-            shm(Path::new("/dev/shm")),
-        ],
+        (Sharing::Host, _) => {
+            let theirs = bind(Path::new("/dev/mqueue"), "/dev/mqueue", &shared);
+            let theirs = i.host.mqueue.then_some(theirs);
+            theirs
+                .into_iter()
+                .chain([shm(Path::new("/dev/shm"))])
+                .collect()
+        }
         (Sharing::Container(_), Some(theirs)) => vec![queues, shm(theirs)],
         (Sharing::Container(id), None) => {
             let id = id.short();

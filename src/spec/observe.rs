@@ -40,6 +40,7 @@ impl HostFacts {
             selinux: facts.selinux,
             devices,
             nodes: named_nodes(config)?,
+            mqueue: Path::new("/dev/mqueue").exists(),
             thermal_throttle: thermal_throttle(),
             init,
         })
@@ -158,8 +159,14 @@ fn thermal_throttle() -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir("/sys/devices/system/cpu") else {
         return Vec::new();
     };
+    let is_cpu = |name: &str| {
+        let number = name.strip_prefix("cpu").unwrap_or_default();
+        number.starts_with(|c: char| c.is_ascii_digit())
+    };
     let mut all: Vec<PathBuf> = entries
-        .filter_map(|e| Some(e.ok()?.path().join("thermal_throttle")))
+        .flatten()
+        .filter(|e| e.file_name().to_str().is_some_and(is_cpu))
+        .map(|e| e.path().join("thermal_throttle"))
         .filter(|path| path.is_dir())
         .collect();
     all.sort();

@@ -7,22 +7,13 @@
 
 use std::collections::HashMap;
 
+use oci_spec::runtime::LinuxNamespaceType as Namespace;
+
 use super::Inputs;
 use super::namespaces::{own_network, owns_network};
 use crate::container::Sharing;
 use crate::error::{Error, Result};
-
-/// Parameters of the IPC namespace beside those below `fs.mqueue.`.
-const IPC: &[&str] = &[
-    "kernel.msgmax",
-    "kernel.msgmnb",
-    "kernel.msgmni",
-    "kernel.sem",
-    "kernel.shm_rmid_forced",
-    "kernel.shmall",
-    "kernel.shmmax",
-    "kernel.shmmni",
-];
+use crate::sysctl;
 
 /// Those that were asked for, and the two that Docker sets by itself.
 pub(super) fn sysctls(i: &Inputs<'_>) -> Result<Option<HashMap<String, String>>> {
@@ -53,20 +44,9 @@ fn defaults(i: &Inputs<'_>) -> HashMap<String, String> {
     all
 }
 
-/// The key with dots between its parts. With slashes, a dot is part of a name,
-/// as in `net/ipv4/conf/eth0.1/forwarding`.
+/// The key in one spelling, if it is plainly one key.
 fn checked_key(key: &str) -> Result<String> {
-    let dotted = if key.contains('/') {
-        key.chars()
-            .map(|c| match c {
-                '/' => '.',
-                '.' => '/',
-                other => other,
-            })
-            .collect()
-    } else {
-        key.to_owned()
-    };
+    let dotted = sysctl::dotted(key);
     let fine = |c: char| c.is_ascii_alphanumeric() || "_-:@".contains(c);
     let part = |part: &str| !part.is_empty() && part.chars().all(fine);
     if dotted.contains('.') && dotted.split(['.', '/']).all(part) {
@@ -88,32 +68,27 @@ fn check_value(key: &str, value: &str) -> Result<()> {
 }
 
 fn check_namespace(key: &str, i: &Inputs<'_>) -> Result<()> {
-    let isolation = &i.config.isolation;
-    let shared = |which: &str| {
-        Error::user(format!(
-            "sysctl '{key}' is not allowed: the {which} namespace is shared"
-        ))
+    let (own, which) = match sysctl::owner(key) {
+        Some(Namespace::Network) => (own_network(i), "network"),
+        Some(Namespace::Ipc) => (i.config.isolation.ipc == Sharing::Private, "ipc"),
+        // A domain name has a flag of its own.
+        _ => return Err(foreign(key)),
     };
-    if key.starts_with("net.") {
-        return if own_network(i) {
-            Ok(())
-        } else {
-            Err(shared("network"))
-        };
+    if own {
+        return Ok(());
     }
-    if IPC.contains(&key) || key.starts_with("fs.mqueue.") {
-        return if isolation.ipc == Sharing::Private {
-            Ok(())
-        } else {
-            Err(shared("ipc"))
-        };
-    }
+    Err(Error::user(format!(
+        "sysctl '{key}' is not allowed: the {which} namespace is shared"
+    )))
+}
+
+fn foreign(key: &str) -> Error {
     let e = Error::user(format!("sysctl '{key}' is not allowed"));
-    Err(match key {
+    match key {
         "kernel.hostname" => e.hint("use --hostname"),
         "kernel.domainname" => e.hint("use --domainname"),
         _ => e.hint("it belongs to no namespace, so it would change the host"),
-    })
+    }
 }
 
 #[cfg(test)]

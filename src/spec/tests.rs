@@ -29,6 +29,7 @@ pub(super) fn host() -> HostFacts {
         selinux: false,
         devices: Vec::new(),
         nodes: BTreeMap::new(),
+        mqueue: true,
         thermal_throttle: Vec::new(),
         init: PathBuf::from("/usr/bin/rcon"),
     }

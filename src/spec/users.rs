@@ -1,10 +1,8 @@
 //! Who `--user` is.
 //!
 //! Names belong to the image: its own `/etc/passwd` and `/etc/group` say which
-//! numbers they stand for. Both are whatever the image's maker wanted them to
-//! be, so they are opened inside the root only (a link cannot lead out of it),
-//! without ever waiting (they could be FIFOs), and read line by line up to a
-//! bound (they could be endless).
+//! numbers they stand for, read as [`crate::accounts`] reads what an image's
+//! maker wanted it to read.
 //!
 //! A number is a number: it is never looked up as a name, even where a user
 //! is called `1000` (CVE-2016-3697), and one that does not fit is refused and
@@ -12,17 +10,10 @@
 //! `passwd`, by number; then that user's group, home and groups come along, as
 //! in Docker.
 
-mod accounts;
-
-use std::fs::File;
 use std::os::fd::BorrowedFd;
-use std::path::Path;
 
-use nix::errno::Errno;
-
-use self::accounts::{Group, Lines, Passwd};
+use crate::accounts::{self, Group};
 use crate::error::{Context, Error, Result};
-use crate::sys::fd;
 
 /// A user in numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,31 +102,16 @@ fn parse(text: &str) -> Result<Who<'_>> {
 }
 
 fn look_up_user(root: BorrowedFd<'_>, who: Who<'_>) -> Result<User> {
-    let mut found: Option<Passwd> = None;
-    if let Some(file) = open(root, "/etc/passwd")? {
-        let mut lines = Lines::new(file);
-        while let Some(line) = lines.next().context(|| "/etc/passwd of the container")? {
-            let entry = Passwd::parse(&line).filter(|e| match who {
-                Who::Number(uid) => e.uid == uid,
-                Who::Name(name) => e.name == name,
-            });
-            // The first one counts, as for everybody who reads this file.
-            if entry.is_some() {
-                found = entry;
-                break;
-            }
-        }
-    }
+    let found = accounts::find_user(root, |user| match who {
+        Who::Number(uid) => user.uid == uid,
+        Who::Name(name) => user.name == name,
+    })?;
     match (found, who) {
         (Some(e), _) => Ok(User {
             uid: e.uid,
             gid: e.gid,
             groups: Vec::new(),
-            home: if e.home.starts_with('/') {
-                e.home
-            } else {
-                "/".to_owned()
-            },
+            home: e.home().to_owned(),
             name: e.name,
         }),
         (None, Who::Number(uid)) => Ok(User {
@@ -168,13 +144,15 @@ fn look_up_groups(
         .collect();
     // Numbers need no file, and a broken one must not hinder them.
     let needed = !member.is_empty() || wanted.iter().any(named);
-    if let Some(file) = needed
-        .then(|| open(root, "/etc/group"))
+    if let Some(mut lines) = needed
+        .then(|| accounts::open(root, "/etc/group"))
         .transpose()?
         .flatten()
     {
-        let mut lines = Lines::new(file);
-        while let Some(line) = lines.next().context(|| "/etc/group of the container")? {
+        while let Some(line) = lines
+            .next_line()
+            .context(|| "/etc/group of the container")?
+        {
             let Some(group) = Group::parse(&line) else {
                 continue;
             };
@@ -195,27 +173,6 @@ fn look_up_groups(
         _ => Ok(number.unwrap_or_default()),
     });
     Ok((members, known.collect::<Result<Vec<_>>>()?))
-}
-
-/// A regular file of the image; what is not there, or is something else, is
-/// as good as empty.
-fn open(root: BorrowedFd<'_>, path: &str) -> Result<Option<File>> {
-    let flags = libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY;
-    let relative = Path::new(path.trim_start_matches('/'));
-    let file = match fd::openat2(root, relative, flags, 0, fd::IN_ROOT) {
-        Ok(file) => file,
-        Err(e)
-            if matches!(
-                e.errno,
-                Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::ENXIO
-            ) =>
-        {
-            return Ok(None);
-        }
-        Err(e) => return Err(e.into()),
-    };
-    let regular = fd::stat(&file)?.st_mode & libc::S_IFMT == libc::S_IFREG;
-    Ok(regular.then(|| File::from(file)))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! One container's directory.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::Spec;
@@ -59,15 +60,22 @@ impl Entry {
 
     /// Makes the directories of an overlay: the place where it is laid out in
     /// the container's own mount namespace, the upper one, and the one in
-    /// which the kernel prepares a change.
-    pub fn make_overlay_dirs(&self) -> Result<(PathBuf, PathBuf, PathBuf)> {
+    /// which the kernel prepares a change. The root looks like the upper one
+    /// from inside, so that gets the owner and mode of `model`, the uppermost
+    /// of what it is laid over.
+    pub fn make_overlay_dirs(&self, model: Option<&Path>) -> Result<(PathBuf, PathBuf, PathBuf)> {
         let fs = self.dir.join("fs");
         let all = (fs.join("root"), fs.join("upper"), fs.join("work"));
         if !all.2.exists() {
-            for dir in [&all.0, &all.1, &all.2] {
-                // The upper directory is what the root looks like from inside.
+            for dir in [&all.0, &all.1] {
                 files::public_dir_all(dir).context(|| format!("cannot make {}", dir.display()))?;
             }
+            if let Some(model) = model {
+                dress(&all.1, model).context(|| format!("cannot make {}", all.1.display()))?;
+            }
+            // The last, for it tells that the others are done.
+            let work = &all.2;
+            files::public_dir_all(work).context(|| format!("cannot make {}", work.display()))?;
         }
         // Left by an overlay that promised nothing; see `Changes::volatile`.
         let _ = std::fs::remove_dir_all(all.2.join("work/incompat"));
@@ -192,6 +200,13 @@ impl Entry {
         ))
         .hint("use the rcon that made it"))
     }
+}
+
+/// Gives a directory the owner and mode of another.
+fn dress(dir: &Path, model: &Path) -> std::io::Result<()> {
+    let like = std::fs::metadata(model)?;
+    std::os::unix::fs::chown(dir, Some(like.uid()), Some(like.gid()))?;
+    std::fs::set_permissions(dir, like.permissions())
 }
 
 pub(super) fn write_state(dir: &Path, state: &State) -> Result<()> {

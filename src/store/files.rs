@@ -12,17 +12,17 @@ use crate::error::{Context, Error, Result};
 const LARGEST: u64 = 16 << 20;
 
 /// Makes one directory that only its owner can enter.
-pub(super) fn private_dir(path: &Path) -> io::Result<()> {
+pub(crate) fn private_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)
 }
 
 /// The same, with those above it.
-pub(super) fn private_dir_all(path: &Path) -> io::Result<()> {
+pub(crate) fn private_dir_all(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).recursive(true).create(path)
 }
 
 /// One that everybody could enter who can get there.
-pub(super) fn public_dir_all(path: &Path) -> io::Result<()> {
+pub(crate) fn public_dir_all(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)?;
     // Whatever the umask takes away.
     fs::set_permissions(path, fs::Permissions::from_mode(0o755))
@@ -30,7 +30,7 @@ pub(super) fn public_dir_all(path: &Path) -> io::Result<()> {
 
 /// A file that everybody may read who can get there, written in place: what
 /// is mounted over another file is this one and no other.
-pub(super) fn write_public(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = File::options();
     options.write(true).create(true).truncate(true).mode(0o644);
     let mut file = options.custom_flags(libc::O_NOFOLLOW).open(path)?;
@@ -41,8 +41,20 @@ pub(super) fn write_public(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Whoever reads it sees the old content or the new one, never a part. The
 /// fresh file has a name of its own: two that replace the same one at once do
 /// not write into each other's.
-pub(super) fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let fresh = dir.join(format!(".{name}.{}", std::process::id()));
+    exchange(&fresh, &dir.join(name), bytes, false)
+}
+
+/// The same, and so that the old or the new content is there after a power
+/// failure, too. The caller holds a lock: the fresh file's name is always the
+/// same, so that none is left over by whoever is killed.
+pub(crate) fn replace_for_good(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let fresh = dir.join(format!(".{name}.new"));
+    exchange(&fresh, &dir.join(name), bytes, true)
+}
+
+fn exchange(fresh: &Path, path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
     let write = || {
         let mut options = File::options();
         let mut file = options
@@ -51,17 +63,20 @@ pub(super) fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
             .truncate(true)
             .mode(0o600)
             .custom_flags(libc::O_NOFOLLOW)
-            .open(&fresh)?;
+            .open(fresh)?;
         file.write_all(bytes)?;
-        fs::rename(&fresh, dir.join(name))
+        if sync {
+            file.sync_all()?;
+        }
+        fs::rename(fresh, path)
     };
     write().inspect_err(|_| {
-        let _ = fs::remove_file(&fresh);
+        let _ = fs::remove_file(fresh);
     })
 }
 
 /// Reads a record; a link or a pipe in its place is not followed or waited for.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     let what = || format!("cannot read {}", path.display());
     let file = File::options()
         .read(true)

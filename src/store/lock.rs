@@ -19,13 +19,18 @@ use crate::error::{Context, Error, Result};
 #[derive(Debug)]
 pub struct Lock(File);
 
-const WHOLE: libc::flock = libc::flock {
-    l_type: libc::F_WRLCK as i16,
-    l_whence: libc::SEEK_SET as i16,
-    l_start: 0,
-    l_len: 0,
-    l_pid: 0,
-};
+const WHOLE: libc::flock = whole(libc::F_WRLCK);
+const SHARED: libc::flock = whole(libc::F_RDLCK);
+
+const fn whole(kind: i32) -> libc::flock {
+    libc::flock {
+        l_type: kind as i16,
+        l_whence: libc::SEEK_SET as i16,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    }
+}
 
 impl Lock {
     /// Takes the lock in `dir`; `None` when another has it.
@@ -37,6 +42,12 @@ impl Lock {
             Err(Errno::EAGAIN | Errno::EACCES) => Ok(None),
             Err(e) => Err(failed(&path, e)),
         }
+    }
+
+    /// Takes the lock in `dir` beside others who take it like this; waits for
+    /// one who has it alone.
+    pub fn share(dir: &Path) -> Result<Self> {
+        wait(&dir.join("lock"), &SHARED)
     }
 
     /// Takes the lock in `dir`, waiting for whoever has it.
@@ -63,10 +74,14 @@ impl AsFd for Lock {
 }
 
 /// Takes the lock at `path`, waiting for whoever has it.
-pub(super) fn wait_for(path: &Path) -> Result<Lock> {
+pub(crate) fn wait_for(path: &Path) -> Result<Lock> {
+    wait(path, &WHOLE)
+}
+
+fn wait(path: &Path, kind: &libc::flock) -> Result<Lock> {
     let file = open(path)?;
     loop {
-        match fcntl(file.as_fd(), FcntlArg::F_OFD_SETLKW(&WHOLE)) {
+        match fcntl(file.as_fd(), FcntlArg::F_OFD_SETLKW(kind)) {
             Ok(_) => return Ok(Lock(file)),
             Err(Errno::EINTR) => {}
             Err(e) => return Err(failed(path, e)),

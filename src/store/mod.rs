@@ -4,6 +4,8 @@
 //! <root>/version                   of this layout
 //! <root>/lock                      held for an instant by whoever gives out a name
 //! <root>/names/<name>              a link to the container of that name
+//! <root>/images/                   what containers are made from: see `crate::image`
+//! <root>/layers/                   the same, unpacked
 //! <root>/containers/<id>/
 //!     config.json                  what was asked for: written once
 //!     name                         what people call it
@@ -25,10 +27,10 @@
 //! image is kept beside it; what a container is, is [`crate::container`]'s.
 
 mod entry;
-mod files;
-mod lock;
+pub(crate) mod files;
+pub(crate) mod lock;
 mod names;
-mod sweep;
+pub(crate) mod sweep;
 
 pub use entry::Entry;
 pub use lock::Lock;
@@ -80,7 +82,17 @@ impl Store {
 
     /// Where an unpacked layer is.
     pub fn layer(&self, name: &str) -> PathBuf {
-        self.root.join("layers").join(name)
+        self.layers().join(name)
+    }
+
+    /// Where unpacked layers are; see [`crate::image`].
+    pub fn layers(&self) -> PathBuf {
+        self.root.join("layers")
+    }
+
+    /// The OCI image layout.
+    pub fn images(&self) -> PathBuf {
+        self.root.join("images")
     }
 
     fn names(&self) -> PathBuf {
@@ -264,11 +276,7 @@ fn fill(dir: &Path, config: &Config) -> Result<Lock> {
         Lock::try_take(dir)?.ok_or_else(|| Error::internal("a new container is locked already"))?;
     let json = serde_json::to_vec_pretty(config).map_err(|e| Error::internal(e.to_string()))?;
     files::replace(dir, "config.json", &json).context(what)?;
-    let state = State {
-        version: SCHEMA,
-        ..State::default()
-    };
-    entry::write_state(dir, &state)?;
+    entry::write_state(dir, &State::new())?;
     Ok(lock)
 }
 

@@ -30,7 +30,7 @@ pub(super) fn unfinished(containers: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Old enough that whoever made it cannot be between two calls.
-fn is_old(path: &Path) -> bool {
+pub(crate) fn is_old(path: &Path) -> bool {
     let changed = fs::symlink_metadata(path).and_then(|m| m.modified());
     changed.is_ok_and(|t| t.elapsed().is_ok_and(|age| age.as_secs() >= 2))
 }

@@ -37,6 +37,9 @@ const RESOLVE_FLAGS: &[(u64, &str)] = &[
     (libc::RESOLVE_NO_XDEV, "RESOLVE_NO_XDEV"),
 ];
 
+/// How often an `openat2` that raced with a rename is tried again.
+const OPENAT2_TRIES: u32 = 64;
+
 /// Takes ownership of a descriptor number the kernel has just handed out.
 pub(super) fn own(fd: i64) -> OwnedFd {
     // SAFETY: the number comes fresh from a successful kernel call that
@@ -63,7 +66,34 @@ pub fn openat2(
     mode: u32,
     resolve: u64,
 ) -> SysResult<OwnedFd> {
-    let dir = dir.as_fd().as_raw_fd();
+    let dir = dir.as_fd();
+    try_openat2(dir, path, flags, mode, resolve)?
+        .map_err(|errno| openat2_failed(errno, dir, path, flags, resolve))
+}
+
+/// The same, or `None` where nothing is there. Whoever is prepared for that
+/// need not pay for having it put into words, which takes longer than the call.
+pub fn openat2_if_there(
+    dir: impl AsFd,
+    path: &Path,
+    flags: i32,
+    resolve: u64,
+) -> SysResult<Option<OwnedFd>> {
+    let dir = dir.as_fd();
+    match try_openat2(dir, path, flags, 0, resolve)? {
+        Err(Errno::ENOENT) => Ok(None),
+        Err(errno) => Err(openat2_failed(errno, dir, path, flags, resolve)),
+        Ok(found) => Ok(Some(found)),
+    }
+}
+
+fn try_openat2(
+    dir: BorrowedFd<'_>,
+    path: &Path,
+    flags: i32,
+    mode: u32,
+    resolve: u64,
+) -> SysResult<Result<OwnedFd, Errno>> {
     let c = c_path(path)?;
     // SAFETY: `open_how` is plain data for which all zeroes is valid.
     let mut how: libc::open_how = unsafe { std::mem::zeroed() };
@@ -72,33 +102,44 @@ pub fn openat2(
     how.resolve = resolve;
     // RESOLVE_IN_ROOT answers EAGAIN when a rename anywhere races with `..`.
     // A bounded number of tries keeps a hostile renamer from holding us here.
-    for _ in 0..64 {
-        let ret = syscall!(
-            || format!(
-                "openat2({}, {path:?}, {{flags={}, resolve={}}})",
-                show(dir),
-                flag_names(how.flags, OPEN_FLAGS),
-                flag_names(resolve, RESOLVE_FLAGS)
-            ),
-            libc::SYS_openat2,
-            dir,
-            c.as_ptr(),
-            &raw const how,
-            size_of::<libc::open_how>()
-        );
-        match ret {
-            Ok(fd) => return Ok(own(fd)),
-            Err(e) if e.errno == Errno::EAGAIN => {}
-            Err(e) => return Err(e),
+    for _ in 0..OPENAT2_TRIES {
+        // SAFETY: the path and `how` are alive and of the types the kernel
+        // expects; `how` is as long as is said.
+        let ret = unsafe {
+            libc::syscall(
+                libc::SYS_openat2,
+                dir.as_raw_fd(),
+                c.as_ptr(),
+                &raw const how,
+                size_of::<libc::open_how>(),
+            )
+        };
+        match Errno::result(ret) {
+            Err(Errno::EAGAIN) => {}
+            opened => return Ok(opened.map(own)),
         }
     }
-    Err(SysError::new(
-        Errno::EAGAIN,
-        format!(
-            "openat2({}, {path:?}) raced with renames 64 times",
-            show(dir)
-        ),
-    ))
+    Ok(Err(Errno::EAGAIN))
+}
+
+fn openat2_failed(
+    errno: Errno,
+    dir: BorrowedFd<'_>,
+    path: &Path,
+    flags: i32,
+    resolve: u64,
+) -> SysError {
+    let call = format!(
+        "openat2({}, {path:?}, {{flags={}, resolve={}}})",
+        show(dir.as_raw_fd()),
+        flag_names((flags | libc::O_CLOEXEC) as u64, OPEN_FLAGS),
+        flag_names(resolve, RESOLVE_FLAGS)
+    );
+    let races = match errno {
+        Errno::EAGAIN => format!(" raced with renames {OPENAT2_TRIES} times"),
+        _ => String::new(),
+    };
+    SysError::new(errno, call + &races)
 }
 
 /// Opens a path of the host as it stands, following links.
@@ -230,16 +271,14 @@ pub fn set_close_on_exec(number: RawFd, on: bool) -> SysResult<()> {
 pub fn mkdirat(dir: impl AsFd, name: &Path, mode: u32) -> SysResult<()> {
     let dir = dir.as_fd().as_raw_fd();
     let c = c_path(name)?;
-    let done = syscall!(
-        || format!("mkdirat({}, {name:?}, {mode:#o})", show(dir)),
-        libc::SYS_mkdirat,
-        dir,
-        c.as_ptr(),
-        mode
-    );
-    match done {
-        Err(e) if e.errno == Errno::EEXIST => Ok(()),
-        other => other.map(drop),
+    // SAFETY: the name is alive and NUL-terminated.
+    let ret = unsafe { libc::mkdirat(dir, c.as_ptr(), mode) };
+    match Errno::result(ret) {
+        Ok(_) | Err(Errno::EEXIST) => Ok(()),
+        Err(errno) => {
+            let call = format!("mkdirat({}, {name:?}, {mode:#o})", show(dir));
+            Err(SysError::new(errno, call))
+        }
     }
 }
 

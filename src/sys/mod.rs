@@ -13,6 +13,7 @@ pub mod entry;
 mod error;
 pub mod fd;
 pub mod identity;
+pub mod inside;
 pub mod mount;
 pub mod namespace;
 pub mod process;

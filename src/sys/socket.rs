@@ -132,17 +132,26 @@ pub fn write(sock: impl AsFd, bytes: &[u8]) -> SysResult<()> {
     }
 }
 
-/// Receives one message, but fails with `EAGAIN` rather than wait for it.
+/// Receives one message, of which at most `most` bytes are kept. With
+/// `MSG_DONTWAIT` among the `flags` the answer may be EAGAIN.
+///
 /// Nothing means that the other side is gone. Descriptors that come along are
-/// not taken.
-pub fn receive_now(sock: impl AsFd, buf: &mut [u8]) -> SysResult<usize> {
+/// not taken. The kernel is asked for the length first: nearly all messages
+/// are short, and a buffer for the longest would take longer to clear.
+pub fn receive_whole(sock: impl AsFd, most: usize, flags: MsgFlags) -> SysResult<Vec<u8>> {
     let raw = sock.as_fd().as_raw_fd();
-    loop {
-        match nix::sys::socket::recv(raw, buf, MsgFlags::MSG_DONTWAIT) {
+    let receive = |buf: &mut [u8], flags| loop {
+        match nix::sys::socket::recv(raw, buf, flags) {
             Err(Errno::EINTR) => {}
             done => return done.map_err(|e| SysError::new(e, format!("recv({})", fd::show(raw)))),
         }
-    }
+    };
+    let look = flags | MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC;
+    let length = receive(&mut [], look)?;
+    let mut message = vec![0; length.min(most)];
+    let received = receive(&mut message, flags)?;
+    message.truncate(received);
+    Ok(message)
 }
 
 /// Receives one message, at most `buf` long, and at most one descriptor.

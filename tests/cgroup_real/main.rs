@@ -20,7 +20,7 @@ use nix::sys::signal::Signal;
 use rcon::cgroup::layout::{Layout, Mode, Version};
 use rcon::cgroup::limits::limits as plan_limits;
 use rcon::cgroup::ops::{self, Cgroup, Permission, destroy};
-use rcon::cgroup::paths::{CgroupDir, CgroupPaths};
+use rcon::cgroup::paths::{CgroupDir, CgroupPaths, OWN_PARENT};
 
 /// The layout, if these tests can run here.
 fn layout() -> Option<Layout> {

@@ -172,3 +172,68 @@ fn container_whose_cgroups_are_gone_can_still_be_asked() {
     cgroup.kill(Signal::SIGKILL).unwrap();
     assert!(cgroup.freeze().is_err());
 }
+
+/// The paths of a container of `rcon run`, in all hierarchies or in one.
+fn own(layout: &Layout, id: &str) -> CgroupPaths {
+    let id = format!("rcon-test-{}-{id}", std::process::id());
+    CgroupPaths::plan(layout, &format!("/{OWN_PARENT}/{id}"), &id).unwrap()
+}
+
+#[test]
+fn only_rcon_s_own_parent_goes_with_the_last_below_it() {
+    let Some(l) = layout() else { return };
+    let make = |paths| Cgroup::create(paths, Permission::Required).unwrap();
+    let (first, second) = (make(own(&l, "first")), make(own(&l, "second")));
+    destroy(first.paths()).unwrap();
+    let parent = |c: &Cgroup| c.paths().dirs[0].full().parent().unwrap().to_owned();
+    let stays = parent(&second).is_dir();
+    destroy(second.paths()).unwrap();
+    let other = make(plan(&l, "team/one"));
+    destroy(other.paths()).unwrap();
+    let foreign = parent(&other);
+    let kept = foreign.is_dir();
+    for dir in &other.paths().dirs {
+        let _ = std::fs::remove_dir(dir.full().parent().unwrap());
+    }
+    assert!(stays, "another container is still in it");
+    assert!(kept, "{} was not ours to remove", foreign.display());
+    // Unless others run containers here at this moment, it is gone.
+    for dir in &second.paths().dirs {
+        let parent = dir.full().parent().unwrap().to_owned();
+        wait_until("empty parent is removed", || {
+            !parent.is_dir() || has_cgroups(&parent)
+        });
+    }
+}
+
+fn has_cgroups(dir: &std::path::Path) -> bool {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries
+        .into_iter()
+        .any(|e| e.file_type().is_ok_and(|t| t.is_dir()))
+}
+
+#[test]
+fn a_parent_that_vanishes_meanwhile_is_made_again() {
+    let Some(l) = layout() else { return };
+    let start = std::sync::Barrier::new(3);
+    let one = |who: &'static str| {
+        start.wait();
+        for round in 0..300 {
+            let paths = own(&l, &format!("{who}-{round}"));
+            let cgroup = Cgroup::create(paths, Permission::Required);
+            let cgroup = cgroup.map_err(|e| format!("{who}, round {round}: {e}"))?;
+            let made = cgroup.paths().dirs.iter().all(|d| d.made);
+            let destroyed = destroy(cgroup.paths());
+            if !made || destroyed.is_err() {
+                return Err(format!("{who}, round {round}: {destroyed:?}"));
+            }
+        }
+        Ok(())
+    };
+    let results: Vec<Result<(), String>> = std::thread::scope(|s| {
+        let runs = ["a", "b", "c"].map(|who| s.spawn(move || one(who)));
+        runs.map(|run| run.join().unwrap()).into()
+    });
+    assert_eq!(results, [const { Ok(()) }; 3]);
+}

@@ -1,6 +1,6 @@
 //! What flags of `run` do, each seen from inside.
 
-use crate::common::host::{namespace_of, own_namespace};
+use crate::common::host::{PATIENCE, becomes_true, namespace_of, own_namespace};
 use crate::common::{Need, cgroups};
 use crate::place::Place;
 use std::fs;
@@ -257,6 +257,31 @@ fn limits_of_cgroups() {
     assert_eq!(read("pids", "pids.max", "pids.max"), "17");
     if !cgroups::controller("cpu").is_some_and(|h| h.v2) {
         assert_eq!(read("cpu", "cpu.shares", ""), "512");
+    }
+}
+
+/// The cgroup above all containers goes with the last of them, which must not
+/// trip one that is just being made in it.
+#[test]
+fn the_last_container_takes_the_parent_along() {
+    let Some(place) = Place::new() else { return };
+    for _ in 0..12 {
+        let run = || place.run(&["--rm"], &["true"]).spawn();
+        let both = [run(), run()];
+        for running in both {
+            running.wait().ok();
+        }
+    }
+    place.assert_empty();
+    for hierarchy in cgroups::hierarchies() {
+        let parent = hierarchy.at.join("rcon");
+        // Other tests run containers of their own meanwhile.
+        let settled = || !parent.exists() || cgroups::has_any(&parent);
+        assert!(
+            becomes_true(PATIENCE, settled),
+            "{} stays",
+            parent.display()
+        );
     }
 }
 

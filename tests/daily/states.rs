@@ -348,6 +348,36 @@ fn wait_tells_the_codes() {
 }
 
 #[test]
+fn who_comes_at_the_very_end_is_told_how_it_was() {
+    let Some(place) = Place::new() else { return };
+    for (verb, code) in [("wait", 0), ("attach", 137)] {
+        place.start("brief", &["--rm"], "exec sleep 600");
+        let state = place.state("brief");
+        let number = |field: &str| state[field].as_i64().unwrap().to_string();
+        let signal = |name: &str, pid: &str| {
+            let sent = std::process::Command::new("kill")
+                .args([name, pid])
+                .status();
+            assert!(sent.unwrap().success());
+        };
+        // The keeper finds both at once: the program has ended, and somebody
+        // has come.
+        signal("-STOP", &number("keeper"));
+        signal("-KILL", &number("pid"));
+        let late = place.rcon(&[verb, "brief"]).spawn();
+        std::thread::sleep(Duration::from_millis(200));
+        signal("-CONT", &number("keeper"));
+        let out = late.wait().code(code);
+        if verb == "wait" {
+            assert_eq!(out.text(), "137");
+        } else {
+            assert_eq!(out.stderr, "");
+        }
+        assert!(!place.exists("brief"));
+    }
+}
+
+#[test]
 fn many_wait_for_one() {
     let Some(place) = Place::new() else { return };
     place.start("one", &[], "sleep 0.5; exit 9");

@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rcon::registry::{Client, Config, OCI_MANIFEST, Platform};
+use rcon::image::manifest::OCI_MANIFEST;
+use rcon::image::platform::Platform;
+use rcon::registry::{Client, Config};
 use serde_json::json;
 
-use super::fake::{Answer, Asked, Fake};
 use super::support::{Dir, Image, config};
+use crate::common::fake::{Answer, Asked, Fake};
 
 /// A file with the password of `host`.
 pub fn file(dir: &Dir, host: &str) -> PathBuf {

@@ -3,14 +3,14 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use rcon::image::manifest::{DOCKER_MANIFEST, Descriptor, OCI_INDEX, OCI_MANIFEST};
+use rcon::image::platform::Platform;
 use rcon::image::reference::Digest;
-use rcon::registry::{
-    DOCKER_MANIFEST, Descriptor, OCI_INDEX, OCI_MANIFEST, Platform, Watch, parallel,
-};
+use rcon::registry::{Watch, parallel};
 use serde_json::json;
 
-use super::fake::{Answer, Asked, Fake};
 use super::support::{Image, LAYER, Notes, client, config, noise};
+use crate::common::fake::{Answer, Asked, Fake};
 
 /// Fetches one blob from a fake; the bytes or the error.
 fn fetch(
@@ -271,7 +271,7 @@ fn indexes_are_followed_but_not_for_ever() {
         let mut entry = serde_json::to_value(&below).unwrap();
         entry["platform"] = json!({"os": "linux", "architecture": "s390x"});
         let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]});
-        let index = rcon::registry::Document::read(index.to_string().into_bytes(), None);
+        let index = rcon::image::manifest::Document::read(index.to_string().into_bytes(), None);
         documents.push(index.unwrap());
     }
     let all = documents.clone();

@@ -2,8 +2,10 @@
 //! stalls and drops. Everything is on loopback, with ports and directories of
 //! each test's own.
 
+#[path = "../common/mod.rs"]
+mod common;
+
 mod auth;
-mod fake;
 mod faults;
 mod real;
 mod support;

@@ -3,7 +3,8 @@
 use std::io::Cursor;
 use std::sync::atomic::AtomicBool;
 
-use rcon::registry::{Client, Kept, Platform, Pushed, Watch};
+use rcon::image::platform::Platform;
+use rcon::registry::{Client, Kept, Pushed, Watch};
 
 use super::support::{Dir, Image, Notes, Registry, client, config, have, run};
 
@@ -138,7 +139,10 @@ fn skopeo_reads_what_was_pushed_and_the_other_way_round() {
     let found = client
         .resolve(&registry.name("theirs:2"), &Platform::host())
         .unwrap();
-    assert_eq!(found.document.media_type, rcon::registry::DOCKER_MANIFEST);
+    assert_eq!(
+        found.document.media_type,
+        rcon::image::manifest::DOCKER_MANIFEST
+    );
     let mut layer = Vec::new();
     let blob = &found.manifest.layers[0];
     client

@@ -1,6 +1,7 @@
 //! TLS, with an authority that is known to this test alone.
 
-use rcon::registry::{Client, Platform, Watch};
+use rcon::image::platform::Platform;
+use rcon::registry::{Client, Watch};
 
 use super::support::{Dir, Image, Registry, config, have, run};
 

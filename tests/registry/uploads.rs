@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rcon::registry::{Client, Pushed, Watch};
 
-use super::fake::{Answer, Fake};
 use super::support::{Dir, Image, config};
+use crate::common::fake::{Answer, Fake};
 
 fn push(client: &Client, fake: &Fake, image: &Image) -> Result<Pushed, String> {
     let mut source = Cursor::new(image.layer.clone());

@@ -19,7 +19,7 @@ pub mod typed;
 pub use request::{Attach, ExecRequest, Request, Resolve, Source, Surroundings, detach_keys};
 pub use typed::{Create, Exec, Pull, Run};
 
-use clap::error::ContextKind;
+use clap::error::{ContextKind, ErrorKind};
 
 use crate::error::Error;
 
@@ -51,5 +51,7 @@ fn of_line(e: &clap::Error) -> Error {
         .lines()
         .filter_map(|line| line.trim().strip_prefix("tip: "));
     let tip = tips.find(|tip| !tip.starts_with("to pass"));
-    Error::user(cause.join(" ")).hint(tip.unwrap_or("see --help"))
+    let usage = text.lines().find(|line| line.starts_with("Usage: "));
+    let usage = usage.filter(|_| e.kind() == ErrorKind::MissingRequiredArgument);
+    Error::user(cause.join(" ")).hint(tip.or(usage).unwrap_or("see --help"))
 }

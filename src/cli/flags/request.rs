@@ -286,5 +286,8 @@ impl Exec {
 #[path = "exec_tests.rs"]
 mod exec_tests;
 #[cfg(test)]
+#[path = "request_mounts_tests.rs"]
+mod mounts_tests;
+#[cfg(test)]
 #[path = "request_tests.rs"]
 mod tests;

@@ -1,4 +1,4 @@
-//! `inspect`: everything about a container.
+//! `inspect`: everything about a container, or an image.
 //!
 //! How it looks is in [`shape`] and [`host_config`], which are pure; here it
 //! is looked up and shown.
@@ -17,10 +17,29 @@ use self::shape::Places;
 use super::listing::{self, Listed};
 use super::sizes;
 use crate::error::{Error, Result};
+use crate::format::template::Options;
 use crate::format::{Format, json_line};
 use crate::store::Store;
 
-/// Show everything about containers
+/// What is a map in Docker's answer, too: `{{.Config.Labels.missing}}` is no
+/// error, as every other field that is not there.
+const OPTIONS: Options = Options {
+    maps: &[
+        "/Config/Labels",
+        "/Config/Volumes",
+        "/Config/ExposedPorts",
+        "/GraphDriver/Data",
+        "/HostConfig/Annotations",
+        "/HostConfig/LogConfig/Config",
+        "/HostConfig/PortBindings",
+        "/HostConfig/Sysctls",
+        "/HostConfig/Tmpfs",
+        "/NetworkSettings/Networks",
+        "/NetworkSettings/Ports",
+    ],
+    ..Options::STRICT
+};
+
 #[derive(Debug, clap::Args)]
 pub struct Inspect {
     /// Show only this: json, or a template as {{.State.Pid}}
@@ -29,12 +48,19 @@ pub struct Inspect {
     /// Say how large they are, too
     #[arg(short, long)]
     size: bool,
-    /// What is meant: container
-    #[arg(long = "type", value_name = "TYPE", value_parser = ["container"])]
+    /// What is meant, where one name could be both: container or image
+    #[arg(long = "type", value_name = "TYPE", value_parser = ["container", "image"])]
     kind: Option<String>,
     /// Names or ids
-    #[arg(required = true, value_name = "CONTAINER")]
-    containers: Vec<String>,
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+}
+
+impl Inspect {
+    /// As it is meant behind `container`.
+    pub fn of_containers(&mut self) {
+        self.kind = Some("container".to_owned());
+    }
 }
 
 /// `inspect`. Those that are there are shown, also when one is not.
@@ -42,14 +68,23 @@ pub fn inspect(store: &Store, args: &Inspect) -> Result<ExitCode> {
     let format = Format::parse(args.format.as_deref().unwrap_or_default())?;
     let mut found = Vec::new();
     let mut failures: Vec<Error> = Vec::new();
-    for name in &args.containers {
-        match one(store, name, args.size) {
+    for name in &args.names {
+        match one(store, name, args) {
             Ok(value) => found.push(value),
             Err(e) => failures.push(e),
         }
     }
-    let shown = show(&format, args.format.is_some(), found);
-    let text = shown.unwrap_or_else(|e| {
+    present(&format, args.format.is_some(), found, failures)
+}
+
+/// Shows what was found, and says what was not.
+pub fn present(
+    format: &Format,
+    given: bool,
+    found: Vec<Value>,
+    mut failures: Vec<Error>,
+) -> Result<ExitCode> {
+    let text = show(format, given, found).unwrap_or_else(|e| {
         failures.push(e);
         String::new()
     });
@@ -60,7 +95,30 @@ pub fn inspect(store: &Store, args: &Inspect) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!failures.is_empty())))
 }
 
-fn one(store: &Store, name: &str, size: bool) -> Result<Value> {
+/// A container, or else an image.
+fn one(store: &Store, name: &str, args: &Inspect) -> Result<Value> {
+    let missing = |e: &Error| e.what().starts_with("No such ");
+    match args.kind.as_deref() {
+        Some("image") => return super::image::inspect::one(store, name),
+        Some(_) => return container(store, name, args.size),
+        None => {}
+    }
+    match container(store, name, args.size) {
+        Err(e) if missing(&e) => match super::image::inspect::one(store, name) {
+            Err(e) if missing(&e) => Err(no_object(name)),
+            found => found,
+        },
+        found => found,
+    }
+}
+
+fn no_object(name: &str) -> Error {
+    let short: String = name.chars().take(80).collect();
+    Error::user(format!("No such object: {short}"))
+        .hint("`rcon ps -a` lists containers, `rcon images` images")
+}
+
+fn container(store: &Store, name: &str, size: bool) -> Result<Value> {
     let c = Listed::find(store, name)?;
     let size = size.then(|| sizes::of(store, &c));
     let places = places(store, &c);
@@ -96,7 +154,7 @@ fn show(format: &Format, given: bool, found: Vec<Value>) -> Result<String> {
         Format::Template(template) => {
             let line = |mut c: Value| {
                 with_absent(&mut c);
-                Ok(template.render(&c)? + "\n")
+                Ok(template.render_with(&c, OPTIONS)? + "\n")
             };
             found.into_iter().map(line).collect()
         }
@@ -141,7 +199,7 @@ mod tests {
     use serde_json::json;
 
     fn shown(format: &str) -> Result<String> {
-        let value = json!({"State": {"Pid": 1}, "Config": {}});
+        let value = json!({"State": {"Pid": 1}, "Config": {"Labels": {"a": "1"}}});
         show(&Format::parse(format)?, !format.is_empty(), vec![value])
     }
 
@@ -149,7 +207,7 @@ mod tests {
     fn as_json_or_as_the_template_says() {
         assert_eq!(
             shown("").unwrap(),
-            "[\n    {\n        \"Config\": {},\n        \"State\": {\n            \"Pid\": 1\n        }\n    }\n]\n"
+            "[\n    {\n        \"Config\": {\n            \"Labels\": {\n                \"a\": \"1\"\n            }\n        },\n        \"State\": {\n            \"Pid\": 1\n        }\n    }\n]\n"
         );
         assert_eq!(shown("json").unwrap().lines().count(), 1);
         assert_eq!(shown("{{.State.Pid}}").unwrap(), "1\n");
@@ -158,7 +216,21 @@ mod tests {
             "no\n"
         );
         assert_eq!(pretty(&json!([])).unwrap(), "[]\n");
-        for wrong in ["{{.Nope}}", "table", "table {{.Id}}"] {
+        for (labels, want) in [
+            ("{{.Config.Labels.a}}", "1\n"),
+            ("{{.Config.Labels.missing}}", "<no value>\n"),
+            ("{{with .Config.Labels}}{{.missing}}{{end}}", "<no value>\n"),
+            ("{{if .Config.Labels.missing}}yes{{else}}no{{end}}", "no\n"),
+        ] {
+            assert_eq!(shown(labels).unwrap(), want, "{labels}");
+        }
+        for wrong in [
+            "{{.Config.Nope}}",
+            "{{.Config.Labels.missing.x}}",
+            "{{.Nope}}",
+            "table",
+            "table {{.Id}}",
+        ] {
             assert!(shown(wrong).is_err(), "{wrong}");
         }
     }

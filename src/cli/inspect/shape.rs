@@ -74,7 +74,7 @@ pub fn inspect(
 
 fn graph_driver(places: &Places) -> &'static str {
     match places.over {
-        Some(_) => "overlay2",
+        Some(_) => "overlay",
         None => "directory",
     }
 }

@@ -20,7 +20,6 @@ use crate::error::Result;
 use crate::format::{Column, Format, render_list};
 use crate::store::Store;
 
-/// List containers
 #[derive(Debug, clap::Args)]
 #[command(allow_negative_numbers = true)]
 pub struct Ps {

@@ -25,7 +25,6 @@ use crate::process;
 use crate::store::Store;
 use crate::sys::process as sys_process;
 
-/// Show what containers use
 #[derive(Debug, clap::Args)]
 pub struct StatsOf {
     /// Show all, not only those that are up

@@ -6,12 +6,34 @@ use crate::error::Result;
 use crate::keeper::check;
 use crate::store::Store;
 
-/// Look for anything left over: half-made containers, dead keepers, cgroups, names
 #[derive(Debug, clap::Args)]
 pub struct Check {
     /// Take it away
     #[arg(long)]
     repair: bool,
+}
+
+/// What is left over of images; how much of it stays.
+fn images(store: &Store, repair: bool) -> Result<usize> {
+    let images = crate::cli::image::of(store);
+    let found = images.leftovers()?;
+    if !repair || found.is_empty() {
+        for finding in &found {
+            println!("{finding}");
+        }
+        return Ok(found.len());
+    }
+    images.repair()?;
+    let left = images.leftovers()?;
+    for finding in &found {
+        let mended = if left.contains(finding) {
+            ""
+        } else {
+            ": mended"
+        };
+        println!("{finding}{mended}");
+    }
+    Ok(left.len())
 }
 
 /// Ends well if nothing is left over, or nothing any more.
@@ -35,6 +57,7 @@ pub fn check(store: &Store, args: &Check) -> Result<ExitCode> {
             }
         }
     }
+    left += images(store, args.repair)?;
     if left == 0 {
         return Ok(ExitCode::SUCCESS);
     }

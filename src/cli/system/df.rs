@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use crate::cli::image::images;
 use crate::cli::listing::{self, Listed};
 use crate::cli::ps::row;
 use crate::cli::sizes;
@@ -17,7 +18,6 @@ use crate::format::units::size;
 use crate::format::{Column, Format, render_list};
 use crate::store::Store;
 
-/// Show how much room everything takes
 #[derive(Debug, clap::Args)]
 pub struct Df {
     /// How to show it: table, json, a template, or table with a template
@@ -52,6 +52,16 @@ struct Kind {
     things: Vec<Thing>,
 }
 
+const IMAGES: [Column; 8] = [
+    ("REPOSITORY", "Repository"),
+    ("TAG", "Tag"),
+    ("IMAGE ID", "ID"),
+    ("CREATED", "CreatedSince"),
+    ("SIZE", "Size"),
+    ("SHARED SIZE", "SharedSize"),
+    ("UNIQUE SIZE", "UniqueSize"),
+    ("CONTAINERS", "Containers"),
+];
 const CONTAINERS: [Column; 8] = [
     ("CONTAINER ID", "ID"),
     ("IMAGE", "Image"),
@@ -83,6 +93,8 @@ pub fn df(store: &Store, args: &Df) -> Result<ExitCode> {
 
 fn kinds(store: &Store) -> Result<Vec<Kind>> {
     let all = listing::all(store, |_| true)?;
+    let image = |(row, active, size)| Thing { size, active, row };
+    let images = images::usage(store)?.into_iter().map(image);
     let now = Timestamp::now();
     let thing = |c: &Listed, size: u64| Thing {
         size,
@@ -92,6 +104,12 @@ fn kinds(store: &Store) -> Result<Vec<Kind>> {
     let changed = all.iter().map(|c| thing(c, sizes::changed(c)));
     let logged = all.iter().map(|c| thing(c, sizes::logged(c)));
     Ok(vec![
+        Kind {
+            name: "Images",
+            title: "Images space usage:",
+            columns: &IMAGES,
+            things: images.collect(),
+        },
         Kind {
             name: "Containers",
             title: "Containers space usage:",

@@ -14,7 +14,6 @@ use crate::format::units::size;
 use crate::format::{Format, escaped, json_line};
 use crate::store::Store;
 
-/// Show this machine, and what there is on it
 #[derive(Debug, clap::Args)]
 pub struct Info {
     /// Show only this: json, or a template as {{.NCPU}}
@@ -52,8 +51,9 @@ fn facts(store: &Store) -> Result<Value> {
         "ContainersRunning": count(|s| matches!(s, Status::Running | Status::Restarting)),
         "ContainersPaused": count(|s| *s == Status::Paused),
         "ContainersStopped": count(|s| !s.is_up()),
+        "Images": crate::cli::image::images::count(store)?,
         "ServerVersion": env!("CARGO_PKG_VERSION"),
-        "Driver": "overlay2",
+        "Driver": "overlay",
         "LoggingDriver": "json-file",
         "CgroupDriver": "cgroupfs",
         "CgroupVersion": cgroup_version(),
@@ -86,6 +86,7 @@ fn text(facts: &Value) -> String {
         (" Running", text("ContainersRunning")),
         (" Paused", text("ContainersPaused")),
         (" Stopped", text("ContainersStopped")),
+        ("Images", text("Images")),
         ("Storage Driver", text("Driver")),
         ("Logging Driver", text("LoggingDriver")),
         ("Cgroup Driver", text("CgroupDriver")),

@@ -13,23 +13,27 @@ use super::events;
 use crate::error::Result;
 use crate::store::Store;
 
-/// What stands behind `system`.
+// What stands behind `system`.
 #[derive(Debug, clap::Subcommand)]
+#[command(defer = true)]
 pub enum System {
+    /// Look for anything left over: half-made containers and images, dead keepers, cgroups, names
     Check(check::Check),
     /// Show how much room everything takes
     Df(df::Df),
+    /// Show what happens to containers
     Events(events::EventsOf),
+    /// Show this machine, and what there is on it
     Info(info::Info),
     /// Take away everything nobody uses
-    Prune(prune::Prune),
+    Prune(prune::Everything),
 }
 
 /// `system …`.
 pub fn system(store: &Store, command: &System) -> Result<ExitCode> {
     // Nothing is swept before a check: what is left over is to be seen.
     if !matches!(command, System::Check(_)) {
-        store.sweep()?;
+        crate::cli::sweep(store)?;
     }
     match command {
         System::Check(args) => check::check(store, args),

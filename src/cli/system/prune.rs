@@ -1,17 +1,15 @@
 //! `container prune` and `system prune`: what nobody uses is taken away.
 
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use crate::cli::listing::{self, Listed};
-use crate::cli::{rm, sizes};
+use crate::cli::{image, rm, sizes};
 use crate::container::{State, Status, Timestamp};
 use crate::error::{Error, Result};
 use crate::format::filter::Filters;
 use crate::format::units::{size, time};
 use crate::store::Store;
 
-/// Take away what nobody uses
 #[derive(Debug, clap::Args)]
 pub struct Prune {
     /// Only what fits: until=24h, label=a=1 or label!=keep
@@ -20,6 +18,16 @@ pub struct Prune {
     /// Do not ask
     #[arg(short, long)]
     force: bool,
+}
+
+/// The same, and images
+#[derive(Debug, clap::Args)]
+pub struct Everything {
+    /// All images that no container was made from, not only those without a name
+    #[arg(short, long)]
+    all: bool,
+    #[command(flatten)]
+    what: Prune,
 }
 
 const KNOWN: &[&str] = &["label", "label!", "until"];
@@ -35,11 +43,24 @@ pub fn containers(store: &Store, args: &Prune) -> Result<ExitCode> {
 }
 
 /// `system prune`.
-pub fn system(store: &Store, args: &Prune) -> Result<ExitCode> {
-    let chosen = Chosen::new(&args.filter)?;
-    let warning = "WARNING! This will remove:\n  - all stopped containers\n\nAre you sure you want to continue?";
-    agree(args, warning, "system prune")?;
-    let (removed, code) = remove_containers(store, &chosen)?;
+pub fn system(store: &Store, args: &Everything) -> Result<ExitCode> {
+    let chosen = Chosen::new(&args.what.filter)?;
+    let images = image::prune::Chosen::new(&args.what.filter, args.all)?;
+    let which = if args.all {
+        "all images without at least one container associated to them"
+    } else {
+        "all dangling images"
+    };
+    let warning = format!(
+        "WARNING! This will remove:\n  - all stopped containers\n  - {which}\n\nAre you sure you want to continue?"
+    );
+    agree(&args.what, &warning, "system prune")?;
+    let (mut removed, code) = remove_containers(store, &chosen)?;
+    // After the containers: what only those used may go, too.
+    let gone = image::of(store).prune(&|i| images.has(i))?;
+    image::note_removed(store, &gone);
+    removed.bytes += gone.bytes;
+    removed.images = image::prune::told(&gone);
     report(&removed, code)
 }
 
@@ -62,8 +83,8 @@ impl Chosen {
         let until = match filters.get("until") {
             [] => None,
             [until] => {
-                let read = time::parse_moment(until, SystemTime::now(), listing::own_zone());
-                Some(read.map_err(|e| e.context("until"))?.into())
+                let read = time::parse_moment(until, Timestamp::now(), listing::own_zone());
+                Some(read.map_err(|e| e.context("until"))?)
             }
             _ => return Err(Error::user("more than one until filter is given")),
         };
@@ -80,6 +101,8 @@ impl Chosen {
 #[derive(Default)]
 struct Removed {
     ids: Vec<String>,
+    /// Lines about images.
+    images: String,
     bytes: u64,
 }
 
@@ -118,6 +141,7 @@ fn report(removed: &Removed, code: ExitCode) -> Result<ExitCode> {
     if !removed.ids.is_empty() {
         text = format!("Deleted Containers:\n{}\n\n", removed.ids.join("\n"));
     }
+    text.push_str(&removed.images);
     let space = size::decimal(removed.bytes);
     listing::print(&format!("{text}Total reclaimed space: {space}\n"))?;
     Ok(code)

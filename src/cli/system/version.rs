@@ -12,7 +12,6 @@ use crate::error::{Error, Result};
 use crate::format::{Format, json_line};
 use crate::oci;
 
-/// Show the version of rcon and of what it stands on
 #[derive(Debug, clap::Args)]
 pub struct Version {
     /// Show only this: json, or a template as {{.Client.Version}}
@@ -20,21 +19,24 @@ pub struct Version {
     format: Option<String>,
 }
 
-/// `version`. There is no server, and none is claimed.
+/// `version`. There is no server; what scripts ask of Docker's is answered by
+/// the one program there is.
 pub fn version(args: &Version) -> Result<ExitCode> {
     let client = client();
     let text = match Format::parse(args.format.as_deref().unwrap_or_default())? {
         Format::Default => text(&client),
-        Format::Json => json_line(&json!({"Client": client, "Server": null})) + "\n",
-        Format::Template(template) => {
-            template.render(&json!({"Client": client, "Server": null}))? + "\n"
-        }
+        Format::Json => json_line(&both(&client)) + "\n",
+        Format::Template(template) => template.render(&both(&client))? + "\n",
         Format::Table(_) => {
             return Err(Error::user("version has no table").hint("leave out \"table\""));
         }
     };
     listing::print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn both(client: &Value) -> Value {
+    json!({"Client": client, "Server": client})
 }
 
 fn client() -> Value {

@@ -22,6 +22,11 @@ pub(super) fn render(template: &Template, data: &Value, options: Options) -> Res
     let mut walk = Walk {
         source: &template.source,
         options,
+        maps: options
+            .maps
+            .iter()
+            .filter_map(|at| data.pointer(at))
+            .collect(),
         variables: vec![("$".to_owned(), dot.clone())],
         out: Bounded::default(),
         steps: MAX_STEPS,
@@ -33,6 +38,8 @@ pub(super) fn render(template: &Template, data: &Value, options: Options) -> Res
 struct Walk<'t, 'd> {
     source: &'t str,
     options: Options,
+    /// Those objects in the data that are maps.
+    maps: Vec<&'d Value>,
     /// The innermost last.
     variables: Vec<(String, Val<'d>)>,
     out: Bounded,
@@ -326,8 +333,9 @@ impl<'d> Walk<'_, 'd> {
 
     fn field(&self, value: &Val<'d>, span: Span, name: &str) -> Result<Val<'d>> {
         let lenient = self.options.lenient;
+        let is_map = |value| self.maps.iter().any(|map| std::ptr::eq(*map, value));
         match value.json() {
-            Value::Object(map) if lenient || map.contains_key(name) => {
+            object @ Value::Object(map) if lenient || map.contains_key(name) || is_map(object) => {
                 Ok(value.member(|map| map.get(name)))
             }
             Value::Null if lenient => Ok(Val::Missing),

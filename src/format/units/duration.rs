@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::format::number;
 
 const NANOS: u128 = 1_000_000_000;
 
@@ -11,8 +12,11 @@ const NANOS: u128 = 1_000_000_000;
 /// zero, and none longer than Go's longest, some 292 years.
 pub fn parse(text: &str) -> Result<Duration> {
     nanoseconds(text).map(Duration::from_nanos).ok_or_else(|| {
-        Error::user(format!("invalid duration: {text:?}"))
-            .hint("a duration is written like 10s, 1h30m or 500ms")
+        if text.starts_with('-') {
+            return Error::user(format!("invalid duration {text:?}: it cannot be negative"));
+        }
+        Error::user(format!("invalid duration {text:?}"))
+            .hint("numbers with units as in 500ms, 30s or 1m30s")
     })
 }
 
@@ -49,28 +53,7 @@ fn part(text: &str) -> Option<(u128, &str)> {
         "h" => 3600 * NANOS,
         _ => return None,
     };
-    Some((scaled(number, scale)?, rest))
-}
-
-fn scaled(number: &str, scale: u128) -> Option<u128> {
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
-        return None;
-    }
-    let whole: u128 = if whole.is_empty() {
-        0
-    } else {
-        whole.parse().ok()?
-    };
-    // Eighteen decimals of an hour are far below a nanosecond.
-    let fraction = &fraction[..fraction.len().min(18)];
-    let part: u128 = if fraction.is_empty() {
-        0
-    } else {
-        fraction.parse().ok()?
-    };
-    let part = part.checked_mul(scale)? / 10u128.pow(fraction.len() as u32);
-    whole.checked_mul(scale)?.checked_add(part)
+    Some((number::scaled(number, scale)?.whole, rest))
 }
 
 /// As Go writes it: `1h30m0s`, `1.5s`, `250ms`, `0s`.
@@ -154,6 +137,10 @@ mod tests {
             ("90s", 90_000_000_000, "1m30s"),
             ("1m1.5s", 61_500_000_000, "1m1.5s"),
             ("1h1ns", 3_600_000_000_001, "1h0m0.000000001s"),
+            ("1h1ms", 3_600_001_000_000, "1h0m0.001s"),
+            ("2000us", 2_000_000, "2ms"),
+            ("2000μs", 2_000_000, "2ms"),
+            ("7ns", 7, "7ns"),
             ("1m1m", 120_000_000_000, "2m0s"),
             ("0.000000000000000000001h", 0, "0s"),
         ] {
@@ -178,12 +165,22 @@ mod tests {
             "1 s",
             "1s ",
             "1hm",
+            "1sm",
+            "1x",
+            "5 s",
+            "-1s",
+            "-",
             "1e3s",
             "9999999999h",
+            "2000000h2000000h",
+            "99999999999999999999999999999999999999999h",
             "1é",
         ] {
-            assert!(parse(text).is_err(), "{text:?}");
+            let e = parse(text).unwrap_err().to_string();
+            assert!(e.starts_with(&format!("invalid duration {text:?}")), "{e}");
         }
+        let e = parse("-1s").unwrap_err().to_string();
+        assert!(e.ends_with("cannot be negative"), "{e}");
     }
 
     #[test]

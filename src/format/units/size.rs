@@ -37,22 +37,34 @@ fn scaled(bytes: u64, base: f64, units: [&str; 7], digits: usize) -> String {
 }
 
 /// Reads `512m`, `1.5g`, `1024`, `64 KiB`: multiples of 1024 whatever the
-/// unit's spelling, as Docker reads memory.
+/// unit's spelling, as Docker and runc read memory.
 pub fn parse_binary(text: &str) -> Result<u64> {
-    parse(text, 1024).ok_or_else(|| wrong(text))
+    parse(text, 1024).ok_or_else(|| {
+        invalid(text).hint("a number of bytes, or with a unit as in 64k, 512m, 1.5g")
+    })
 }
 
-/// The same in multiples of 1000, as Docker reads what is kept on disks.
+/// The same in multiples of 1000, as Docker reads the size of a log.
 pub fn parse_decimal(text: &str) -> Result<u64> {
-    parse(text, 1000).ok_or_else(|| wrong(text))
+    parse(text, 1000)
+        .ok_or_else(|| invalid(text).hint("a number of bytes, or with a unit as in 64k, 10m, 1.5g"))
 }
 
-fn wrong(text: &str) -> Error {
+/// As [`parse_binary`] for what may also be `-1`, which is no limit.
+pub fn parse_limit(text: &str) -> Result<i64> {
+    if text == "-1" {
+        return Ok(-1);
+    }
+    parse(text, 1024).map(u64::cast_signed).ok_or_else(|| {
+        invalid(text).hint("a number of bytes, or with a unit as in 512m, 1.5g; or -1 for no limit")
+    })
+}
+
+fn invalid(text: &str) -> Error {
     Error::user(format!("invalid size: {text:?}"))
-        .hint("a size is a number and perhaps a unit, like 512m or 1.5g")
 }
 
-fn parse(text: &str, base: u32) -> Option<u64> {
+fn parse(text: &str, base: u128) -> Option<u64> {
     let digits = text
         .find(|c: char| !(c.is_ascii_digit() || c == '.'))
         .unwrap_or(text.len());
@@ -60,21 +72,9 @@ fn parse(text: &str, base: u32) -> Option<u64> {
     // One space may part them.
     let unit = rest.strip_prefix(' ').filter(|unit| !unit.is_empty());
     let power = power(&unit.unwrap_or(rest).to_ascii_lowercase())?;
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
-        return None;
-    }
-    let factor = u64::from(base).pow(power);
-    let whole: u64 = if whole.is_empty() {
-        0
-    } else {
-        whole.parse().ok()?
-    };
-    let size = whole.checked_mul(factor)?;
-    let part: f64 = format!("0.{fraction}0").parse().ok()?;
+    let size = number::scaled(number, base.pow(power))?.whole;
     // Nobody's cgroup counts above what a signed number holds.
-    let size = size.checked_add((part * f64::from(base).powi(power as i32)) as u64)?;
-    i64::try_from(size).is_ok().then_some(size)
+    i64::try_from(size).ok().map(i64::cast_unsigned)
 }
 
 /// The power of 1024, or of 1000, that a unit stands for.
@@ -139,11 +139,21 @@ mod tests {
             (".5k", 512),
             ("5.k", 5120),
             ("1.9", 1),
+            ("4096", 4096),
+            ("10b", 10),
+            ("64k", 64 << 10),
+            ("32M", 32 << 20),
+            ("32mb", 32 << 20),
+            ("32MB", 32 << 20),
+            ("32 MiB", 32 << 20),
+            ("0.0001k", 0),
+            ("7p", 7 << 50),
             ("2t", 2 << 40),
             ("1p", 1 << 50),
             ("9223372036854775807", i64::MAX as u64),
         ] {
             assert_eq!(parse_binary(text).unwrap(), bytes, "{text}");
+            assert_eq!(parse_limit(text).unwrap(), bytes as i64, "{text}");
         }
     }
 
@@ -168,8 +178,17 @@ mod tests {
             "b",
             "k",
             ".",
-            "-1",
+            "-2",
             "-1m",
+            "m",
+            ".m",
+            "1.2.3m",
+            "1ki",
+            "nan",
+            "9999999p",
+            "9.9999p1",
+            " 1m",
+            "1m ",
             "+1",
             "1x",
             "1mm",
@@ -189,11 +208,19 @@ mod tests {
             "99999999999p",
             "1_000",
         ] {
+            let e = parse_limit(text).unwrap_err().to_string();
+            assert!(e.starts_with(&format!("invalid size: {text:?} (")), "{e}");
             assert!(parse_binary(text).is_err(), "{text:?}");
         }
         assert_eq!(
             parse_binary("1x").unwrap_err().to_string(),
-            "invalid size: \"1x\" (a size is a number and perhaps a unit, like 512m or 1.5g)"
+            "invalid size: \"1x\" (a number of bytes, or with a unit as in 64k, 512m, 1.5g)"
         );
+    }
+
+    #[test]
+    fn no_limit_only_where_it_is_one() {
+        assert_eq!(parse_limit("-1").unwrap(), -1);
+        assert!(parse_binary("-1").is_err());
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use proptest::prelude::*;
 
 use super::*;
+use crate::sys::fd;
 
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\n\
     1000:x:0:0:fake:/fake:/bin/sh\n\

@@ -24,8 +24,8 @@ struct Fields {
     special: Vec<String>,
 }
 
-/// Reads one `--mount`. A host's path that begins with a dot stays as it is
-/// for now.
+/// Reads one `--mount`. A host's path that begins with a dot stays as it is:
+/// where that counts from is known to the second stage only.
 pub fn parse(text: &str) -> Result<Mount> {
     let mut fields = Fields::default();
     for field in csv::fields(text)? {

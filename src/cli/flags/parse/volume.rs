@@ -11,8 +11,8 @@ pub const PROPAGATION: &[&str] = &[
     "private", "rprivate", "shared", "rshared", "slave", "rslave",
 ];
 
-/// Reads one `--volume`. A host's path that begins with a dot stays as it is
-/// for now.
+/// Reads one `--volume`. A host's path that begins with a dot stays as it is:
+/// where that counts from is known to the second stage only.
 pub fn parse(text: &str) -> Result<Mount> {
     let invalid = |e: Error| e.context(format!("invalid volume specification: {text:?}"));
     let parts: Vec<&str> = text.split(':').collect();

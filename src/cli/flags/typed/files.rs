@@ -28,13 +28,13 @@ pub struct Files {
     /// How much /dev/shm can hold [default: 64m]
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     pub shm_size: Option<i64>,
-    /// Let it use a device of the host, by path or by CDI name (vendor.com/class=name) [default: only harmless ones]
+    /// Let it use a device of the host, by its path [default: only harmless ones]
     #[arg(long, value_name = "DEVICE[:TARGET][:rwm]", value_parser = device::parse)]
     pub device: Vec<Named>,
     /// Let it open devices with these numbers, as 'c 10:200 rwm' [default: none further]
     #[arg(long, value_name = "RULE", value_parser = device::rule)]
     pub device_cgroup_rule: Vec<String>,
-    /// Not supported: rcon hands GPUs on with --device vendor.com/class=name, as --device nvidia.com/gpu=all
+    /// Not supported: name the devices of a GPU with --device, as --device /dev/dri/renderD128
     #[arg(long, value_name = "REQUEST")]
     pub gpus: Option<String>,
 }

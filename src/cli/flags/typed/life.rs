@@ -53,7 +53,7 @@ pub struct Life {
     /// Call the container so [default: a name is made up]
     #[arg(long, value_name = "NAME", value_parser = name)]
     pub name: Option<String>,
-    /// Start it again when it ends: no, on-failure[:TIMES], always or unless-stopped
+    /// Start it again when it ends: no, on-failure[:TIMES], always or unless-stopped; after a reboot nobody does, there is no daemon
     #[arg(long, value_name = "POLICY", default_value = "no", value_parser = restart::parse)]
     pub restart: Restart,
     /// The signal by which stop asks it to end [default: the image's, or SIGTERM]
@@ -77,7 +77,7 @@ pub struct Life {
     /// The kind of machine the image is for, as linux/arm64 [default: this one's]
     #[arg(long, value_name = "PLATFORM", value_parser = platform::parse)]
     pub platform: Option<String>,
-    /// IMAGE is a directory with a root file system; DIR:O keeps it as it is and puts changes into an overlay [default: IMAGE is an image]
+    /// IMAGE is a directory with a root file system, which the container writes into; DIR:O keeps it as it is and puts changes into an overlay [default: IMAGE is an image]
     #[arg(long)]
     pub rootfs: bool,
     /// Tell every step that is taken to make and run the container [default: quiet]
@@ -132,7 +132,7 @@ pub struct Records {
     /// Where its output goes: json-file (for logs), none, or passthrough (only to you)
     #[arg(long, value_name = "DRIVER", default_value = "json-file", value_parser = log_driver)]
     pub log_driver: String,
-    /// An option of the log, as max-size=10m or max-file=3 [default: three files of 10m]
+    /// An option of the log, as max-size=10m or max-file=3 [default: 10m, and 3]
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair::log_option)]
     pub log_opt: Vec<Pair>,
 }

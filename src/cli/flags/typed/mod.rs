@@ -22,7 +22,7 @@ pub use limits::Limits;
 pub use network::Network;
 pub use program::{Environment, Program};
 
-/// Flags of `create`, which `run` has, too.
+/// Make a container from an image, to be started later
 #[derive(Debug, Clone, Args)]
 #[command(
     mut_args(switch),
@@ -81,7 +81,7 @@ impl Create {
     }
 }
 
-/// Flags of `run`.
+/// Make a container from an image and start its program
 #[derive(Debug, Clone, Args)]
 #[command(
     mut_args(switch),
@@ -107,7 +107,7 @@ pub struct Run {
     pub create: Create,
 }
 
-/// Flags of `exec`.
+/// Run a further program in a running container
 #[derive(Debug, Clone, Args)]
 #[command(
     mut_args(switch),

@@ -1,0 +1,371 @@
+//! Where an image is put together before anybody can see it.
+//!
+//! Whatever brings an image (a pull, an archive, a container's changes) fills
+//! a stage with its blobs, has its layers unpacked, and commits. What the
+//! store has already need not be brought again: the stage keeps it from being
+//! taken away. A stage that is dropped, or whose maker dies, leaves nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::ImageConfig;
+use super::manifest::{Content, Descriptor, Document, LARGEST_CONFIG, LARGEST_DOCUMENT, Manifest};
+use super::reference::{Algorithm, Digest, Hasher, Reference};
+use super::store::place::Place;
+use super::store::{Candidates, Change, Image, Images};
+use super::unpack::{self, chain_ids};
+use crate::error::{Context, Error, Result};
+
+/// A place for one image on its way here. Threads may share it.
+#[derive(Debug)]
+pub struct Stage {
+    place: Place,
+    parts: AtomicU32,
+    blobs: Mutex<BTreeMap<Digest, PathBuf>>,
+    layers: Mutex<BTreeMap<String, Fresh>>,
+}
+
+/// What an image is made of.
+#[derive(Debug, Default)]
+struct Wanted {
+    blobs: BTreeSet<Digest>,
+    layers: BTreeSet<String>,
+}
+
+/// A layer that was unpacked here.
+#[derive(Debug, Clone)]
+pub(super) struct Fresh {
+    /// Where it is.
+    pub(super) path: PathBuf,
+    /// The bytes of its files.
+    pub(super) size: u64,
+}
+
+/// Brings the bytes of a blob; ends early once the flag is set.
+pub type Fetch<'a> = dyn Fn(&Descriptor, &mut dyn Write, &AtomicBool) -> Result<()> + Sync + 'a;
+
+impl Stage {
+    pub(super) fn new(images: &Images) -> Result<Self> {
+        Ok(Self {
+            place: Place::new(images)?,
+            parts: AtomicU32::new(0),
+            blobs: Mutex::default(),
+            layers: Mutex::default(),
+        })
+    }
+
+    /// The images that this one will be among.
+    pub fn images(&self) -> &Images {
+        self.place.images()
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Whether a blob is here or in the store. If so, it stays until this
+    /// stage is gone.
+    pub fn has(&self, digest: &Digest) -> Result<bool> {
+        if held(&self.blobs).contains_key(digest) {
+            return Ok(true);
+        }
+        self.place.claim_blob(digest)
+    }
+
+    /// Whether a blob was in the store before; then it was checked before.
+    pub(super) fn in_store(&self, digest: &Digest) -> bool {
+        !held(&self.blobs).contains_key(digest) && self.images().blob_path(digest).is_file()
+    }
+
+    /// Opens a blob that is here or in the store.
+    pub fn open(&self, digest: &Digest) -> Result<File> {
+        let here = held(&self.blobs).get(digest).cloned();
+        match here {
+            Some(path) => File::open(path).context(|| format!("the blob {digest}")),
+            None => self.images().blob(digest),
+        }
+    }
+
+    /// Writes a blob that is known by its sum.
+    pub fn blob(&self, expected: &Descriptor) -> Result<BlobWriter<'_>> {
+        BlobWriter::new(self, &expected.media_type, Some(expected))
+    }
+
+    /// Writes a blob whose sum is found by writing it.
+    pub fn fresh_blob(&self, media_type: &str) -> Result<BlobWriter<'_>> {
+        BlobWriter::new(self, media_type, None)
+    }
+
+    /// Writes a small blob.
+    pub fn bytes(&self, media_type: &str, bytes: &[u8]) -> Result<Descriptor> {
+        let mut writer = self.fresh_blob(media_type)?;
+        writer.write_all(bytes).context(|| CANNOT)?;
+        writer.finish()
+    }
+
+    /// Unpacks those layers of an image that are not here yet. All their
+    /// blobs are there already.
+    pub fn layers(&self, manifest: &Manifest, config: &ImageConfig) -> Result<()> {
+        self.fetch_layers(manifest, config, &|blob, _, _| {
+            Err(Error::environment(format!(
+                "the layer {} is missing",
+                blob.digest
+            )))
+        })
+    }
+
+    /// The same for blobs that are still to come: `fetch` is called for each
+    /// that is missing, several at once, and unpacking begins with the first
+    /// bytes.
+    pub fn fetch_layers(
+        &self,
+        manifest: &Manifest,
+        config: &ImageConfig,
+        fetch: &Fetch<'_>,
+    ) -> Result<()> {
+        unpack::layers(self, manifest, &config.rootfs.diff_ids, fetch)
+    }
+
+    /// The layer that a stage or the store has, kept there from now on.
+    pub(super) fn find_layer(&self, diff: &Digest, chain: &Digest) -> Result<Option<String>> {
+        let names = [diff.hex().to_owned(), format!("chain-{}", chain.hex())];
+        let fresh = held(&self.layers);
+        if let Some(name) = names.into_iter().find(|n| fresh.contains_key(n)) {
+            return Ok(Some(name));
+        }
+        drop(fresh);
+        self.place.claim_layer(diff, chain)
+    }
+
+    /// Where a layer is that this stage has found or made.
+    pub(super) fn layer_path(&self, name: &str) -> PathBuf {
+        let fresh = held(&self.layers).get(name).map(|f| f.path.clone());
+        fresh.unwrap_or_else(|| self.images().store().layer(name))
+    }
+
+    pub(super) fn add_layer(&self, name: String, fresh: Fresh) {
+        held(&self.layers).insert(name, fresh);
+    }
+
+    /// Makes the image visible, under these names or none. `target` is its
+    /// outermost document, `manifest` the one within for its machine. What
+    /// else is in the stage stays there, for another image or nobody.
+    pub fn commit(
+        &self,
+        names: &[Reference],
+        target: &Descriptor,
+        manifest: &Digest,
+    ) -> Result<Image> {
+        let wanted = self.check(target, manifest)?;
+        self.sync()?;
+        let images = self.images().clone();
+        let mut change = Change::begin(&images)?;
+        let done = self.install(&mut change, &wanted, names, target, manifest);
+        if done.is_err() {
+            // What has been moved in already belongs to nobody.
+            let _ = change.settle();
+        }
+        done?;
+        change.end();
+        images.by_digests(target, manifest)
+    }
+
+    /// Whether all of the image is here.
+    fn check(&self, target: &Descriptor, manifest: &Digest) -> Result<Wanted> {
+        let mut wanted = Wanted::default();
+        let missing = |what: &str| Error::internal(format!("{what} is not in the stage"));
+        if !self.has(&target.digest)? {
+            return Err(missing("the image's document"));
+        }
+        let bytes = self.small(manifest, LARGEST_DOCUMENT)?;
+        let Content::Manifest(content) = Document::read(bytes, None)?.content()? else {
+            return Err(missing("a manifest"));
+        };
+        let config = ImageConfig::parse(&self.small(&content.config.digest, LARGEST_CONFIG)?)?;
+        for blob in &content.layers {
+            if !self.has(&blob.digest)? {
+                return Err(missing("a layer's blob"));
+            }
+        }
+        let diffs = &config.rootfs.diff_ids;
+        for (diff, chain) in diffs.iter().zip(chain_ids(diffs)) {
+            let name = self.find_layer(diff, &chain)?;
+            let name = name.ok_or_else(|| missing("an unpacked layer"))?;
+            wanted.layers.insert(name);
+        }
+        self.belonging(&target.digest, 0, &mut wanted.blobs)?;
+        Ok(wanted)
+    }
+
+    /// All blobs that are here and that a document leads to.
+    fn belonging(&self, document: &Digest, depth: usize, all: &mut BTreeSet<Digest>) -> Result<()> {
+        all.insert(document.clone());
+        let bytes = self.small(document, LARGEST_DOCUMENT)?;
+        match Document::read(bytes, None)?.content()? {
+            Content::Manifest(manifest) => {
+                let parts = manifest.layers.into_iter().chain([manifest.config]);
+                all.extend(parts.map(|part| part.digest));
+            }
+            Content::Index(entries) => {
+                for entry in entries {
+                    if depth < DEEPEST && self.has(&entry.digest)? {
+                        self.belonging(&entry.digest, depth + 1, all)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A small blob in memory.
+    pub(super) fn small(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>> {
+        use io::Read as _;
+        if !self.has(digest)? {
+            return Err(Error::internal(format!("{digest} is not in the stage")));
+        }
+        let mut bytes = Vec::new();
+        let read = self.open(digest)?.take(limit).read_to_end(&mut bytes);
+        read.context(|| format!("the blob {digest}"))?;
+        Ok(bytes)
+    }
+
+    /// What is not on the disk yet must be before it has a name, or a power
+    /// failure would leave a name without an image.
+    fn sync(&self) -> Result<()> {
+        if held(&self.blobs).is_empty() && held(&self.layers).is_empty() {
+            return Ok(());
+        }
+        let dir = File::open(self.place.dir()).context(|| CANNOT)?;
+        nix::unistd::syncfs(&dir)
+            .map_err(io::Error::from)
+            .context(|| CANNOT)
+    }
+
+    fn install(
+        &self,
+        change: &mut Change,
+        wanted: &Wanted,
+        names: &[Reference],
+        target: &Descriptor,
+        manifest: &Digest,
+    ) -> Result<()> {
+        let blobs = take(&self.blobs, |digest| wanted.blobs.contains(digest));
+        let layers = take(&self.layers, |name| wanted.layers.contains(name));
+        change.announce(&Candidates {
+            blobs: blobs.keys().cloned().collect(),
+            layers: layers.keys().cloned().collect(),
+        })?;
+        for (digest, path) in &blobs {
+            change.adopt_blob(digest, path)?;
+        }
+        for (name, fresh) in &layers {
+            change.adopt_layer(name, &fresh.path, fresh.size)?;
+        }
+        change.enter(names, target, manifest)
+    }
+}
+
+/// A blob on its way into a stage.
+#[derive(Debug)]
+pub struct BlobWriter<'a> {
+    stage: &'a Stage,
+    media_type: String,
+    expected: Option<(Digest, u64)>,
+    file: File,
+    path: PathBuf,
+    hasher: Hasher,
+    length: u64,
+}
+
+impl<'a> BlobWriter<'a> {
+    fn new(stage: &'a Stage, media_type: &str, expected: Option<&Descriptor>) -> Result<Self> {
+        let number = stage.parts.fetch_add(1, Ordering::Relaxed);
+        let path = stage.place.dir().join(format!("{number}.part"));
+        let mut options = File::options();
+        let file = options.write(true).create_new(true).mode(0o600).open(&path);
+        let algorithm = expected.map_or(Algorithm::Sha256, |d| d.digest.algorithm());
+        Ok(Self {
+            stage,
+            media_type: media_type.to_owned(),
+            expected: expected.map(|d| (d.digest.clone(), d.size)),
+            file: file.context(|| CANNOT)?,
+            path,
+            hasher: Hasher::new(algorithm),
+            length: 0,
+        })
+    }
+
+    /// Where its bytes can be read while they come.
+    pub(super) fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// Checks that all of it has come, and keeps it.
+    pub fn finish(mut self) -> Result<Descriptor> {
+        let digest = self.hasher.clone().finish();
+        if let Some((expected, size)) = &self.expected
+            && (digest != *expected || self.length != *size)
+        {
+            return Err(Error::environment(format!(
+                "the blob {expected} is not what it should be: {} bytes with the sum {digest}",
+                self.length
+            ))
+            .hint("it was changed on its way; try again"));
+        }
+        let path = std::mem::take(&mut self.path);
+        held(&self.stage.blobs).insert(digest.clone(), path);
+        Ok(Descriptor::new(&self.media_type, self.length, digest))
+    }
+}
+
+impl Write for BlobWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some((_, size)) = self.expected
+            && self.length + bytes.len() as u64 > size
+        {
+            return Err(io::Error::other("the blob is longer than it should be"));
+        }
+        let n = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..n]);
+        self.length += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for BlobWriter<'_> {
+    fn drop(&mut self) {
+        if !self.path.as_os_str().is_empty() {
+            // Gone with the stage at the latest.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+const CANNOT: &str = "cannot write to the store of images";
+
+/// An index in an index in an index is nobody's honest image.
+const DEEPEST: usize = 3;
+
+/// Takes those out of a table that go elsewhere.
+fn take<K: Ord, V>(table: &Mutex<BTreeMap<K, V>>, goes: impl Fn(&K) -> bool) -> BTreeMap<K, V> {
+    let mut all = held(table);
+    let (leaving, staying) = std::mem::take(&mut *all)
+        .into_iter()
+        .partition(|(key, _)| goes(key));
+    *all = staying;
+    leaving
+}
+
+/// A thread that panicked has told so already.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,121 @@
+//! One layer, from its blob to its directory.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+
+use super::Work;
+use super::stream::Plain;
+use crate::archive::{self, Summary, Unpack};
+use crate::error::{Context, Error, Result};
+use crate::image::stage::Fresh;
+use crate::sys::fd;
+
+impl Work<'_> {
+    /// Unpacks one layer, if it is not here.
+    pub(super) fn unpack(&self, at: usize) -> Result<()> {
+        let layer = &self.layers[at];
+        // The same once more: only one that depends on what is below it has
+        // to be unpacked again.
+        if layer.first != at {
+            let name = self.wait(|state| state.names[layer.first].clone())?;
+            if !name.starts_with("chain-") {
+                self.wait_for_blob(at)?;
+                self.named(at, name);
+                return Ok(());
+            }
+        }
+        let name = match self.stage.find_layer(&layer.diff, &layer.chain)? {
+            Some(name) => {
+                self.check_only(at)?;
+                name
+            }
+            None => self
+                .make(at)
+                .map_err(|e| e.context(format!("the layer {}", layer.blob.digest)))?,
+        };
+        self.named(at, name);
+        Ok(())
+    }
+
+    fn named(&self, at: usize, name: String) {
+        self.change(|state| state.names[at] = Some(name));
+    }
+
+    /// The layer is here, but this blob was not: is it that layer?
+    fn check_only(&self, at: usize) -> Result<()> {
+        let layer = &self.layers[at];
+        if self.stage.in_store(&layer.blob.digest) {
+            return self.wait_for_blob(at);
+        }
+        let what = || format!("the layer {}", layer.blob.digest);
+        let packed = AtomicU64::new(0);
+        let endless = AtomicU64::new(u64::MAX);
+        let plain = Plain::open(self.follow(at)?, &layer.diff, &packed, &endless);
+        let mut plain = plain.context(what)?.buffered();
+        io::copy(&mut plain, &mut io::sink()).context(what)?;
+        plain.into_inner().finish(&layer.diff).context(what)?;
+        self.wait_for_blob(at)
+    }
+
+    fn make(&self, at: usize) -> Result<String> {
+        let layer = &self.layers[at];
+        let path = self.stage.place().layer(&at.to_string());
+        let top = fresh_dir(&path)?;
+        let packed = AtomicU64::new(0);
+        let plain = Plain::open(self.follow(at)?, &layer.diff, &packed, &self.room)?;
+        let mut plain = plain.buffered();
+        let options = Unpack {
+            layer: true,
+            ..Unpack::default()
+        };
+        let below = || self.below(at);
+        let summary = archive::unpack_over(&top, &mut plain, &options, &below)?;
+        // What may stand behind the archive's end counts for the sum.
+        io::copy(&mut plain, &mut io::sink())?;
+        plain.into_inner().finish(&layer.diff)?;
+        self.wait_for_blob(at)?;
+        Ok(self.keep(at, path, &summary))
+    }
+
+    fn keep(&self, at: usize, path: PathBuf, summary: &Summary) -> String {
+        let layer = &self.layers[at];
+        let name = if summary.from_below > 0 {
+            format!("chain-{}", layer.chain.hex())
+        } else {
+            layer.diff.hex().to_owned()
+        };
+        let size = summary.bytes;
+        self.stage.add_layer(name.clone(), Fresh { path, size });
+        name
+    }
+
+    /// The layers below one, the uppermost first, once they are all there.
+    fn below(&self, at: usize) -> Result<Vec<OwnedFd>> {
+        let names: Vec<String> = self.wait(|state| {
+            let names = state.names[..at].iter().rev();
+            names.cloned().collect::<Option<Vec<String>>>()
+        })?;
+        let open = |name: &String| {
+            let path = self.stage.layer_path(name);
+            fd::open(&path, libc::O_PATH | libc::O_DIRECTORY)
+        };
+        Ok(names
+            .iter()
+            .map(open)
+            .collect::<crate::sys::SysResult<_>>()?)
+    }
+}
+
+/// An empty directory, as the top of a layer is if the layer says nothing
+/// about it.
+fn fresh_dir(path: &Path) -> Result<OwnedFd> {
+    let made = fs::create_dir(path)
+        .and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o755)));
+    made.map_err(Error::from)
+        .context(|| "cannot write to the store of images")?;
+    Ok(fd::open(path, libc::O_RDONLY | libc::O_DIRECTORY)?)
+}

@@ -1,0 +1,140 @@
+//! A packed layer as a plain archive, with everything checked that can be as
+//! it passes: its sum, how much it grows, and that it ends where it should.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::error::{Error, Result};
+use crate::image::reference::{Digest, Hasher};
+
+/// Bytes that are hashed and handed on at once.
+const BUFFER: usize = 256 << 10;
+/// A stream may grow to so many times its length…
+const MOST_GROWTH: u64 = 1200;
+/// …and this: a small file of zeros is no attack.
+const ALWAYS_ALLOWED: u64 = 1 << 30;
+
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+
+/// Opens what a layer's first bytes say it is; what it is called is a matter
+/// of taste among builders.
+pub fn decoded<'a>(packed: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    let mut packed = packed;
+    let mut first = Vec::new();
+    packed.by_ref().take(4).read_to_end(&mut first)?;
+    let all = io::Cursor::new(first.clone()).chain(packed);
+    if first.starts_with(GZIP) {
+        return Ok(Box::new(MultiGzDecoder::new(all)));
+    }
+    // So begin also frames to be skipped: 0x184d2a50 and the fifteen after it.
+    let skipped = first.len() == 4 && first[1..] == [0x2a, 0x4d, 0x18] && first[0] >> 4 == 5;
+    if first.starts_with(ZSTD) || skipped {
+        return Ok(Box::new(zstd::Decoder::with_buffer(all)?));
+    }
+    Ok(Box::new(all))
+}
+
+/// What a packed layer with these first bytes is called.
+pub(in crate::image) fn media_type(first: &[u8]) -> &'static str {
+    if first.starts_with(GZIP) {
+        "application/vnd.oci.image.layer.v1.tar+gzip"
+    } else if first.starts_with(ZSTD) {
+        "application/vnd.oci.image.layer.v1.tar+zstd"
+    } else {
+        "application/vnd.oci.image.layer.v1.tar"
+    }
+}
+
+/// Counts what comes out of the network or the disk.
+pub(super) struct Counted<'a, R> {
+    pub(super) inner: R,
+    pub(super) count: &'a AtomicU64,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.count.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
+}
+
+/// The plain archive.
+pub(super) struct Plain<'a> {
+    inner: Box<dyn Read + 'a>,
+    packed: &'a AtomicU64,
+    /// What is left on the disk for all layers together.
+    room: &'a AtomicU64,
+    hasher: Hasher,
+    length: u64,
+}
+
+impl<'a> Plain<'a> {
+    /// Opens a packed layer whose sum as an archive is to be `diff`.
+    pub(super) fn open(
+        packed: impl Read + 'a,
+        diff: &Digest,
+        count: &'a AtomicU64,
+        room: &'a AtomicU64,
+    ) -> io::Result<Self> {
+        let counted = Counted {
+            inner: packed,
+            count,
+        };
+        Ok(Self {
+            inner: decoded(BufReader::with_capacity(BUFFER, counted))?,
+            packed: count,
+            room,
+            hasher: Hasher::new(diff.algorithm()),
+            length: 0,
+        })
+    }
+
+    /// For reading in small pieces: hashing goes by large ones.
+    pub(super) fn buffered(self) -> BufReader<Self> {
+        BufReader::with_capacity(BUFFER, self)
+    }
+
+    fn check_growth(&self) -> io::Result<()> {
+        let packed = self.packed.load(Ordering::Relaxed);
+        if self.length > ALWAYS_ALLOWED + MOST_GROWTH.saturating_mul(packed) {
+            return Err(io::Error::other(
+                "it grows more than any honest layer when it is unpacked",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The sum must be the one by which the layer is known. Everything has
+    /// been read before.
+    pub(super) fn finish(self, diff: &Digest) -> Result<()> {
+        let got = self.hasher.finish();
+        if got == *diff {
+            return Ok(());
+        }
+        Err(Error::environment(format!(
+            "its content is not what the image's configuration says: {got}"
+        ))
+        .hint("the image is spoilt; tell who made it"))
+    }
+}
+
+impl Read for Plain<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        let taken = |room: u64| room.checked_sub(n as u64);
+        let (seq, load) = (Ordering::Relaxed, Ordering::Relaxed);
+        if self.room.fetch_update(seq, load, taken).is_err() {
+            return Err(io::Error::other(
+                "the image is larger than what is free on the disk",
+            ));
+        }
+        self.hasher.update(&buffer[..n]);
+        self.length += n as u64;
+        self.check_growth()?;
+        Ok(n)
+    }
+}

@@ -1,0 +1,97 @@
+//! The net worker: one process for everything a container's network needs
+//! while the container is up. It moves the bytes of published ports and
+//! answers the container's questions about names.
+//!
+//! It is handed sockets that are bound already, so nothing here can fail for
+//! a reason that whoever started the container should have been told. It has
+//! one thread, which waits in `reactor`. It knows no records and no files:
+//! what the networks know comes through [`dns::Names`].
+
+pub mod datagram;
+pub mod dns;
+mod pipes;
+mod reactor;
+mod target;
+mod tcp;
+#[cfg(test)]
+mod tests;
+mod udp;
+
+pub use target::{Namespaces, Target};
+
+use std::net::{TcpListener, UdpSocket};
+use std::rc::Rc;
+
+use crate::sys::SysResult;
+use dns::Names;
+use reactor::Reactor;
+
+/// A socket of the host's that is bound, and where what comes there goes.
+pub enum Published {
+    /// Connections.
+    Tcp(TcpListener, Target),
+    /// Datagrams.
+    Udp(UdpSocket, Target),
+}
+
+/// A name server's sockets, made inside the container, and what it knows.
+pub struct Resolver {
+    /// For most questions.
+    pub datagrams: UdpSocket,
+    /// For long answers.
+    pub streams: TcpListener,
+    /// What is known.
+    pub names: Rc<dyn Names>,
+}
+
+/// Everything one worker does.
+pub struct Worker {
+    reactor: Reactor,
+}
+
+impl Worker {
+    /// Takes over the ports and the name server.
+    pub fn new(ports: Vec<Published>, resolver: Option<Resolver>) -> SysResult<Self> {
+        let mut reactor = Reactor::new()?;
+        let pipes = pipes::Pipes::default();
+        for port in ports {
+            match port {
+                Published::Tcp(listener, target) => {
+                    not_waiting(&listener)?;
+                    tcp::Port::serve(listener, target, &pipes, &mut reactor)?;
+                }
+                Published::Udp(socket, target) => {
+                    not_waiting(&socket)?;
+                    udp::Port::serve(socket, target, udp::SILENCE, &mut reactor)?;
+                }
+            }
+        }
+        if let Some(resolver) = resolver {
+            not_waiting(&resolver.datagrams)?;
+            not_waiting(&resolver.streams)?;
+            dns::Server::serve(
+                resolver.datagrams,
+                resolver.streams,
+                resolver.names,
+                &mut reactor,
+            )?;
+        }
+        Ok(Self { reactor })
+    }
+
+    /// Serves until the process is ended from outside.
+    pub fn serve(mut self) -> SysResult<std::convert::Infallible> {
+        loop {
+            self.reactor.turn(None)?;
+        }
+    }
+}
+
+fn not_waiting(socket: impl std::os::fd::AsFd) -> SysResult<()> {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    let failed = |e| crate::sys::SysError::new(e, "fcntl(O_NONBLOCK)");
+    let flags = fcntl(socket.as_fd(), FcntlArg::F_GETFL).map_err(failed)?;
+    let flags = OFlag::from_bits_retain(flags) | OFlag::O_NONBLOCK;
+    fcntl(socket.as_fd(), FcntlArg::F_SETFL(flags)).map_err(failed)?;
+    Ok(())
+}

@@ -1,0 +1,226 @@
+//! The worker with real sockets on loopback. It serves in a thread of the
+//! test's, as it would in its process.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::reactor::Reactor;
+use super::{Published, Target, Worker, udp};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+fn local() -> TcpListener {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()
+}
+
+fn to(address: SocketAddr) -> Target {
+    Target {
+        address,
+        through: None,
+    }
+}
+
+/// Serves a port that leads to `program`; the thread ends with the test.
+fn publish(program: SocketAddr) -> SocketAddr {
+    let listener = local();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let worker = Worker::new(vec![Published::Tcp(listener, to(program))], None).unwrap();
+        worker.serve()
+    });
+    address
+}
+
+fn client(port: SocketAddr) -> TcpStream {
+    let client = TcpStream::connect(port).unwrap();
+    client.set_read_timeout(Some(LIMIT)).unwrap();
+    client.set_write_timeout(Some(LIMIT)).unwrap();
+    client
+}
+
+#[test]
+fn bytes_go_through_in_both_directions_and_ends_are_passed_on() {
+    let program = local();
+    let port = publish(program.local_addr().unwrap());
+    let serving = thread::spawn(move || {
+        let (mut conn, _) = program.accept().unwrap();
+        let mut all = Vec::new();
+        // Reads to the end before it answers: only a half-close lets it.
+        conn.read_to_end(&mut all).unwrap();
+        conn.write_all(&all).unwrap();
+    });
+    let mut client = client(port);
+    let sent: Vec<u8> = (0..3_000_000_u32).map(|n| (n / 7) as u8).collect();
+    client.write_all(&sent).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut back = Vec::new();
+    client.read_to_end(&mut back).unwrap();
+    assert!(back == sent, "{} of {} bytes", back.len(), sent.len());
+    serving.join().unwrap();
+}
+
+#[test]
+fn a_reader_that_is_slow_holds_the_writer_back_and_nobody_else() {
+    let program = local();
+    let port = publish(program.local_addr().unwrap());
+    let slow = client(port);
+    slow.set_nonblocking(true).unwrap();
+    let (held, _) = program.accept().unwrap();
+    let mut sent = 0_u64;
+    let full = Instant::now();
+    while full.elapsed() < Duration::from_millis(500) {
+        match (&slow).write(&[7; 8192]) {
+            Ok(n) => sent += n as u64,
+            Err(_) => thread::sleep(Duration::from_millis(10)),
+        }
+    }
+    // Socket buffers and one pipe are all there is to fill.
+    assert!(sent > 0 && sent < 64 << 20, "{sent} bytes");
+    let mut quick = client(port);
+    quick.write_all(b"hello").unwrap();
+    let (mut other, _) = program.accept().unwrap();
+    let mut five = [0; 5];
+    other.read_exact(&mut five).unwrap();
+    assert_eq!(&five, b"hello");
+    // All that was sent arrives once it is read.
+    slow.shutdown(Shutdown::Write).unwrap();
+    held.set_read_timeout(Some(LIMIT)).unwrap();
+    let arrived = std::io::copy(&mut (&held), &mut std::io::sink()).unwrap();
+    assert_eq!(arrived, sent);
+}
+
+#[test]
+fn a_program_that_begins_to_listen_later_is_waited_for() {
+    let place = local().local_addr().unwrap();
+    let port = publish(place);
+    let mut early = client(port);
+    early.write_all(b"early").unwrap();
+    thread::sleep(Duration::from_millis(150));
+    let program = TcpListener::bind(place).unwrap();
+    let (mut conn, _) = program.accept().unwrap();
+    let mut five = [0; 5];
+    conn.read_exact(&mut five).unwrap();
+    assert_eq!(&five, b"early");
+    // One that has ended is not waited for.
+    drop((program, conn));
+    let start = Instant::now();
+    let mut late = client(port);
+    let broken = late.read(&mut five);
+    assert!(!matches!(broken, Ok(n) if n > 0));
+    assert!(start.elapsed() < Duration::from_secs(3));
+}
+
+#[test]
+fn a_connection_that_breaks_breaks_on_the_other_side() {
+    let program = local();
+    let port = publish(program.local_addr().unwrap());
+    let mut client = client(port);
+    client.write_all(b"x").unwrap();
+    let (conn, _) = program.accept().unwrap();
+    // Closed with bytes unread: a reset.
+    thread::sleep(Duration::from_millis(50));
+    drop(conn);
+    let mut byte = [0];
+    let kind = client.read(&mut byte).map_err(|e| e.kind());
+    assert_eq!(kind, Err(std::io::ErrorKind::ConnectionReset));
+}
+
+#[test]
+fn many_connections_leave_no_descriptor() {
+    let program = local();
+    let address = program.local_addr().unwrap();
+    thread::spawn(move || {
+        for conn in program.incoming().flatten() {
+            thread::spawn(move || std::io::copy(&mut &conn, &mut &conn));
+        }
+    });
+    let listener = local();
+    let port = listener.local_addr().unwrap();
+    let mut reactor = Reactor::new().unwrap();
+    let pipes = super::pipes::Pipes::default();
+    super::not_waiting(&listener).unwrap();
+    super::tcp::Port::serve(listener, to(address), &pipes, &mut reactor).unwrap();
+    let clients = thread::spawn(move || {
+        let mut open: Vec<TcpStream> = (0..100).map(|_| client(port)).collect();
+        for conn in &mut open {
+            conn.write_all(b"ping").unwrap();
+        }
+        for conn in &mut open {
+            let mut four = [0; 4];
+            conn.read_exact(&mut four).unwrap();
+            assert_eq!(&four, b"ping");
+        }
+    });
+    let until = Instant::now() + LIMIT;
+    let mut most = 0;
+    while !(clients.is_finished() && reactor.len() == 1) {
+        reactor.turn(Some(Duration::from_millis(20))).unwrap();
+        most = most.max(reactor.len());
+        assert!(Instant::now() < until, "{} are left", reactor.len());
+    }
+    clients.join().unwrap();
+    assert!(most > 10);
+}
+
+#[test]
+fn datagrams_find_their_way_back() {
+    let program = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = program.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut buffer = [0; 2048];
+        while let Ok((length, from)) = program.recv_from(&mut buffer) {
+            buffer[..length].reverse();
+            program.send_to(&buffer[..length], from).unwrap();
+        }
+    });
+    let port = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    let number = port.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let ports = vec![Published::Udp(port, to(address))];
+        Worker::new(ports, None).unwrap().serve()
+    });
+    let clients: Vec<UdpSocket> = (0..20)
+        .map(|_| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
+        .collect();
+    for (n, client) in clients.iter().enumerate() {
+        client.set_read_timeout(Some(LIMIT)).unwrap();
+        client.connect((Ipv4Addr::LOCALHOST, number)).unwrap();
+        client.send(format!("number-{n}").as_bytes()).unwrap();
+    }
+    for (n, client) in clients.iter().enumerate() {
+        let mut buffer = [0; 64];
+        let length = client.recv(&mut buffer).unwrap();
+        let want: Vec<u8> = format!("number-{n}").bytes().rev().collect();
+        assert_eq!(buffer[..length], want);
+    }
+}
+
+#[test]
+fn a_silent_client_is_forgotten() {
+    let program = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    program.set_read_timeout(Some(LIMIT)).unwrap();
+    let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    client.connect(port.local_addr().unwrap()).unwrap();
+    let mut reactor = Reactor::new().unwrap();
+    super::not_waiting(&port).unwrap();
+    let silence = Duration::from_millis(60);
+    let target = to(program.local_addr().unwrap());
+    udp::Port::serve(port, target, silence, &mut reactor).unwrap();
+    let mut first_from = None;
+    for round in 0..2 {
+        client.send(b"x").unwrap();
+        let until = Instant::now() + silence * 3;
+        while Instant::now() < until {
+            reactor.turn(Some(Duration::from_millis(5))).unwrap();
+        }
+        let (_, from) = program.recv_from(&mut [0; 8]).unwrap();
+        match first_from {
+            None => first_from = Some(from),
+            // Another socket: the first one was closed in between.
+            Some(first) => assert_ne!(first, from, "round {round}"),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What scripts and people who come from Docker take for granted.
+
+mod common;
+use common::store::StoreBed;
+use common::*;
+
+use std::fs;
+
+/// `run --rm` with these flags on the bed's root.
+#[track_caller]
+fn run(bed: &StoreBed, flags: &[&str], program: &[&str]) -> Output {
+    let root = format!("{}:O", bed.rootfs("").display());
+    bed.rcon(&[&["run", "--rm"], flags, &["--rootfs", &root], program].concat())
+}
+
+#[test]
+fn a_directory_that_v_names_is_made_and_one_of_mount_is_not() {
+    let Some(bed) = StoreBed::new() else { return };
+    let place = bed.path("new/dir");
+    let volume = format!("{}:/data", place.display());
+    run(&bed, &["-v", &volume], &["touch", "/data/x"]).ok();
+    assert!(place.join("x").exists());
+    let other = bed.path("other");
+    let mount = format!("type=bind,source={},target=/data", other.display());
+    run(&bed, &["--mount", &mount], &["true"]).fails_naming(&["other"]);
+    assert!(!other.exists());
+    // A link that leads nowhere is somebody's, and stays one.
+    let link = bed.path("link");
+    std::os::unix::fs::symlink("/nonexistent/place", &link).unwrap();
+    let volume = format!("{}:/data", link.display());
+    run(&bed, &["-v", &volume], &["true"]).fails_naming(&["link"]);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+}
+
+#[test]
+fn the_hosts_ipc_is_shared_with_or_without_message_queues() {
+    let Some(bed) = StoreBed::new() else { return };
+    run(&bed, &["--ipc", "host"], &["true"]).ok();
+}
+
+#[test]
+fn who_shares_a_network_has_its_name() {
+    let Some(bed) = StoreBed::new() else { return };
+    bed.sleeper(
+        "web",
+        &["--hostname", "the-web", "--add-host", "db:192.0.2.9"],
+    );
+    let flags = ["--network", "container:web"];
+    let out = run(&bed, &flags, &["cat", "/etc/hostname", "/etc/hosts"])
+        .ok()
+        .stdout;
+    assert!(
+        out.starts_with("the-web\n") && out.contains("192.0.2.9\tdb"),
+        "{out}"
+    );
+}
+
+#[test]
+fn exit_codes_of_a_wrong_command_line() {
+    let Some(bed) = StoreBed::new() else { return };
+    for (args, code) in [
+        (&["run", "--nope"][..], 125),
+        (&["container", "create", "--nope"], 125),
+        (&["--root", "run", "exec", "--nope"], 125),
+        (&["nope"], 1),
+        (&["stop"], 1),
+        (&["ps", "extra"], 1),
+        (&["--root", "run", "ps", "--nope"], 1),
+    ] {
+        let out = bed.rcon(args).code(code);
+        assert_eq!(out.stderr.lines().count(), 1, "{out}");
+    }
+    let out = bed.rcon(&["rm"]).code(1);
+    assert!(out.stderr.contains("Usage: rcon rm"), "{out}");
+    for args in [&[][..], &["system"], &["container"]] {
+        let out = bed.rcon(args).code(0);
+        let all = out.stdout.clone() + &out.stderr;
+        assert!(
+            all.contains("Usage: rcon") && !all.contains("error"),
+            "{out}"
+        );
+    }
+    let root = bed.rootfs("");
+    bed.rcon(&["run", "--rootfs", root.to_str().unwrap()])
+        .code(125);
+}
+
+#[test]
+fn rm_force_tells_what_was_not_there_and_is_content() {
+    let Some(bed) = StoreBed::new() else { return };
+    bed.make_container(&["create", "--name", "there"], &["true"]);
+    let out = bed.rcon(&["rm", "-f", "nobody", "there"]).code(0);
+    assert_eq!(out.stdout, "there\n");
+    assert!(out.stderr.contains("nobody"), "{out}");
+}
+
+#[test]
+fn logs_take_a_negative_number_for_all() {
+    let Some(bed) = StoreBed::new() else { return };
+    bed.make_container(&["run", "--name", "talk"], &["echo", "hi"]);
+    assert_eq!(bed.says(&["logs", "--tail", "-1", "talk"]), "hi\n");
+}
+
+#[test]
+fn files_that_the_kernel_makes_up_are_copied_with_their_content() {
+    let Some(bed) = StoreBed::new() else { return };
+    bed.sleeper("web", &[]);
+    bed.rcon(&["cp", "web:/proc/version", "version"]).ok();
+    let own = fs::read_to_string("/proc/version").unwrap();
+    assert_eq!(fs::read_to_string(bed.path("version")).unwrap(), own);
+    bed.rcon(&[
+        "cp",
+        "web:/sys/kernel/mm/transparent_hugepage/enabled",
+        "thp",
+    ])
+    .ok();
+    let thp = fs::read_to_string(bed.path("thp")).unwrap();
+    assert!(!thp.contains('\0') && thp.ends_with('\n'), "{thp:?}");
+}
+
+#[test]
+fn a_script_that_asks_for_a_server_gets_a_version() {
+    let Some(bed) = StoreBed::new() else { return };
+    let said = bed.says(&["version", "-f", "{{.Server.Version}}"]);
+    assert_eq!(said.trim(), env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn events_name_what_a_container_is_made_of() {
+    let Some(bed) = StoreBed::new() else { return };
+    bed.make_container(&["create", "--name", "made"], &["true"]);
+    let said = bed.says(&[
+        "events",
+        "--since",
+        "1m",
+        "--until",
+        "0s",
+        "--format",
+        "{{.Actor.Attributes.image}}",
+    ]);
+    let root = bed.rootfs("");
+    assert!(
+        said.contains(root.to_str().unwrap().trim_end_matches('/')),
+        "{said}"
+    );
+}

@@ -1,0 +1,192 @@
+//! Registries that lie, and what is left then; platforms; pushing.
+
+use serde_json::json;
+
+use crate::common::fake::{Answer, Fake};
+use crate::place::{ByHand, MANIFEST, Place, tar};
+use rcon::image::reference::Digest;
+
+/// A registry of these images: `NAME:anything` is the image of that name.
+pub fn serve(images: Vec<(&'static str, ByHand)>) -> Fake {
+    Fake::start(move |asked| {
+        let (_, rest) = asked.path.split_at("/v2/".len().min(asked.path.len()));
+        for (name, image) in &images {
+            let Some(rest) = rest.strip_prefix(name).and_then(|r| r.strip_prefix('/')) else {
+                continue;
+            };
+            if rest.starts_with("manifests/") {
+                return Answer::document(&image.manifest, MANIFEST);
+            }
+            let blob = image
+                .blobs
+                .iter()
+                .find(|b| rest == format!("blobs/{}", Digest::of(b)));
+            if let Some(blob) = blob {
+                return Answer::new(200, blob.clone());
+            }
+        }
+        Answer::new(404, "")
+    })
+}
+
+#[test]
+fn a_registry_that_lies_leaves_nothing() {
+    let Some(place) = Place::new() else { return };
+    let layer = tar(&place.bed.rootfs(""));
+    let honest = || ByHand::new(std::slice::from_ref(&layer), &json!({}));
+    let wrong = {
+        let mut image = honest();
+        // Served by another's sum, of the same length.
+        image.blobs[0][600] ^= 1;
+        image
+    };
+    let digest = Digest::of(&layer).to_string();
+    let fake = Fake::start(move |asked| {
+        if asked.path.contains("/manifests/") {
+            return Answer::document(&wrong.manifest, MANIFEST);
+        }
+        if asked.path.ends_with(&digest) {
+            return Answer::new(200, wrong.blobs[0].clone());
+        }
+        Answer::new(200, wrong.blobs[1].clone())
+    });
+    let name = format!("{}/a:1", fake.host);
+    place
+        .bed
+        .rcon(&["pull", "-q", &name])
+        .fails_naming(&["is not what it should be"]);
+    place.assert_empty();
+    // The configuration of another image: layers do not fit.
+    let other = ByHand::new(&[layer.clone(), layer.clone()], &json!({}));
+    let one = json!({"mediaType": "application/vnd.oci.image.layer.v1.tar", "size": layer.len(),
+        "digest": Digest::of(&layer).to_string()});
+    let mut manifest: serde_json::Value = serde_json::from_slice(&other.manifest).unwrap();
+    manifest["layers"] = json!([one]);
+    let uneven = ByHand {
+        manifest: manifest.to_string().into_bytes(),
+        blobs: other.blobs,
+    };
+    let garbage = ByHand::new(&[b"no archive at all".repeat(100)], &json!({}));
+    let fake = serve(vec![("uneven", uneven), ("garbage", garbage)]);
+    for (name, why) in [
+        ("uneven", "same number of layers"),
+        ("garbage", "sha256:"),
+        ("none", "none"),
+    ] {
+        let name = format!("{}/{name}:1", fake.host);
+        place.bed.rcon(&["pull", "-q", &name]).fails_naming(&[why]);
+        place.assert_empty();
+    }
+}
+
+#[test]
+fn an_image_for_each_kind_of_machine() {
+    let Some(place) = Place::new() else { return };
+    let bed = &place.bed;
+    let layer = tar(&bed.rootfs(""));
+    let image = |arch: &str| {
+        ByHand::new(
+            std::slice::from_ref(&layer),
+            &json!({"architecture": arch, "config": {"Env": ["PATH=/bin"]}}),
+        )
+    };
+    let (here, there) = (image("amd64"), image("arm64"));
+    let entry = |i: &ByHand, arch: &str| {
+        json!({"mediaType": MANIFEST, "size": i.manifest.len(), "digest": i.digest(),
+            "platform": {"os": "linux", "architecture": arch}})
+    };
+    let media = "application/vnd.oci.image.index.v1+json";
+    let index = json!({"schemaVersion": 2, "mediaType": media,
+        "manifests": [entry(&there, "arm64"), entry(&here, "amd64")]})
+    .to_string();
+    let top = Digest::of(index.as_bytes()).to_string();
+    let fake = Fake::start(move |asked| {
+        for image in [&here, &there] {
+            if asked.path.ends_with(&image.digest()) {
+                return Answer::document(&image.manifest, MANIFEST);
+            }
+            if let Some(blob) = image
+                .blobs
+                .iter()
+                .find(|b| asked.path.ends_with(&Digest::of(b).to_string()))
+            {
+                return Answer::new(200, blob.clone());
+            }
+        }
+        if asked.path.ends_with("/manifests/1") {
+            return Answer::document(index.as_bytes(), media);
+        }
+        Answer::new(404, "")
+    });
+    let name = format!("{}/a:1", fake.host);
+    let out = bed.says(&["pull", &name]);
+    assert!(out.contains(&format!("Digest: {top}\n")), "{out}");
+    assert_eq!(
+        bed.says(&["image", "inspect", "-f", "{{.Architecture}}", &name]),
+        "amd64\n"
+    );
+    // By its sum, all of it is here already.
+    let repository = name.trim_end_matches(":1");
+    assert_eq!(
+        bed.says(&[
+            "run",
+            "--rm",
+            "--pull",
+            "never",
+            &format!("{repository}@{top}"),
+            "echo",
+            "x"
+        ]),
+        "x\n"
+    );
+    bed.rcon(&[
+        "create",
+        "--pull",
+        "never",
+        "--platform",
+        "linux/arm64",
+        &name,
+    ])
+    .code(125)
+    .fails_naming(&["No such image"]);
+    bed.rcon(&["pull", "-q", "--platform", "linux/arm64", &name])
+        .ok();
+    assert_eq!(
+        bed.says(&["image", "inspect", "-f", "{{.Architecture}}", &name]),
+        "arm64\n"
+    );
+    bed.rcon(&["pull", "-q", "--platform", "linux/s390x", &name])
+        .fails_naming(&["linux/s390x", "linux/arm64"]);
+    assert_eq!(bed.says(&["images", "-q"]).lines().count(), 2);
+    place.assert_whole();
+}
+
+#[test]
+fn what_is_pushed_has_the_same_sum() {
+    let Some(place) = Place::new() else { return };
+    let bed = &place.bed;
+    let name = place.publish("from/app:1", &[("/v", b"1")]);
+    let pulled = bed.says(&["pull", &name]);
+    let digest = pulled
+        .lines()
+        .find_map(|l| l.strip_prefix("Digest: "))
+        .unwrap();
+    let to = place.name("to/app:2");
+    bed.rcon(&["tag", &name, &to]).ok();
+    let out = bed.rcon(&["push", &to]).ok();
+    assert!(
+        out.stdout.contains(&format!("2: digest: {digest} size: ")),
+        "{out}"
+    );
+    assert!(out.stderr.contains("mounted"), "{out}");
+    let again = bed.rcon(&["push", &to]).ok();
+    assert!(
+        again.stderr.contains("already there") && !again.stderr.contains("pushed"),
+        "{again}"
+    );
+    bed.rcon(&["rmi", "-f", "to/app:2", &name, &to]).ok();
+    let pulled = bed.says(&["pull", &to]);
+    assert!(pulled.contains(&format!("Digest: {digest}\n")), "{pulled}");
+    bed.rcon(&["push", &place.name("absent:1")])
+        .fails_naming(&["does not exist locally"]);
+}

@@ -9,6 +9,7 @@ use crate::container::Timestamp;
 use crate::error::{Context, Error, Result};
 use crate::format::units::time::parse_moment;
 use crate::logs::{Driver, Options, Reader, Stream, Wanted};
+use crate::say;
 use crate::store::{Entry, Store};
 
 /// Between two looks at a log that is followed.
@@ -74,10 +75,10 @@ pub fn logs(store: &Store, args: &Logs) -> Result<ExitCode> {
         std::thread::sleep(PAUSE);
     }
     if reader.spoilt() > 0 {
-        eprintln!(
+        say::err(format_args!(
             "rcon: warning: {} lines of the log are spoilt and were left out",
             reader.spoilt()
-        );
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -43,6 +43,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::error::{Error, Result};
+use crate::say;
 use crate::store::Store;
 
 /// A local container runtime: daemonless, fast, and open about every step.
@@ -228,7 +229,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    done.unwrap_or_else(|e| failed(&e))
+    say::or_lost(done.unwrap_or_else(|e| failed(&e)))
 }
 
 /// Help and version are no failures; a wrong flag is.
@@ -242,7 +243,7 @@ fn refused(e: &clap::Error) -> ExitCode {
 }
 
 fn failed(e: &Error) -> ExitCode {
-    eprintln!("rcon: error: {e}");
+    say::error(e);
     ExitCode::from(e.exit_code().unwrap_or(1))
 }
 

@@ -7,6 +7,7 @@ use crate::container::{Image as Origin, Root};
 use crate::error::{Error, Result};
 use crate::image::reference::Reference;
 use crate::image::{Guard, Image, Images};
+use crate::say;
 use crate::store::Store;
 
 /// Finds the image, fetches it if that is wanted, and completes the request
@@ -20,7 +21,10 @@ pub fn complete(store: &Store, request: &mut Request, name: &str) -> Result<Guar
         Some(found) => found,
         None if request.pull == Pull::Never => return Err(missing(name)),
         None => {
-            eprintln!("Unable to find image '{}' locally", shown(name)?);
+            say::err(format_args!(
+                "Unable to find image '{}' locally",
+                shown(name)?
+            ));
             fetch(store, request, name)?;
             here(&images, request, name)?.ok_or_else(|| missing(name))?
         }
@@ -76,7 +80,7 @@ fn fetch(store: &Store, request: &Request, name: &str) -> Result<()> {
     let platform = request.platform.as_deref();
     let pulled = pull::fetch(store, &reference, platform, request.quiet)?;
     if !request.quiet {
-        eprint!("{}", pull::told(&reference, &pulled));
+        say::err(pull::told(&reference, &pulled).trim_end());
     }
     Ok(())
 }

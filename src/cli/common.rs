@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::container::State;
 use crate::error::{Error, Result};
 use crate::keeper::{self, Reply, Request};
+use crate::say;
 use crate::store::{Entry, Lock, Store};
 
 /// How long somebody else may take to start or end a container.
@@ -35,9 +36,9 @@ pub fn each(wanted: &[String], mut act: impl FnMut(&str) -> Result<()>) -> ExitC
     let mut code = ExitCode::SUCCESS;
     for name in wanted {
         match act(name) {
-            Ok(()) => println!("{name}"),
+            Ok(()) => say::out(name),
             Err(e) => {
-                eprintln!("rcon: error: {e}");
+                say::error(e);
                 code = ExitCode::FAILURE;
             }
         }

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::format::units::time::parse_moment;
 use crate::keeper;
 use crate::logs::{Entry, Event, Options, Reader, Stream, Wanted};
+use crate::say;
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -108,7 +109,7 @@ impl Shown {
             Event::Entry(entry) => self.show(&entry),
             Event::Pause => self.flush(),
             Event::Spoilt => {
-                eprintln!("rcon: warning: the log has lines that make no sense; they are left out");
+                say::warning("the log has lines that make no sense; they are left out");
                 Ok(())
             }
         };

@@ -1,6 +1,7 @@
 //! `logs`.
 
 use crate::common::eventually;
+use crate::common::pty::under_pty;
 use crate::place::{Place, names_in};
 use std::time::Duration;
 
@@ -250,4 +251,26 @@ fn a_long_line_comes_out_whole() {
     );
     let stamped = place.ok(&["logs", "-t", "long"]).stdout;
     assert_eq!(stamped.matches('Z').count(), 2, "one time for each line");
+}
+
+#[test]
+fn passthrough_never_hands_a_terminal_in() {
+    let Some(place) = Place::new() else { return };
+    let driver = ["--log-driver", "passthrough"];
+    for flags in [&["--rm"][..], &["-d"]] {
+        let line = place.line("run", &[&driver, flags].concat(), &["echo", "got in"]);
+        let mut p = under_pty(place.at_terminal(&[]).args(line), 24, 80);
+        p.terminal.wait_for("passthrough would hand your terminal");
+        p.running.wait().code(125);
+    }
+    let line = place.line(
+        "create",
+        &[&driver[..], &["--name", "later"]].concat(),
+        &["true"],
+    );
+    place.rcon(&[]).args(line).output().ok();
+    let mut p = under_pty(place.at_terminal(&["start", "later"]), 24, 80);
+    p.terminal.wait_for("passthrough would hand your terminal");
+    p.running.wait().code(1);
+    assert_eq!(place.kept().len(), 1);
 }

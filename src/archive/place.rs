@@ -230,7 +230,8 @@ impl Placer<'_> {
                 let nothing = |s: &libc::stat| self.options.layer && overlay::is_whiteout(s);
                 Ok(entry::stat(dir, name)?.is_none_or(|s| nothing(&s)))
             }
-            Err(e) if e.errno == Errno::ENOENT => Ok(true),
+            // What is no directory may be a whiteout.
+            Err(e) if matches!(e.errno, Errno::ENOENT | Errno::ENOTDIR) => Ok(true),
             Err(e) => Err(Error::from(e).context("the link")),
         }
     }

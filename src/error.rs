@@ -251,7 +251,7 @@ mod tests {
                 format!("isn't {:?} or {cut:?}", "a\"b"),
             ),
             (format!("open \"{long}"), format!("open {cut:?}")),
-            (format!("open '{long}"), format!("open '{long}")),
+            (format!("open '{long}"), format!("open '{cut}")),
             (format!("read {long}: no"), format!("read {cut} no")),
             (
                 format!("a path {}", "x".repeat(4096)),

@@ -182,3 +182,27 @@ pub fn foreign_namespaces(pid: i32) -> Result<Vec<Namespace>> {
     }
     Ok(foreign)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_bind_mounts_have_sources() {
+        let spec: Spec = serde_json::from_str(
+            r#"{"ociVersion": "1.2.0", "mounts": [
+                {"destination": "/a", "type": "proc", "source": "dev"},
+                {"destination": "/b", "type": "bind", "source": "dev"},
+                {"destination": "/c", "source": "/dev/null", "options": ["ro", "rbind"]},
+                {"destination": "/d", "type": "bind", "source": "none"}
+            ]}"#,
+        )
+        .unwrap();
+        let facts = observe_sources(Path::new("/"), Path::new("/"), &spec);
+        let found: Vec<_> = facts.sources.into_iter().collect();
+        let want = [("/dev", FileKind::Directory), ("/dev/null", FileKind::File)];
+        assert_eq!(found, want.map(|(path, kind)| (path.into(), kind)));
+        let only_proc = spec.mounts().iter().flatten().next().cloned();
+        assert!(!is_bind(&only_proc.unwrap()));
+    }
+}

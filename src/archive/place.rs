@@ -230,7 +230,7 @@ impl Placer<'_> {
                 let nothing = |s: &libc::stat| self.options.layer && overlay::is_whiteout(s);
                 Ok(entry::stat(dir, name)?.is_none_or(|s| nothing(&s)))
             }
-            // What is no directory may be a whiteout.
+            // Not a directory: a whiteout of one, or a link, which is not followed.
             Err(e) if matches!(e.errno, Errno::ENOENT | Errno::ENOTDIR) => Ok(true),
             Err(e) => Err(Error::from(e).context("the link")),
         }

@@ -348,6 +348,7 @@ mod tests {
             Cli::command(),
             Grouped::augment_subcommands(empty()),
             system::System::augment_subcommands(empty()),
+            image::Grouped::augment_subcommands(empty()),
             crate::oci::command_line(),
         ];
         for (name, listed, own) in all.iter().flat_map(abouts) {

@@ -166,3 +166,37 @@ pub(super) fn boot_id() -> String {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     id.trim().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cgroup::layout::{Mode, Version};
+    use crate::cgroup::paths::CgroupDir;
+
+    #[test]
+    fn cgroups_that_cannot_be_removed_stay_on_record() {
+        let state = |mount: &str, path: &str| State {
+            pid: 7,
+            cgroups: Some(CgroupPaths {
+                mode: Mode::Unified,
+                dirs: vec![CgroupDir {
+                    version: Version::V2,
+                    controllers: vec![],
+                    name: None,
+                    mount: mount.into(),
+                    path: path.to_owned(),
+                    made: true,
+                }],
+            }),
+            ..State::default()
+        };
+        // No cgroup at all, so that nothing there will ever be removed.
+        let mut stuck = state("/proc", "self/x");
+        take_away(&mut stuck);
+        assert_eq!(stuck.pid, 0);
+        assert!(stuck.cgroups.is_some());
+        let mut gone = state("/no/such/mount", "x");
+        take_away(&mut gone);
+        assert!(gone.cgroups.is_none());
+    }
+}

@@ -260,7 +260,10 @@ impl Keeper {
     /// only wanted while it ran is removed.
     fn close(&mut self) {
         self.state.keeper = 0;
-        self.write_state();
+        // What goes at once needs no last word on record.
+        if !self.config.auto_remove {
+            self.write_state();
+        }
         let _ = fs::remove_dir_all(self.entry.run_dir());
         let Some(lock) = self.lock.take() else { return };
         if self.config.auto_remove {

@@ -46,13 +46,6 @@ pub struct Streams {
     pub errors: bool,
 }
 
-impl Streams {
-    /// Whether anything crosses at all.
-    pub fn any(self) -> bool {
-        self.input || self.output || self.errors
-    }
-}
-
 /// Rows and columns of a terminal; none is 0, 0.
 pub type Size = (u16, u16);
 

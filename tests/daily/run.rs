@@ -110,7 +110,7 @@ fn a_root_that_is_none_is_told() {
         .output();
     host.code(125).fails_naming(&["host"]);
     place
-        .rcon(&["run", "no-image", "true"])
+        .rcon(&["run", "--pull", "never", "no-image", "true"])
         .output()
         .code(125)
         .fails_naming(&["no-image"]);

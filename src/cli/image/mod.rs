@@ -24,7 +24,7 @@ use crate::image::platform::Platform;
 use crate::image::{Images, Removed};
 use crate::store::Store;
 
-/// The commands that need no word before them.
+// The commands that need no word before them.
 #[derive(Debug, clap::Subcommand)]
 #[command(defer = true)]
 pub enum Plain {
@@ -55,7 +55,7 @@ pub enum Plain {
     Logout(login::Logout),
 }
 
-/// What stands behind `image`.
+// What stands behind `image`.
 #[derive(Debug, clap::Subcommand)]
 #[command(defer = true)]
 pub enum Grouped {

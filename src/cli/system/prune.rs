@@ -20,7 +20,7 @@ pub struct Prune {
     force: bool,
 }
 
-/// The same, and images
+// The same, and images.
 #[derive(Debug, clap::Args)]
 pub struct Everything {
     /// All images that no container was made from, not only those without a name

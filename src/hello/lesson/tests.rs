@@ -101,7 +101,7 @@ fn an_ordinary_container() {
     says(
         &facts(),
         &[
-            "process: number 1, its parent outside, 1 in sight; outside it has",
+            "process: number 1, its parent outside, 1 in sight; another number",
             "user: root (uid 0, gid 0); root outside, too",
             "host name: 0123456789ab; the container's own",
             "command: /hello; ",

@@ -33,7 +33,7 @@ fn process(facts: &Facts) -> Fact {
         parent => format!("its parent {parent}"),
     };
     let why = if differs(facts, "pid") {
-        "outside it has another number"
+        "another number outside"
     } else {
         "numbered as everywhere on the machine"
     };
@@ -96,7 +96,7 @@ pub fn namespaces(facts: &Facts) -> Section {
     told.push(fact(
         "compare",
         "readlink /proc/self/ns/pid",
-        "typed outside, it shows another number",
+        "typed outside, it differs",
     ));
     Section {
         title: "Namespaces",

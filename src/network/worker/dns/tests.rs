@@ -48,9 +48,14 @@ fn table(resolvers: Vec<SocketAddr>) -> Table {
 
 /// A server, and a client that speaks to it.
 fn serve(table: Table) -> (UdpSocket, SocketAddr) {
-    let datagrams = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    // One port for both: another's connection may have that number.
+    let both = || {
+        let datagrams = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let streams = TcpListener::bind(datagrams.local_addr().unwrap()).ok()?;
+        Some((datagrams, streams))
+    };
+    let (datagrams, streams) = std::iter::repeat_with(both).flatten().next().unwrap();
     let address = datagrams.local_addr().unwrap();
-    let streams = TcpListener::bind(address).unwrap();
     thread::spawn(move || {
         let names: Rc<dyn Names> = Rc::new(table);
         let resolver = Resolver {

@@ -109,3 +109,24 @@ fn a_running_container_whose_record_is_spoilt_can_be_removed() {
     eventually("its program is gone", || !host::is_alive(init));
     assert_eq!(bed.says(&["ps", "-aq"]), "");
 }
+
+#[test]
+fn directories_deeper_than_there_are_descriptors_are_removed() {
+    let Some(bed) = StoreBed::new() else { return };
+    let root = format!("{}:O", bed.rootfs("").display());
+    let deep = "i=0; while [ $i -lt 1500 ]; do mkdir d && cd d; i=$((i+1)); done; echo $i";
+    let args = ["run", "--name", "deep", "--rootfs", &root, "sh", "-c", deep];
+    assert_eq!(bed.says(&args), "1500\n");
+    let rm = bed.call(&["rm", "deep"]).with(|command| {
+        use std::os::unix::process::CommandExt;
+        let few = || {
+            let limit = nix::sys::resource::Resource::RLIMIT_NOFILE;
+            nix::sys::resource::setrlimit(limit, 256, 256).map_err(std::io::Error::from)
+        };
+        // SAFETY: setting a limit is all that is done in the child.
+        unsafe { command.pre_exec(few) };
+    });
+    rm.output().ok();
+    let left = std::fs::read_dir(bed.root().join("containers")).unwrap();
+    assert_eq!(left.count(), 0);
+}

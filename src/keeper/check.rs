@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::{ending, truth};
 use crate::cgroup::ops;
 use crate::error::Result;
-use crate::store::{Entry, Store};
+use crate::store::{Entry, Store, files};
 
 /// Something that should not be there.
 #[derive(Debug, Clone)]
@@ -70,7 +70,7 @@ pub fn check(store: &Store) -> Result<Vec<Finding>> {
 /// Takes one thing away; whether that was possible.
 pub fn repair(store: &Store, finding: &Finding) -> Result<bool> {
     match &finding.remedy {
-        Remedy::Remove(path) => gone(fs::remove_dir_all(path))?,
+        Remedy::Remove(path) => files::remove_tree(path)?,
         Remedy::RemoveCgroup(path) => gone(fs::remove_dir(path))?,
         Remedy::Settle(entry) => {
             if let Err(e) = truth(store, entry)

@@ -241,7 +241,7 @@ impl Store {
             }
         }
         let _ = fs::remove_dir_all(entry.run_dir());
-        let removed = fs::remove_dir_all(&gone).context(what);
+        let removed = files::remove_tree(&gone).context(what);
         drop(lock);
         removed
     }

@@ -19,6 +19,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Pid, execvp, setpgid, tcsetpgrp};
 
+use crate::say;
 use crate::sys::process::{self, Exit, Forked};
 use crate::sys::{SysResult, fd};
 
@@ -43,13 +44,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         .filter_map(|a| CString::new(a.into_vec()).ok())
         .collect();
     if program.is_empty() {
-        eprintln!("rcon-init: no program to run");
+        say::err(format_args!("rcon-init: no program to run"));
         return ExitCode::from(NOT_RUNNABLE as u8);
     }
     match run(&program) {
         Ok(exit) => ExitCode::from(exit.shell_code() as u8),
         Err(e) => {
-            eprintln!("rcon-init: {e}");
+            say::err(format_args!("rcon-init: {e}"));
             ExitCode::from(NOT_RUNNABLE as u8)
         }
     }
@@ -79,7 +80,10 @@ fn become_program(argv: &[CString]) -> ! {
         Err(errno) => errno,
         Ok(never) => match never {},
     };
-    eprintln!("rcon-init: exec: {program:?}: {}", errno.desc());
+    say::err(format_args!(
+        "rcon-init: exec: {program:?}: {}",
+        errno.desc()
+    ));
     process::exit_now(match errno {
         Errno::ENOENT | Errno::ENOTDIR => NOT_FOUND,
         _ => NOT_RUNNABLE,

@@ -8,6 +8,7 @@
 //! [`sys`] is the kernel's border, and the only home of unsafe code.
 //! `docs/architecture.md` is the tour.
 #![deny(unsafe_code)]
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod accounts;
 pub mod archive;
@@ -32,6 +33,7 @@ pub mod ps;
 pub mod registry;
 pub mod render;
 pub mod run;
+pub mod say;
 pub mod seccomp;
 pub mod signal;
 pub mod spec;

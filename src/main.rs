@@ -1,5 +1,7 @@
 //! The `rcon` command: parse, call the library, map the error to an exit code.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;

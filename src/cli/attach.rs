@@ -1,6 +1,8 @@
 //! `attach`.
 
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::{common, flags, start};
 use crate::container::Status;
@@ -8,6 +10,9 @@ use crate::error::{Error, Result};
 use crate::foreground::session;
 use crate::keeper::{Attached, Request};
 use crate::store::Store;
+
+/// So long a program has to see how large its terminal is.
+const LOOK: Duration = Duration::from_millis(20);
 
 #[derive(Debug, clap::Args)]
 pub struct Attach {
@@ -41,10 +46,23 @@ pub fn attach(store: &Store, args: &Attach) -> Result<ExitCode> {
         errors: true,
     };
     let options = session::options(&config, attached, args.sig_proxy, keys.as_deref());
-    let request = Request::Attach(attached, session::own_size());
     // A keeper at its end does not listen any more, but it still says how
     // that was.
-    let _ = request.send(&connection);
+    let _ = join(&connection, attached, config.program.tty);
     let outcome = session::attend(&connection, &options)?;
     start::shown(store, &found.entry, outcome)
+}
+
+/// A full-screen program draws anew when its terminal changes its size, and at
+/// no other time: so for a moment it is a line shorter.
+fn join(connection: &OwnedFd, attached: Attached, terminal: bool) -> Result<()> {
+    let (rows, columns) = session::own_size();
+    let nudges = terminal && rows > 1;
+    let first = rows - u16::from(nudges);
+    Request::Attach(attached, (first, columns)).send(connection)?;
+    if nudges {
+        std::thread::sleep(LOOK);
+        Request::Resize((rows, columns)).send(connection)?;
+    }
+    Ok(())
 }

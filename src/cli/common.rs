@@ -1,12 +1,13 @@
 //! What several commands do.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crate::container::State;
 use crate::error::{Error, Result};
 use crate::keeper::{self, Reply, Request};
+use crate::say;
 use crate::store::{Entry, Lock, Store};
 
 /// How long somebody else may take to start or end a container.
@@ -35,9 +36,9 @@ pub fn each(wanted: &[String], mut act: impl FnMut(&str) -> Result<()>) -> ExitC
     let mut code = ExitCode::SUCCESS;
     for name in wanted {
         match act(name) {
-            Ok(()) => println!("{name}"),
+            Ok(()) => say::out(name),
             Err(e) => {
-                eprintln!("rcon: error: {e}");
+                say::error(e);
                 code = ExitCode::FAILURE;
             }
         }
@@ -103,6 +104,27 @@ pub fn wait_for_exit(connection: &OwnedFd) -> Result<Option<i32>> {
             Some(Reply::Exit(code)) => return Ok(Some(code)),
             Some(_) => {}
             None => return Ok(None),
+        }
+    }
+}
+
+/// The same with an end to the patience; whether the end has come, or at least
+/// the keeper has gone.
+pub fn wait_for_exit_until(connection: &OwnedFd, until: Instant) -> Result<bool> {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+        let mut fds = [PollFd::new(connection.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut fds, left) {
+            Ok(0) => return Ok(false),
+            Err(nix::errno::Errno::EINTR) => continue,
+            Err(e) => return Err(Error::environment(e.desc())),
+            Ok(_) => {}
+        }
+        match Reply::receive(connection)? {
+            Some(Reply::Exit(_)) | None => return Ok(true),
+            Some(_) => {}
         }
     }
 }

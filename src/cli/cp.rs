@@ -11,6 +11,7 @@ use crate::archive::copy::{self, Incoming};
 use crate::archive::{self, Change, ChangeKind, IdMaps, IdRange, Ownership, Pack};
 use crate::error::{Context, Error, Result};
 use crate::keeper::root;
+use crate::say;
 use crate::store::Store;
 use crate::sys::fd;
 
@@ -89,7 +90,10 @@ pub fn cp(store: &Store, args: &Cp) -> Result<ExitCode> {
         }
     }
     if !args.quiet && io::stderr().is_terminal() && !matches!(to, Side::Stream) {
-        eprintln!("copied {} to {}", args.source, args.destination);
+        say::err(format_args!(
+            "copied {} to {}",
+            args.source, args.destination
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,18 +6,21 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use nix::poll::{PollFd, PollFlags, poll};
 use oci_spec::runtime::{Process, Spec};
 
 use super::common::{self, Found};
 use super::flags::Exec;
 use super::run::{Others, here};
 use crate::container::Status;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::facts;
+use crate::foreground::pipes::{self, Pipes};
 use crate::foreground::relay::{self, Ending};
 use crate::keeper;
 use crate::plan::{self, ExecRequest};
-use crate::run::{self, Explain, Launch, State};
+use crate::run::{self, Explain, Held, Launch, State};
+use crate::say;
 use crate::spec::{self, Further, users};
 use crate::store::Store;
 use crate::sys::{fd, process};
@@ -30,6 +33,7 @@ pub fn exec(store: &Store, args: &Exec) -> Result<ExitCode> {
     if request.tty && request.interactive && !request.detach {
         check_terminal()?;
     }
+    let name = found.entry.name()?;
     let mut spec = found.entry.spec()?;
     let facts = facts::observe()?;
     let user = match &request.user {
@@ -68,7 +72,9 @@ pub fn exec(store: &Store, args: &Exec) -> Result<ExitCode> {
         explain: args.explain,
         process,
     };
-    let code = run(&found, container, &spec, &wanted)?;
+    let handle = fd::duplicate(&container)?;
+    let outcome = run(&found, container, &spec, &wanted);
+    let Outcome { code, lost } = outcome.map_err(|e| or_ended(&handle, &name, e))?;
     if let Some(code) = code {
         let code = code.to_string();
         keeper::note(
@@ -79,7 +85,10 @@ pub fn exec(store: &Store, args: &Exec) -> Result<ExitCode> {
             &[("exitCode", &code)],
         );
     }
-    Ok(code.map_or(ExitCode::SUCCESS, common::exit_code))
+    match lost {
+        Some(e) => Err(e),
+        None => Ok(code.map_or(ExitCode::SUCCESS, common::exit_code)),
+    }
 }
 
 /// `--privileged` lifts the filter of system calls, too.
@@ -108,8 +117,7 @@ struct Wanted {
 }
 
 /// Runs it, and stays with it unless it is detached.
-/// `None` where it goes on without us.
-fn run(found: &Found, container: OwnedFd, spec: &Spec, wanted: &Wanted) -> Result<Option<i32>> {
+fn run(found: &Found, container: OwnedFd, spec: &Spec, wanted: &Wanted) -> Result<Outcome> {
     let cgroups = found.state.cgroups.clone();
     let plan = plan::exec(
         &ExecRequest {
@@ -128,10 +136,13 @@ fn run(found: &Found, container: OwnedFd, spec: &Spec, wanted: &Wanted) -> Resul
     } else {
         (None, None)
     };
-    let explain = explain(wanted)?;
-    let own_errors = fd::duplicate(fd::standard(2))?;
-    quieten(wanted)?;
-    let held = run::launch(Launch {
+    let (streams, pipes) = if wanted.terminal || wanted.detach {
+        (pipes::nothing()?, None)
+    } else {
+        let (theirs, ours) = Pipes::make(wanted.input)?;
+        (theirs, Some(ours))
+    };
+    let launch = Launch {
         plan: &plan,
         state: state_of(found, spec),
         console: theirs,
@@ -139,30 +150,54 @@ fn run(found: &Found, container: OwnedFd, spec: &Spec, wanted: &Wanted) -> Resul
         root: None,
         container: Some(container),
         preserve_fds: 0,
-        explain,
-    });
-    // What is to be said about it is still for whoever typed the command.
-    fd::place(&own_errors, 2)?;
-    let held = held?;
+        explain: explain(wanted)?,
+    };
+    let held = pipes::lent(&streams, || run::launch(launch))??;
+    // From here on the program alone has them, and their end can be seen.
+    drop(streams);
     for warning in &held.warnings {
-        eprintln!("rcon: warning: {warning}");
+        say::warning(warning);
     }
     if wanted.detach {
         held.release()?;
-        return Ok(None);
+        return Ok(Outcome::default());
     }
+    match pipes {
+        Some(pipes) => stay(held, pipes),
+        None => stay_at_terminal(held, console, wanted),
+    }
+}
+
+/// How it came to an end.
+#[derive(Default)]
+struct Outcome {
+    /// The code; none where it goes on without us.
+    code: Option<i32>,
+    /// What it said could not be shown.
+    lost: Option<Error>,
+}
+
+fn stay(held: Held, pipes: Pipes) -> Result<Outcome> {
+    // Left alone: what stops this command itself and has it go on.
+    let signals = process::signals_as_fd_but(&[libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU])?;
+    let (_, pidfd) = held.release()?;
+    let ended = pipes.attend(&pidfd, &signals)?;
+    Ok(Outcome {
+        code: Some(ended.exit.shell_code()),
+        lost: ended.lost,
+    })
+}
+
+fn stay_at_terminal(held: Held, console: Option<OwnedFd>, wanted: &Wanted) -> Result<Outcome> {
     let signals = process::signals_as_fd()?;
-    let keys = if wanted.input {
-        &wanted.detach_keys[..]
-    } else {
-        &[]
-    };
+    let keys = wanted.input.then_some(&wanted.detach_keys[..]);
     let session = relay::Session::open(console, keys)?;
     let (_, pidfd) = held.release()?;
-    Ok(match relay::attend_until(&pidfd, &signals, session)? {
+    let code = match relay::attend_until(&pidfd, &signals, session)? {
         Ending::Exit(exit) => Some(exit.shell_code()),
         Ending::Left => None,
-    })
+    };
+    Ok(Outcome { code, lost: None })
 }
 
 fn first_process(found: &Found) -> Result<OwnedFd> {
@@ -182,20 +217,20 @@ fn first_process(found: &Found) -> Result<OwnedFd> {
         .ok_or_else(|| common::not_running(found))
 }
 
-/// Without `-i` there is nothing to read, and detached nothing to say to.
-fn quieten(wanted: &Wanted) -> Result<()> {
-    let streams: &[i32] = match (wanted.detach, wanted.input) {
-        (true, _) => &[0, 1, 2],
-        (false, true) => &[],
-        (false, false) if wanted.terminal => &[],
-        (false, false) => &[0],
-    };
-    let null = || File::options().read(true).write(true).open("/dev/null");
-    let null = OwnedFd::from(null().context(|| "cannot open /dev/null")?);
-    for number in streams {
-        fd::place(&null, *number)?;
+/// A container that is just being killed takes what is to run in it along, at
+/// whatever step that is.
+fn or_ended(container: &OwnedFd, name: &str, e: Error) -> Error {
+    // The program could not be run: no wonder, and the container lives.
+    if e.exit_code().is_some() {
+        return e;
     }
-    Ok(())
+    let mut fds = [PollFd::new(container.as_fd(), PollFlags::POLLIN)];
+    // Its last process may be on its way still.
+    match poll(&mut fds, 250u8) {
+        Ok(1..) => Error::user(format!("container {name} has ended"))
+            .hint(format!("`rcon start {name}` starts it")),
+        _ => e,
+    }
 }
 
 fn explain(wanted: &Wanted) -> Result<Option<Explain>> {

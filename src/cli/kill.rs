@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use super::common::{self, Found};
+use crate::container::State;
 use crate::error::{Error, Result};
 use crate::keeper::{self, Request};
 use crate::signal;
@@ -50,8 +51,32 @@ pub struct Unpause {
 pub fn kill(store: &Store, args: &Kill) -> Result<ExitCode> {
     let number = signal::parse(&args.signal)?;
     Ok(common::each(&args.containers, |name| {
-        common::ask(&common::find(store, name)?, &Request::Signal(number))
+        let found = common::find(store, name)?;
+        common::ask(&found, &Request::Signal(number))?;
+        if number == libc::SIGKILL {
+            wait_for_the_end(store, &found);
+        }
+        Ok(())
     }))
+}
+
+/// That signal cannot be ignored, so who sent it wants to see its effect: the
+/// next command finds the container ended. What takes longer than it should is
+/// not waited for.
+fn wait_for_the_end(store: &Store, found: &Found) {
+    let until = Instant::now() + common::PATIENCE;
+    let goes = found.entry.config().is_ok_and(|config| config.auto_remove);
+    let is_same = |state: &State| state.status.is_up() && state.pid == found.state.pid;
+    while Instant::now() < until {
+        match keeper::truth(store, &found.entry) {
+            Ok(state) if is_same(&state) => std::thread::sleep(common::PAUSE),
+            // One that goes with its program holds its name until it is gone.
+            Ok(_) if goes && found.entry.exists() => {
+                std::thread::sleep(common::PAUSE);
+            }
+            Ok(_) | Err(_) => return,
+        }
+    }
 }
 
 /// `pause`.

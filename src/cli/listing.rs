@@ -7,6 +7,7 @@ use crate::container::{Config, Id, State, Timestamp};
 use crate::error::{Context, Result};
 use crate::format::units::time;
 use crate::keeper;
+use crate::say;
 use crate::store::{Entry, Store};
 use crate::sys::clock;
 
@@ -58,7 +59,7 @@ pub fn all(store: &Store, wanted: impl Fn(&State) -> bool) -> Result<Vec<Listed>
             Ok(listed) => found.extend(listed),
             // It was removed while we looked.
             Err(_) if !entry.exists() => {}
-            Err(e) => eprintln!("rcon: warning: container {}: {e}", entry.id().short()),
+            Err(e) => say::warning(format_args!("container {}: {e}", entry.id().short())),
         }
     }
     found.sort_by(|a, b| {

@@ -1,18 +1,17 @@
 //! `logs`.
 
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use super::{absent, common};
+use super::{absent, common, listing};
 use crate::container::Timestamp;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::format::units::time::parse_moment;
-use crate::logs::{Driver, Options, Reader, Stream, Wanted};
-use crate::store::{Entry, Store};
-
-/// Between two looks at a log that is followed.
-const PAUSE: Duration = Duration::from_millis(50);
+use crate::keeper;
+use crate::logs::{Entry, Event, Options, Reader, Stream, Wanted};
+use crate::say;
+use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
 pub struct Logs {
@@ -49,58 +48,31 @@ pub fn logs(store: &Store, args: &Logs) -> Result<ExitCode> {
     if args.details {
         return Err(absent::log_details());
     }
-    let found = common::find(store, &args.container)?;
-    let options = Options::new(&found.entry.config()?.log)?;
-    if options.driver != Driver::JsonFile {
-        return Err(Error::user(
-            "configured logging driver does not support reading",
-        ));
-    }
+    let entry = common::find(store, &args.container)?.entry;
+    let options = Options::new(&entry.config()?.log)?;
     let wanted = Wanted {
         tail: tail(&args.tail)?,
         since: moment("--since", args.since.as_deref())?,
         until: moment("--until", args.until.as_deref())?,
+        follow: args.follow,
     };
-    let what = || "cannot read the log";
-    let mut reader = Reader::open(found.entry.dir(), wanted).context(what)?;
+    let mut reader = Reader::open(entry.dir(), &options, wanted)?;
+    // The keeper has nothing to tell us; but that it hangs up is the end.
+    let keeper = args.follow.then(|| keeper::connect(&entry).ok()).flatten();
+    let wake = keeper.as_ref().map(AsFd::as_fd);
     let mut shown = Shown::new(args.timestamps);
-    loop {
-        // First whether more may come, then what has come: so the last words
-        // of a container that ends in between are not missed.
-        let goes_on = args.follow && is_up(store, &found.entry) && !is_over(wanted.until);
-        while let Some(entry) = reader.next_entry().context(what)? {
-            if shown.show(&entry).is_err() {
-                // Nobody reads on.
-                return Ok(ExitCode::SUCCESS);
-            }
-        }
-        if shown.flush().is_err() || !goes_on {
-            break;
-        }
-        std::thread::sleep(PAUSE);
+    let done = reader.run(wake, || !entry.is_held(), &mut |event| shown.take(event));
+    match done {
+        // Nobody reads on, which is no failure of ours.
+        Err(_) if shown.is_unwanted => Ok(ExitCode::SUCCESS),
+        done => done.map(|()| ExitCode::SUCCESS),
     }
-    if reader.spoilt() > 0 {
-        eprintln!(
-            "rcon: warning: {} lines of the log are spoilt and were left out",
-            reader.spoilt()
-        );
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
-fn is_up(store: &Store, entry: &Entry) -> bool {
-    let _ = store;
-    // A keeper that has died leaves nothing more to read.
-    entry.is_held()
-}
-
-fn is_over(until: Option<Timestamp>) -> bool {
-    until.is_some_and(|t| t < Timestamp::now())
-}
-
-fn tail(text: &str) -> Result<Option<usize>> {
+fn tail(text: &str) -> Result<Option<u64>> {
     match text.parse::<i64>() {
-        Ok(n) => Ok(usize::try_from(n).ok()),
+        // As in Docker, less than nothing is everything.
+        Ok(n) => Ok(u64::try_from(n).ok()),
         Err(_) if text == "all" || text.is_empty() => Ok(None),
         Err(_) => Err(Error::user(format!("--tail {text}: not a number of lines"))),
     }
@@ -108,17 +80,18 @@ fn tail(text: &str) -> Result<Option<usize>> {
 
 fn moment(flag: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
     let Some(text) = text else { return Ok(None) };
-    let moment = parse_moment(text, Timestamp::now(), 0).map_err(|e| e.context(flag))?;
-    Ok(Some(moment))
+    let moment = parse_moment(text, Timestamp::now(), listing::own_zone());
+    moment.map(Some).map_err(|e| e.context(flag))
 }
 
 /// Shows each stream at a descriptor of its own, in the order it was said.
 struct Shown {
     timestamps: bool,
-    /// Gathered for standard output.
+    /// Gathered for one of them.
     out: Vec<u8>,
-    /// The last part of a line had no end yet, of each stream.
-    open: [bool; 2],
+    stream: Stream,
+    /// Nobody reads what we write.
+    is_unwanted: bool,
 }
 
 impl Shown {
@@ -126,34 +99,44 @@ impl Shown {
         Self {
             timestamps,
             out: Vec::new(),
-            open: [false, false],
+            stream: Stream::Stdout,
+            is_unwanted: false,
         }
     }
 
-    fn show(&mut self, entry: &crate::logs::Entry) -> io::Result<()> {
-        let open = &mut self.open[usize::from(entry.stream == Stream::Stderr)];
-        let mut text = Vec::new();
-        if self.timestamps && !*open {
-            text.extend_from_slice(entry.time.to_string().as_bytes());
-            text.push(b' ');
-        }
-        *open = !entry.text.ends_with('\n');
-        text.extend_from_slice(entry.text.as_bytes());
-        if entry.stream == Stream::Stderr {
+    fn take(&mut self, event: Event<'_>) -> Result<()> {
+        let done = match event {
+            Event::Entry(entry) => self.show(&entry),
+            Event::Pause => self.flush(),
+            Event::Spoilt => {
+                say::warning("the log has lines that make no sense; they are left out");
+                Ok(())
+            }
+        };
+        done.map_err(|e| {
+            self.is_unwanted = e.kind() == io::ErrorKind::BrokenPipe;
+            Error::from(e).context("cannot write")
+        })
+    }
+
+    fn show(&mut self, entry: &Entry<'_>) -> io::Result<()> {
+        if entry.stream != self.stream || self.out.len() > 1 << 16 {
             self.flush()?;
-            return io::stderr().write_all(&text);
         }
-        self.out.extend_from_slice(&text);
-        if self.out.len() > 1 << 16 {
-            self.flush()?;
-        }
-        Ok(())
+        self.stream = entry.stream;
+        entry.print(&mut self.out, self.timestamps)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(&self.out)?;
+        match self.stream {
+            Stream::Stdout => {
+                let mut stdout = io::stdout().lock();
+                stdout.write_all(&self.out)?;
+                stdout.flush()?;
+            }
+            Stream::Stderr => io::stderr().write_all(&self.out)?,
+        }
         self.out.clear();
-        stdout.flush()
+        Ok(())
     }
 }

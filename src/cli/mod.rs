@@ -44,6 +44,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::error::{Error, Result};
+use crate::say;
 use crate::store::Store;
 
 /// A local container runtime: daemonless, fast, and open about every step.
@@ -243,7 +244,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
-    done.unwrap_or_else(|e| failed(&e))
+    say::or_lost(done.unwrap_or_else(|e| failed(&e)))
 }
 
 /// Help and version are no failures, and a group of commands without one of
@@ -277,7 +278,7 @@ fn runs_a_program(args: &[OsString]) -> bool {
 }
 
 fn failed(e: &Error) -> ExitCode {
-    eprintln!("rcon: error: {e}");
+    say::error(e);
     ExitCode::from(e.exit_code().unwrap_or(1))
 }
 

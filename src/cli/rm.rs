@@ -2,13 +2,15 @@
 
 use std::cell::Cell;
 use std::process::ExitCode;
+use std::time::Instant;
 
-use super::{common, kill};
+use super::common;
 use crate::container::Status;
 use crate::error::{Error, Result};
-use crate::keeper;
+use crate::keeper::{self, Request};
 use crate::network::store::Networks;
-use crate::store::{Entry, Store};
+use crate::say;
+use crate::store::{Entry, Lock, Store};
 
 #[derive(Debug, clap::Args)]
 pub struct Rm {
@@ -61,33 +63,64 @@ pub fn rm(store: &Store, args: &Rm) -> ExitCode {
     code
 }
 
-/// Removes one container; with `force` whatever state it is in.
+/// Removes one container; with `force` whatever state it is in. Somebody may
+/// be starting or ending it just now: what it is like is looked at until the
+/// lock is ours, and never is a container removed that has come up meanwhile.
 pub fn remove(store: &Store, entry: &Entry, force: bool) -> Result<()> {
-    match keeper::truth(store, entry) {
-        Ok(state) if state.status.is_up() && !force => return Err(in_use(entry, state.status)),
-        Ok(state) if state.status.is_up() => {
-            let found = common::Found {
-                entry: entry.clone(),
-                state,
-            };
-            kill::end(store, &found, Some(libc::SIGKILL), Some(0))?;
-        }
-        // What cannot be read can still be removed.
-        Err(e) if !force && entry.exists() => return Err(e),
-        Ok(_) | Err(_) => {}
-    }
-    match entry.lock() {
-        Ok(lock) => {
-            keeper::clear_away(store, entry);
-            if let Ok(config) = entry.config() {
-                keeper::note(store, entry, &config, "destroy", &[]);
+    let until = Instant::now() + common::PATIENCE * 3;
+    loop {
+        match keeper::truth(store, entry) {
+            Ok(state) if state.status.is_up() && !force => {
+                return Err(in_use(entry, state.status));
             }
-            store.remove(entry, lock)
+            Ok(state) if state.status.is_up() => end(store, entry)?,
+            Ok(_) => {}
+            Err(_) if !entry.exists() => return Ok(()),
+            Err(e) if !force => return Err(e),
+            // What cannot be read can still be ended and removed.
+            Err(_) => end(store, entry)?,
         }
-        // Its keeper has removed it, as it was told when it was made.
-        Err(_) if !entry.exists() => Ok(()),
-        Err(e) => Err(e),
+        match entry.try_lock() {
+            Ok(Some(lock)) => return take_away(store, entry, lock),
+            Ok(None) if Instant::now() > until => {
+                let id = entry.id().short();
+                return Err(Error::user(format!(
+                    "container {id} is just being started or removed"
+                )));
+            }
+            Ok(None) => std::thread::sleep(common::PAUSE),
+            // Its keeper has removed it, as it was told when it was made.
+            Err(_) if !entry.exists() => return Ok(()),
+            Err(e) => return Err(e),
+        }
     }
+}
+
+/// Asks the keeper to end the container, and ends a keeper that does not
+/// answer: the container goes with it.
+fn end(store: &Store, entry: &Entry) -> Result<()> {
+    let Ok(connection) = keeper::connect(entry) else {
+        // It is about to end by itself, or has not begun.
+        return Ok(());
+    };
+    if Request::Stop(libc::SIGKILL, 0).send(&connection).is_err() {
+        return Ok(());
+    }
+    if common::wait_for_exit_until(&connection, Instant::now() + common::PATIENCE)? {
+        return Ok(());
+    }
+    say::warning("the container's keeper does not answer: it is killed");
+    keeper::kill(&connection)?;
+    // What it left is taken away by whoever looks.
+    keeper::truth(store, entry).map(drop)
+}
+
+fn take_away(store: &Store, entry: &Entry, lock: Lock) -> Result<()> {
+    keeper::clear_away(store, entry);
+    if let Ok(config) = entry.config() {
+        keeper::note(store, entry, &config, "destroy", &[]);
+    }
+    store.remove(entry, lock)
 }
 
 fn in_use(entry: &Entry, status: Status) -> Error {

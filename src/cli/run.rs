@@ -10,7 +10,9 @@ use crate::container::{Id, ImageDefaults, Mount};
 use crate::error::{Context, Error, Result};
 use crate::foreground::session;
 use crate::keeper::{self, Attached};
+use crate::say;
 use crate::store::{Entry, Lock, Store};
+use crate::sys::process;
 
 /// Other containers, as the store knows them.
 pub struct Others<'a>(pub &'a Store);
@@ -39,7 +41,7 @@ pub fn create(store: &Store, args: &Create) -> Result<ExitCode> {
     let request = here(|here| args.request(here, &Others(store)));
     let mut request = request.map_err(usage)?;
     let (entry, _lock) = make(store, &mut request)?;
-    println!("{}", entry.id());
+    say::out(entry.id());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -48,6 +50,7 @@ pub fn run(store: &Store, args: &Run) -> Result<ExitCode> {
     let request = here(|here| args.request(here, &Others(store)));
     let mut request = request.map_err(usage)?;
     check_terminal(&request)?;
+    start::refuse_terminal(&request.config)?;
     let (entry, lock) = make(store, &mut request)?;
     let config = &request.config;
     let start = keeper::Start {
@@ -56,7 +59,7 @@ pub fn run(store: &Store, args: &Run) -> Result<ExitCode> {
     };
     if request.detach {
         start::background(store, start)?;
-        println!("{}", config.id);
+        say::out(&config.id);
         return Ok(ExitCode::SUCCESS);
     }
     let attached = Attached {
@@ -92,7 +95,7 @@ fn check_terminal(request: &Request) -> Result<()> {
 /// Keeps the container that is wanted.
 fn make(store: &Store, request: &mut Request) -> Result<(Entry, Lock)> {
     for warning in &request.warnings {
-        eprintln!("rcon: warning: {warning}");
+        say::warning(warning);
     }
     // The image stays until the record stands that says it is used.
     let _guard = match request.source.clone() {
@@ -106,6 +109,9 @@ fn make(store: &Store, request: &mut Request) -> Result<(Entry, Lock)> {
         }
     };
     super::absent::refuse(&request.config)?;
+    // Whoever ends this command now would leave a container half made. What
+    // comes meanwhile is for the program, or comes too late.
+    process::hold(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT]);
     let made = store.add(&request.config, request.name.as_deref());
     let (entry, lock) = made.map_err(usage)?;
     keeper::note(store, &entry, &request.config, "create", &[]);

@@ -4,12 +4,14 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use super::{common, flags, kill};
-use crate::container::Status;
+use crate::container::{Config, Status};
 use crate::error::{Error, Result};
 use crate::foreground::session::{self, Outcome};
 use crate::keeper::{self, Attached};
+use crate::say;
 use crate::signal;
 use crate::store::{Entry, Store};
+use crate::sys::{fd, tty};
 
 #[derive(Debug, clap::Args)]
 pub struct Start {
@@ -103,8 +105,23 @@ fn quietly(store: &Store, entry: &Entry) -> Result<()> {
     }
 }
 
+/// With `passthrough` the program gets this command's own streams. A terminal
+/// among them would let it type into the shell of whoever starts it.
+pub fn refuse_terminal(config: &Config) -> Result<()> {
+    let given = config.log.driver == "passthrough" && !config.program.tty;
+    if given && (0..3).any(|n| tty::size(fd::standard(n)).is_some()) {
+        return Err(Error::user(
+            "--log-driver passthrough would hand your terminal to the container",
+        )
+        .hint("redirect standard input, output and error, or choose another log driver")
+        .exit(125));
+    }
+    Ok(())
+}
+
 /// Starts a container and leaves it to its keeper.
 pub fn background(store: &Store, start: keeper::Start) -> Result<()> {
+    refuse_terminal(&start.config)?;
     session::started(&keeper::start(store, start)?).map(drop)
 }
 
@@ -114,6 +131,7 @@ pub fn foreground(
     start: keeper::Start,
     options: &session::Options,
 ) -> Result<ExitCode> {
+    refuse_terminal(&start.config)?;
     let size = if start.config.program.tty {
         session::own_size()
     } else {
@@ -135,6 +153,16 @@ pub fn shown(store: &Store, entry: &Entry, outcome: Outcome) -> Result<ExitCode>
     match outcome {
         Outcome::Exit(code) => Ok(common::exit_code(code)),
         Outcome::Detached => Ok(ExitCode::SUCCESS),
+        Outcome::Signalled(signal) => Ok(common::exit_code(128 + signal)),
+        Outcome::Forsaken => {
+            let name = entry
+                .name()
+                .unwrap_or_else(|_| entry.id().short().to_owned());
+            say::err(format_args!(
+                "rcon: the container goes on (`rcon stop {name}` ends it)"
+            ));
+            Ok(ExitCode::FAILURE)
+        }
         Outcome::Silence => after_silence(store, entry),
     }
 }

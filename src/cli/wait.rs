@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use super::common;
 use crate::error::Result;
 use crate::keeper::{self, Request};
+use crate::say;
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -19,9 +20,9 @@ pub fn wait(store: &Store, args: &Wait) -> ExitCode {
     let mut result = ExitCode::SUCCESS;
     for name in &args.containers {
         match end_of(store, name) {
-            Ok(code) => println!("{code}"),
+            Ok(code) => say::out(code),
             Err(e) => {
-                eprintln!("rcon: error: {e}");
+                say::error(e);
                 result = ExitCode::FAILURE;
             }
         }

@@ -5,5 +5,6 @@
 //! over; [`relay`] for a process that is our own child.
 
 pub mod detach;
+pub mod pipes;
 pub mod relay;
 pub mod session;

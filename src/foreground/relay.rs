@@ -10,6 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::detach::Detach;
 use crate::error::{Error, Result};
 use crate::process::leaves_to_kernel;
+use crate::say;
 use crate::sys::process::{self, Exit};
 use crate::sys::tty::{self, RawMode};
 use crate::sys::{fd, socket};
@@ -133,14 +134,18 @@ fn pass_signals(
                     session.follow_size();
                 }
             }
-            // Ours alone: children that ended (the container's end is seen on
-            // its handle), and a reader of our output that is gone.
-            libc::SIGCHLD | libc::SIGPIPE | libc::SIGURG => {}
-            signal => {
-                // It may have ended just now; then we are about to see that.
-                let _ = fd::pidfd_send_signal(pidfd, insisting.after(signal, pidfd));
-            }
+            signal => pass(signal, pidfd, insisting),
         }
+    }
+}
+
+/// Passes one signal on to the process.
+pub(super) fn pass(signal: i32, pidfd: &OwnedFd, insisting: &mut Insisting) {
+    // Ours alone: children that ended (the container's end is seen on its
+    // handle), and a reader of our output that is gone.
+    if !matches!(signal, libc::SIGCHLD | libc::SIGPIPE | libc::SIGURG) {
+        // It may have ended just now; then we are about to see that.
+        let _ = fd::pidfd_send_signal(pidfd, insisting.after(signal, pidfd));
     }
 }
 
@@ -148,7 +153,7 @@ fn pass_signals(
 /// first process of a pid namespace what it has no handler for, so most
 /// programs would never notice.
 #[derive(Default)]
-struct Insisting(u32);
+pub(super) struct Insisting(u32);
 
 impl Insisting {
     /// The signal to send: the third interrupt in vain becomes a kill.
@@ -161,7 +166,9 @@ impl Insisting {
             1 => signal,
             2 => {
                 if std::io::stderr().is_terminal() {
-                    eprintln!("rcon: the program takes no notice; once more ends it with SIGKILL");
+                    say::err(format_args!(
+                        "rcon: the program takes no notice; once more ends it with SIGKILL"
+                    ));
                 }
                 signal
             }
@@ -183,13 +190,15 @@ pub struct Session {
 impl Session {
     /// Takes the terminal over from the socket `console`. That has to be done
     /// before the program starts, which may write at once. `keys`, typed
-    /// in a row, let the person leave.
-    pub fn open(console: Option<OwnedFd>, keys: &[u8]) -> Result<Option<Self>> {
+    /// in a row, let the person leave; without any, nobody types.
+    pub fn open(console: Option<OwnedFd>, keys: Option<&[u8]>) -> Result<Option<Self>> {
         let Some(master) = terminal_from(console)? else {
             return Ok(None);
         };
-        let raw = RawMode::enter(fd::standard(0));
-        Ok(Some(Self::new(master, keys, raw)))
+        let raw = keys.and_then(|_| RawMode::enter(fd::standard(0)));
+        let mut session = Self::new(master, keys.unwrap_or_default(), raw);
+        session.input_open = keys.is_some();
+        Ok(Some(session))
     }
 
     /// The same in the way of runc, which callers of `rcon oci` expect.

@@ -10,6 +10,7 @@ use super::detach::Detach;
 use crate::container::Config;
 use crate::error::{Error, Result};
 use crate::keeper::{Attached, Reply, Request, Size, Stream};
+use crate::say;
 use crate::sys::tty::{self, RawMode};
 use crate::sys::{fd, process};
 
@@ -50,6 +51,10 @@ pub enum Outcome {
     Exit(i32),
     /// The person has left.
     Detached,
+    /// The person has asked for the end again and again, in vain, and left.
+    Forsaken,
+    /// This signal ended the command alone.
+    Signalled(i32),
     /// The keeper is gone without a word.
     Silence,
 }
@@ -65,7 +70,7 @@ pub fn own_size() -> Size {
 pub fn started(connection: &OwnedFd) -> Result<i32> {
     loop {
         match Reply::receive(connection)? {
-            Some(Reply::Warned(text)) => eprintln!("rcon: warning: {text}"),
+            Some(Reply::Warned(text)) => say::warning(text),
             reply => return as_started(reply),
         }
     }
@@ -96,6 +101,7 @@ pub fn attend(connection: &OwnedFd, options: &Options) -> Result<Outcome> {
         pending: None,
         shown: [true, true],
         urges: 0,
+        lost: None,
         raw,
     };
     session.stay(&signals)
@@ -112,6 +118,8 @@ struct Session<'a> {
     shown: [bool; 2],
     /// How often somebody has asked for the end.
     urges: u32,
+    /// Why something it said could not be shown.
+    lost: Option<Error>,
     raw: Option<RawMode>,
 }
 
@@ -119,8 +127,8 @@ impl Session<'_> {
     fn stay(&mut self, signals: &OwnedFd) -> Result<Outcome> {
         loop {
             let [said, interrupted, typed] = self.wait(signals);
-            if interrupted && self.heed(signals)? {
-                return Ok(Outcome::Detached);
+            if interrupted && let Some(outcome) = self.heed(signals)? {
+                return Ok(outcome);
             }
             if said && let Some(outcome) = self.hear()? {
                 return Ok(outcome);
@@ -158,7 +166,12 @@ impl Session<'_> {
     fn hear(&mut self) -> Result<Option<Outcome>> {
         match Reply::receive(self.connection)? {
             Some(Reply::Output(stream, bytes)) => self.show(stream, &bytes)?,
-            Some(Reply::Exit(code)) => return Ok(Some(Outcome::Exit(code))),
+            Some(Reply::Exit(code)) => {
+                return match self.lost.take() {
+                    Some(e) => Err(e),
+                    None => Ok(Some(Outcome::Exit(code))),
+                };
+            }
             Some(Reply::Refused(why)) => return Err(Error::told(why)),
             Some(Reply::Done | Reply::Started(_) | Reply::Warned(_)) => {}
             Some(Reply::Failed(failure)) => {
@@ -175,16 +188,20 @@ impl Session<'_> {
             Stream::Err => 2,
         };
         let shown = &mut self.shown[number as usize - 1];
-        if *shown && write_all(number, bytes).is_err() {
+        if *shown && let Err(e) = write_all(number, bytes) {
             // Whoever read our output has gone: the program is told so.
             *shown = false;
+            // Of a reader that went, there is nobody to be told.
+            if e != Errno::EPIPE {
+                self.lost = Some(cannot_write(number, e));
+            }
             Request::Close(stream).send(self.connection)?;
         }
         Ok(())
     }
 
-    /// Whether the person leaves.
-    fn heed(&mut self, signals: &OwnedFd) -> Result<bool> {
+    /// How the person leaves, if that is what signals say.
+    fn heed(&mut self, signals: &OwnedFd) -> Result<Option<Outcome>> {
         while let Some(signal) = process::next_signal(signals) {
             match signal {
                 libc::SIGWINCH => self.pass_size()?,
@@ -194,18 +211,18 @@ impl Session<'_> {
                     self.pass_size()?;
                 }
                 libc::SIGCHLD | libc::SIGPIPE | libc::SIGURG | libc::SIGCONT => {}
-                _ if !self.options.proxy => return Ok(true),
+                _ if !self.options.proxy => return Ok(Some(Outcome::Signalled(signal))),
                 signal => {
                     self.say(&Request::Pass(signal))?;
                     self.urges += u32::from(matches!(signal, libc::SIGINT | libc::SIGTERM));
                     // A program that is deaf must not hold the person.
                     if self.urges >= 3 {
-                        return Ok(true);
+                        return Ok(Some(Outcome::Forsaken));
                     }
                 }
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     fn pass_size(&self) -> Result<()> {
@@ -264,6 +281,12 @@ impl Session<'_> {
         let heard = poll(&mut fds, PollTimeout::ZERO).unwrap_or(0) > 0;
         if heard { Ok(()) } else { Err(e) }
     }
+}
+
+/// What was said on a stream is lost.
+pub(super) fn cannot_write(number: i32, why: Errno) -> Error {
+    let name = if number == 1 { "output" } else { "error" };
+    Error::environment(why.desc()).context(format!("cannot write to standard {name}"))
 }
 
 fn write_all(number: i32, mut bytes: &[u8]) -> std::result::Result<(), Errno> {

@@ -10,15 +10,21 @@ use super::safe::unsafe_to_show;
 /// What JSON allows raw but a terminal might obey is written `\u….`; it means
 /// the same to every reader.
 pub fn compact(value: &Value) -> String {
-    let text = value.to_string();
-    if !text.contains(unsafe_to_show) {
+    harmless(value.to_string())
+}
+
+/// JSON with what a terminal might obey written `\u….`, but for the line breaks
+/// between values: inside a string none is ever raw.
+pub fn harmless(text: String) -> String {
+    let is_unsafe = |c: char| c != '\n' && unsafe_to_show(c);
+    if !text.contains(is_unsafe) {
         return text;
     }
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         // Such a character can only be inside a string, and none is above the
         // basic plane: one escape is enough.
-        if unsafe_to_show(c) {
+        if is_unsafe(c) {
             let _ = write!(out, "\\u{:04x}", u32::from(c));
         } else {
             out.push(c);

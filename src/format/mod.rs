@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 use self::template::{Options, Template};
 use crate::error::Result;
 
-pub use self::json::compact as json_line;
+pub use self::json::{compact as json_line, harmless};
 pub use self::safe::escaped;
 
 /// A column of a listing: its title, and the field of a row it shows.

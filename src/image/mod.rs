@@ -13,7 +13,7 @@
 //! <root>/layers/.tmp-<random>-…     being unpacked, for the stage of that name
 //! ```
 //!
-//! [`reference`] is what images are called, [`manifest`], [`config`] and
+//! [`mod@reference`] is what images are called, [`manifest`], [`config`] and
 //! [`platform`] what is written in them; all pure. [`Images`] is what is here,
 //! [`Stage`] the only way anything comes here: whatever brings an image fills
 //! a stage with blobs, has the layers unpacked ([`unpack`]) and commits. Nothing

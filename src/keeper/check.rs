@@ -13,7 +13,7 @@ use crate::cgroup::ops;
 use crate::error::Result;
 use crate::network::leftovers::{self, Leftover};
 use crate::network::store::Networks;
-use crate::store::{Entry, Store};
+use crate::store::{Entry, Store, files};
 
 /// Something that should not be there.
 #[derive(Debug, Clone)]
@@ -79,7 +79,7 @@ pub fn check(store: &Store) -> Result<Vec<Finding>> {
 /// Takes one thing away; whether that was possible.
 pub fn repair(store: &Store, finding: &Finding) -> Result<bool> {
     match &finding.remedy {
-        Remedy::Remove(path) => gone(fs::remove_dir_all(path))?,
+        Remedy::Remove(path) => files::remove_tree(path)?,
         Remedy::RemoveCgroup(path) => gone(fs::remove_dir(path))?,
         Remedy::Settle(entry) => {
             if let Err(e) = truth(store, entry)

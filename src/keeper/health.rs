@@ -104,6 +104,17 @@ impl Keeper {
         self.checks.next = Some(Instant::now() + first);
     }
 
+    /// Ends a check that is on its way, as if it had not begun.
+    pub(super) fn put_checks_off(&mut self) {
+        let Some(check) = &self.config.health else {
+            return;
+        };
+        if let Some(running) = self.checks.running.take() {
+            running.kill();
+            self.checks.next = Some(Instant::now() + check.interval);
+        }
+    }
+
     /// Does what is due.
     pub(super) fn attend_checks(&mut self) {
         let Some(check) = self.config.health.clone() else {

@@ -29,14 +29,16 @@ impl Log {
             Stream::Err => logs::Stream::Stderr,
         };
         if let Some(writer) = &mut self.0 {
-            writer.write(stream, bytes, Timestamp::now());
+            // What is lost on a full disk the log itself tells: the container
+            // goes on.
+            let _ = writer.write(stream, bytes, Timestamp::now());
         }
     }
 
     /// The program has ended.
     pub(super) fn end(&mut self) {
         if let Some(writer) = &mut self.0 {
-            writer.end(Timestamp::now());
+            let _ = writer.end(Timestamp::now());
         }
     }
 }

@@ -33,8 +33,10 @@ use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use nix::errno::Errno;
+
 use crate::container::{Config, State, Status};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::events;
 use crate::network::connection::Connection;
 use crate::store::{Entry, Lock, Store};
@@ -319,6 +321,25 @@ pub fn connect(entry: &Entry) -> Result<OwnedFd> {
             entry.id().short()
         )
     })
+}
+
+/// Kills the keeper at the other end, which does not answer. Who that is, the
+/// kernel knows from when it began to listen.
+pub fn kill(connection: &OwnedFd) -> Result<()> {
+    use nix::sys::socket::{MsgFlags, getsockopt, sockopt::PeerCredentials};
+    let peer = getsockopt(connection, PeerCredentials);
+    let pid = peer.map_err(|e| Error::environment(e.desc()))?.pid();
+    let Ok(handle) = fd::pidfd_open(pid) else {
+        return Ok(());
+    };
+    // As long as the connection stands that process is there, and the handle
+    // is its own and nobody else's who got the number.
+    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_PEEK;
+    match nix::sys::socket::recv(connection.as_raw_fd(), &mut [0; 1], flags) {
+        Err(Errno::EAGAIN) => Ok(fd::pidfd_send_signal(&handle, libc::SIGKILL)?),
+        Ok(0) => Ok(()),
+        Ok(_) | Err(_) => Err(Error::environment("the keeper answers after all").hint("try again")),
+    }
 }
 
 /// Closes what the keeper has no use for: it would keep files of the caller's

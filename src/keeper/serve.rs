@@ -355,6 +355,10 @@ impl Keeper {
 
     fn freeze(&mut self, on: bool) -> Result<()> {
         let is = self.state.status;
+        if on && self.stopping.is_some() {
+            // What is frozen cannot end.
+            return Err(Error::user("the container is being stopped"));
+        }
         match (on, is) {
             (true, Status::Running) | (false, Status::Paused) => {}
             (true, Status::Paused) => return Err(Error::user("the container is already paused")),
@@ -365,6 +369,8 @@ impl Keeper {
             .cgroup()
             .ok_or_else(|| Error::environment("no cgroup here can freeze the container"))?;
         if on {
+            // What is frozen cannot be ended when its time is over.
+            self.put_checks_off();
             cgroup.freeze()?;
             self.state.status = Status::Paused;
             self.note("pause", &[]);

@@ -1,7 +1,8 @@
-//! `--log-driver` and `--log-opt`.
+//! `--log-driver` and `--log-opt`: what can be asked for, and what cannot.
 
 use crate::container::LogConfig;
 use crate::error::{Error, Result};
+use crate::format::units::size;
 
 /// Where a container's output goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,70 +15,161 @@ pub enum Driver {
     Passthrough,
 }
 
-/// How files are kept.
+/// How a container's log is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// Which driver.
+    /// Where the output goes.
     pub driver: Driver,
-    /// The size at which a new file is begun, in bytes.
-    pub max_size: u64,
-    /// How many files are kept.
+    /// The size that a file does not outgrow, in bytes; without one there is
+    /// one file for ever.
+    pub max_size: Option<u64>,
+    /// How many files are kept, the current one among them.
     pub max_file: u32,
 }
 
-const KNOWN: &str = "max-size, max-file";
+impl Default for Options {
+    /// Docker keeps everything by default, which has filled many a disk.
+    fn default() -> Self {
+        Self {
+            driver: Driver::JsonFile,
+            max_size: Some(10_000_000),
+            max_file: 3,
+        }
+    }
+}
 
 impl Options {
     /// Reads what was asked for.
     pub fn new(config: &LogConfig) -> Result<Self> {
-        let driver = match config.driver.as_str() {
-            "json-file" | "" => Driver::JsonFile,
-            "none" => Driver::None,
-            "passthrough" => Driver::Passthrough,
-            other => {
-                return Err(Error::user(format!("unknown log driver {other:?}"))
-                    .hint("json-file, none and passthrough are known"));
-            }
-        };
         let mut options = Self {
-            driver,
-            max_size: 10 << 20,
-            max_file: 3,
+            driver: driver(&config.driver)?,
+            ..Self::default()
         };
         for (key, value) in &config.options {
-            options.set(key, value)?;
+            let named = |e: Error| e.context(format!("--log-opt {key}={value}"));
+            options.set(key, value).map_err(named)?;
+        }
+        if options.max_size.is_none() && config.options.contains_key("max-file") {
+            return Err(
+                Error::user("--log-opt max-file is of no use without max-size")
+                    .hint("files that may grow for ever are never more than one"),
+            );
         }
         Ok(options)
     }
 
     fn set(&mut self, key: &str, value: &str) -> Result<()> {
-        let named = |e: Error| e.context(format!("--log-opt {key}={value}"));
         if self.driver != Driver::JsonFile {
-            return Err(named(Error::user("this log driver has no options")));
+            return Err(Error::user("this log driver has no options"));
         }
         match key {
-            "max-size" if value == "-1" => self.max_size = u64::MAX,
-            "max-size" => {
-                let size = crate::format::units::size::parse_binary(value).map_err(named)?;
-                if size < 4096 {
-                    // Smaller files would be begun faster than they are read.
-                    return Err(named(Error::user("a file holds at least 4k")));
-                }
-                self.max_size = size;
-            }
-            "max-file" => {
-                let count = value.parse().ok().filter(|n| (1..=1000).contains(n));
-                self.max_file =
-                    count.ok_or_else(|| named(Error::user("a number from 1 to 1000")))?;
-            }
-            // Docker's, and the default in both.
-            "mode" if value == "blocking" => {}
+            "max-size" => self.max_size = max_size(value)?,
+            "max-file" => self.max_file = max_file(value)?,
+            "mode" => mode(value)?,
             _ => {
-                return Err(named(
-                    Error::user("unknown option").hint(format!("known are {KNOWN}")),
-                ));
+                let unknown = format!("unknown log opt '{key}' for json-file log driver");
+                return Err(Error::user(unknown).hint("known are max-size, max-file and mode"));
             }
         }
         Ok(())
+    }
+}
+
+fn driver(name: &str) -> Result<Driver> {
+    match name {
+        "json-file" | "" => Ok(Driver::JsonFile),
+        "none" => Ok(Driver::None),
+        "passthrough" => Ok(Driver::Passthrough),
+        _ => Err(Error::user(format!("there is no log driver {name:?}"))
+            .hint("there are json-file, none and passthrough")),
+    }
+}
+
+/// `10m`, in thousands of thousands: Docker counts logs as disks are counted,
+/// though it counts memory in powers of two. `-1` is no limit.
+fn max_size(text: &str) -> Result<Option<u64>> {
+    if text == "-1" {
+        return Ok(None);
+    }
+    let wrong = || Error::user("invalid value").hint("a size as 10m, or -1 for no limit");
+    let size = size::parse_decimal(text).ok().filter(|n| *n > 0);
+    size.map(Some).ok_or_else(wrong)
+}
+
+/// How many files: a limit, because each rotation renames all of them.
+fn max_file(text: &str) -> Result<u32> {
+    let count = text.parse().ok().filter(|n| (1..=1000).contains(n));
+    count.ok_or_else(|| Error::user("invalid value").hint("a number from 1 to 1000"))
+}
+
+/// What Docker calls blocking is what the keeper does: the program waits
+/// while a line is written. Nothing is dropped for being said too fast.
+fn mode(text: &str) -> Result<()> {
+    match text {
+        "blocking" => Ok(()),
+        _ => Err(Error::user("the only mode is blocking")
+            .hint("a program waits for its log as long as one write takes")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(driver: &str, options: &[(&str, &str)]) -> Result<Options> {
+        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        Options::new(&LogConfig {
+            driver: driver.to_owned(),
+            options: options.iter().map(owned).collect(),
+        })
+    }
+
+    #[test]
+    fn without_a_word_a_log_is_kept_but_not_for_ever() {
+        assert_eq!(read("json-file", &[]).unwrap(), Options::default());
+        assert_eq!(read("", &[]).unwrap(), Options::default());
+        assert_eq!(Options::default().max_size, Some(10_000_000));
+    }
+
+    #[test]
+    fn options_are_read_as_docker_reads_them() {
+        let all = [
+            ("max-size", "1.5kB"),
+            ("max-file", "7"),
+            ("mode", "blocking"),
+        ];
+        let options = read("json-file", &all).unwrap();
+        assert_eq!((options.max_size, options.max_file), (Some(1500), 7));
+        let size = |text| read("json-file", &[("max-size", text)]).unwrap().max_size;
+        assert_eq!(size("1"), Some(1));
+        assert_eq!(size("10m"), Some(10_000_000));
+        assert_eq!(size("1g"), Some(1_000_000_000));
+        assert_eq!(size("-1"), None);
+        assert_eq!(read("none", &[]).unwrap().driver, Driver::None);
+        let passthrough = read("passthrough", &[]).unwrap();
+        assert_eq!(passthrough.driver, Driver::Passthrough);
+    }
+
+    #[test]
+    fn what_is_not_there_is_refused_with_what_is() {
+        let said = |r: Result<Options>| r.unwrap_err().to_string();
+        let e = said(read("local", &[]));
+        assert!(e.contains("\"local\"") && e.contains("json-file"), "{e}");
+        let e = said(read("json-file", &[("labels", "a")]));
+        assert!(e.contains("labels=a") && e.contains("max-size"), "{e}");
+        for (key, value) in [
+            ("max-size", "0"),
+            ("max-size", "x"),
+            ("max-size", "-2"),
+            ("max-file", "0"),
+            ("max-file", "-1"),
+            ("max-file", "1001"),
+            ("mode", "non-blocking"),
+        ] {
+            let e = said(read("json-file", &[(key, value)]));
+            assert!(e.contains(&format!("--log-opt {key}={value}")), "{e}");
+        }
+        assert!(read("none", &[("max-size", "1m")]).is_err());
+        assert!(read("json-file", &[("max-size", "-1"), ("max-file", "2")]).is_err());
     }
 }

@@ -1,262 +1,282 @@
-//! The reading side: from the oldest file to the newest, and on as it grows.
+//! The reading side: what was said, and what is being said.
 
-use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+use std::time::Duration;
 
-use super::FILE;
-use super::line::{self, Entry};
+use super::files::{self, Held, Place};
+use super::record::{self, Record};
+use super::tail::{self, Tail};
+use super::walk::{Step, Walk};
+use super::watch::Watch;
+use super::{Driver, Options, Stream};
 use crate::container::Timestamp;
-
-/// No line of ours is longer: 16 KiB, each byte escaped, and what is around.
-const LONGEST: usize = 256 * 1024;
-/// How much is read at once from the end of a file.
-const BLOCK: usize = 64 * 1024;
+use crate::error::{Context, Error, Result};
 
 /// What is to be read.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wanted {
     /// Only so many lines at the end.
-    pub tail: Option<usize>,
+    pub tail: Option<u64>,
     /// Nothing that was said before.
     pub since: Option<Timestamp>,
     /// Nothing that was said after.
     pub until: Option<Timestamp>,
+    /// Also what is still to come.
+    pub follow: bool,
 }
+
+/// What was said at one time: a line, or a part of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// Where.
+    pub stream: Stream,
+    /// When.
+    pub time: Timestamp,
+    /// What. Ends in a newline unless more of the line follows on this stream.
+    pub text: &'a str,
+    /// Whether a line begins here.
+    pub begins: bool,
+}
+
+impl Entry<'_> {
+    /// Prints it. The time stands in front of a line, not of its parts.
+    pub fn print(&self, out: &mut impl Write, timestamps: bool) -> io::Result<()> {
+        if timestamps && self.begins {
+            write!(out, "{} ", self.time)?;
+        }
+        out.write_all(self.text.as_bytes())
+    }
+}
+
+/// What the reader comes upon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// Something was said.
+    Entry(Entry<'a>),
+    /// A line of the file makes no sense and is left out; told of the first.
+    Spoilt,
+    /// There is no more for now: what was gathered should be shown.
+    Pause,
+}
+
+/// Takes what the reader comes upon; an error ends the reading.
+type Each<'a> = dyn FnMut(Event<'_>) -> Result<()> + 'a;
 
 /// Reads the log of one container.
 #[derive(Debug)]
 pub struct Reader {
-    dir: PathBuf,
-    wanted: Wanted,
-    /// Still to be read, the oldest first; the last one may grow.
-    files: VecDeque<BufReader<File>>,
-    /// The beginning of a line whose end is not written yet.
-    begun: Vec<u8>,
-    /// Lines that made no sense.
-    spoilt: u64,
+    watch: Watch,
+    walk: Walk,
+    sieve: Sieve,
 }
+
+/// How long to wait before asking whether the container has ended, if nothing
+/// will tell us, and if something should.
+const ASK: Duration = Duration::from_millis(100);
+const ASK_ANYWAY: Duration = Duration::from_secs(1);
 
 impl Reader {
-    /// Opens all files there are.
-    pub fn open(dir: &Path, wanted: Wanted) -> io::Result<Self> {
-        let mut files = open_all(dir)?;
-        if let Some(lines) = wanted.tail {
-            skip_to_tail(&mut files, lines)?;
+    /// Opens the log in `dir`, written as `options` say.
+    pub fn open(dir: &Path, options: &Options, wanted: Wanted) -> Result<Self> {
+        if options.driver != Driver::JsonFile {
+            // Docker's words, which people search for.
+            let what = "configured logging driver does not support reading";
+            return Err(Error::user(what).hint("the output of this container is not kept"));
         }
-        Ok(Self {
-            dir: dir.to_owned(),
-            wanted,
-            files: files.into_iter().map(BufReader::new).collect(),
-            begun: Vec::new(),
-            spoilt: 0,
-        })
+        Self::open_files(dir, wanted)
+            .context(|| format!("cannot read the log in {}", dir.display()))
     }
 
-    /// How many lines made no sense so far.
-    pub fn spoilt(&self) -> u64 {
-        self.spoilt
+    fn open_files(dir: &Path, wanted: Wanted) -> Result<Self> {
+        // First of all, so that nothing happens between looking and waiting.
+        let watch = if wanted.follow {
+            Watch::new(dir)
+        } else {
+            Watch::none()
+        };
+        let end = files::end(dir)?;
+        let mut sieve = Sieve::new(wanted);
+        // Without a file there is no end to stop at, and nothing to read.
+        sieve.is_over = end.is_none() && !wanted.follow;
+        let start = match (wanted.tail, &end) {
+            (Some(lines), Some(end)) => Some(sieve.begin_at(tail::find(dir, lines, end)?)),
+            _ => None,
+        };
+        // A program that says more than we can read would never let us end.
+        let end = end.filter(|_| !wanted.follow);
+        let walk = Walk::new(dir, start, end)?;
+        Ok(Self { watch, walk, sieve })
     }
 
-    /// The next thing that was said; `None` when there is nothing more now.
-    pub fn next_entry(&mut self) -> io::Result<Option<Entry>> {
-        while let Some(line) = self.next_line()? {
-            if line.is_empty() {
-                continue;
-            }
-            let Some(entry) = line::parse(&line) else {
-                self.spoilt += 1;
-                continue;
-            };
-            let early = self.wanted.since.is_some_and(|t| entry.time < t);
-            let late = self.wanted.until.is_some_and(|t| entry.time > t);
-            if !early && !late {
-                return Ok(Some(entry));
-            }
-        }
-        Ok(None)
-    }
-
-    fn next_line(&mut self) -> io::Result<Option<Vec<u8>>> {
+    /// Reads all there is, and if following was wanted all that comes until
+    /// `ended` says that the writer is gone. `wake` gets readable when that
+    /// happens; without it `ended` is asked ten times a second.
+    pub fn run(
+        &mut self,
+        mut wake: Option<BorrowedFd<'_>>,
+        mut ended: impl FnMut() -> bool,
+        each: &mut Each<'_>,
+    ) -> Result<()> {
         loop {
-            let Some(file) = self.files.front_mut() else {
-                return Ok(None);
-            };
-            let room = (LONGEST - self.begun.len()) as u64;
-            let n = file
-                .by_ref()
-                .take(room)
-                .read_until(b'\n', &mut self.begun)?;
-            if self.begun.last() == Some(&b'\n') {
-                self.begun.pop();
-                return Ok(Some(std::mem::take(&mut self.begun)));
+            // Before looking: what changes after that is told of again.
+            self.watch.forget();
+            // First whether more may come, then what has come: so the last
+            // words of a container that ends in between are not missed.
+            let is_last = self.sieve.is_past(Timestamp::now()) || ended();
+            self.read(each)?;
+            if is_last || self.sieve.is_over {
+                self.read_rest(each)?;
+                return each(Event::Pause);
             }
-            if self.begun.len() >= LONGEST {
-                // Not a line of ours: its parts are nonsense one by one.
-                return Ok(Some(std::mem::take(&mut self.begun)));
-            }
-            if n == 0 && !self.next_file()? {
-                return Ok(None);
+            each(Event::Pause)?;
+            let most = if wake.is_some() { ASK_ANYWAY } else { ASK };
+            if self.watch.wait(wake, most) {
+                // Once is enough: it stays readable, and we would spin.
+                wake = None;
             }
         }
     }
 
-    /// Goes on to the next file, if this one has been read to its end for good.
-    fn next_file(&mut self) -> io::Result<bool> {
-        if self.files.len() == 1 && !self.find_newer()? {
-            return Ok(false);
-        }
-        // The newer one was found first: whatever came into the older before
-        // that is still read.
-        if let Some(file) = self.files.front_mut()
-            && !file.fill_buf()?.is_empty()
-        {
-            return Ok(true);
-        }
-        self.files.pop_front();
-        // What its writer did not finish will not be finished in another.
-        let begun = std::mem::take(&mut self.begun);
-        self.spoilt += u64::from(!begun.is_empty());
-        Ok(!self.files.is_empty())
-    }
-
-    /// Files that have come after the one that is read.
-    fn find_newer(&mut self) -> io::Result<bool> {
-        let Some(current) = self.files.back() else {
-            return Ok(false);
-        };
-        let current = current.get_ref().metadata()?.ino();
-        let newest = match File::open(self.dir.join(FILE)) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
-            newest => newest?,
-        };
-        if newest.metadata()?.ino() == current {
-            return Ok(false);
-        }
-        let all = open_all(&self.dir)?;
-        let at = all
-            .iter()
-            .position(|f| f.metadata().is_ok_and(|m| m.ino() == current));
-        let newer = all.into_iter().skip(at.map_or(0, |at| at + 1));
-        self.files.extend(newer.map(BufReader::new));
-        Ok(self.files.len() > 1)
-    }
-}
-
-/// So often is looked again while files change their names.
-const TRIES: u32 = 200;
-
-/// All files, the oldest first. While their writer renames them one after the
-/// other, a look could miss one or see it twice; so it counts only if a second
-/// look finds the same. What a killed writer has left, a gap or no newest file,
-/// stays as it is and is read so.
-fn open_all(dir: &Path) -> io::Result<Vec<File>> {
-    let mut last = Vec::new();
-    for _ in 0..TRIES {
-        let names = list(dir)?;
-        let opened: io::Result<Vec<File>> =
-            names.iter().map(|(_, path, _)| File::open(path)).collect();
-        match opened {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            Err(e) => return Err(e),
-            Ok(files) => {
-                let inodes = files.iter().map(|f| f.metadata().map(|m| m.ino()));
-                let inodes = inodes.collect::<io::Result<Vec<u64>>>()?;
-                let same = names.iter().map(|(.., ino)| *ino).eq(inodes);
-                last = files;
-                if same && list(dir)? == names {
-                    return Ok(last);
+    /// Gives all there is now to `each`.
+    pub(super) fn read(&mut self, each: &mut Each<'_>) -> Result<()> {
+        self.walk.look_again()?;
+        while !self.sieve.is_over {
+            match self.walk.step()? {
+                Step::Dry => return Ok(()),
+                Step::TooLong => self.sieve.spoil(each)?,
+                Step::Line(place, line) => {
+                    self.sieve.notice_rewinding(self.walk.rewound());
+                    let line = self.walk.bytes(line);
+                    self.sieve.line(place, line, each)?;
                 }
             }
         }
-        std::thread::sleep(std::time::Duration::from_micros(100));
+        Ok(())
     }
-    Ok(last)
+
+    /// When nobody writes any more the last line may have no newline. Half a
+    /// line is what a writer that was killed leaves, and nothing to complain
+    /// about.
+    fn read_rest(&mut self, each: &mut Each<'_>) -> Result<()> {
+        if let Step::Line(place, line) = self.walk.rest()
+            && let line = self.walk.bytes(line)
+            && record::decode(line).is_some()
+            && !self.sieve.is_over
+        {
+            self.sieve.line(place, line, each)?;
+        }
+        Ok(())
+    }
 }
 
-/// The files there are, with their inodes: the highest number, which is the
-/// oldest, first.
-fn list(dir: &Path) -> io::Result<Vec<(u32, PathBuf, u64)>> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let rest = name.to_str().and_then(|name| name.strip_prefix(FILE));
-        let number = match rest {
-            Some("") => Some(0),
-            Some(rest) => rest.strip_prefix('.').and_then(|n| n.parse().ok()),
-            None => None,
-        };
-        let meta = std::fs::symlink_metadata(entry.path());
-        if let (Some(number), Ok(meta)) = (number, meta)
-            && meta.is_file()
-        {
-            found.push((number, entry.path(), meta.ino()));
+/// What of the records is wanted, and what is a line.
+#[derive(Debug)]
+struct Sieve {
+    wanted: Wanted,
+    /// Where each stream's wanted part begins, until reading has come there.
+    marks: [Option<Place>; 2],
+    /// The file that was read last, and how often it was emptied.
+    ino: u64,
+    rewound: u64,
+    /// The last record of a stream did not end its line.
+    open: [bool; 2],
+    /// That line is wanted.
+    shown: [bool; 2],
+    is_spoilt: bool,
+    /// Nothing more is wanted.
+    is_over: bool,
+}
+
+impl Sieve {
+    fn new(wanted: Wanted) -> Self {
+        Self {
+            wanted,
+            marks: [None; 2],
+            ino: 0,
+            rewound: 0,
+            open: [false; 2],
+            shown: [false; 2],
+            is_spoilt: false,
+            is_over: false,
         }
     }
-    found.sort_by_key(|(number, ..)| std::cmp::Reverse(*number));
-    Ok(found)
-}
 
-/// Moves to where the last `lines` lines begin, reading from the end.
-fn skip_to_tail(files: &mut Vec<File>, lines: usize) -> io::Result<()> {
-    let mut left = lines;
-    for n in (0..files.len()).rev() {
-        let (start, found) = start_of_tail(&files[n], left)?;
-        files[n].seek(SeekFrom::Start(start))?;
-        left -= found;
-        if left == 0 {
-            files.drain(..n);
+    /// Only `tail` is wanted: where reading has to begin.
+    fn begin_at(&mut self, tail: Tail) -> Held {
+        self.marks = tail.marks.map(Some);
+        self.ino = tail.start.place.ino;
+        tail.start
+    }
+
+    /// No program can say anything more that is wanted.
+    fn is_past(&self, now: Timestamp) -> bool {
+        !self.wanted.follow || self.wanted.until.is_some_and(|until| until < now)
+    }
+
+    fn spoil(&mut self, each: &mut Each<'_>) -> Result<()> {
+        if std::mem::replace(&mut self.is_spoilt, true) {
             return Ok(());
         }
+        each(Event::Spoilt)
     }
-    Ok(())
-}
 
-/// Where the last `wanted` lines of a file begin, and how many there are.
-fn start_of_tail(file: &File, wanted: usize) -> io::Result<(u64, usize)> {
-    let mut at = file.metadata()?.len();
-    if wanted == 0 {
-        return Ok((at, 0));
+    fn line(&mut self, place: Place, line: &[u8], each: &mut Each<'_>) -> Result<()> {
+        self.pass_marks(place);
+        if line.is_empty() {
+            return Ok(());
+        }
+        let Some(record) = record::decode(line) else {
+            return self.spoil(each);
+        };
+        let begins = self.judge(&record);
+        let is_shown = self.shown[record.stream.index()] && !self.is_over;
+        if !is_shown || record.text.is_empty() {
+            return Ok(());
+        }
+        each(Event::Entry(Entry {
+            stream: record.stream,
+            time: record.time,
+            text: &record.text,
+            begins,
+        }))
     }
-    let mut found = 0;
-    let mut behind = Vec::new();
-    while at > 0 {
-        let length = at.min(BLOCK as u64) as usize;
-        let mut block = vec![0; length];
-        at -= length as u64;
-        file.read_exact_at(&mut block, at)?;
-        block.extend_from_slice(&behind);
-        // Each line but the first of the block is whole.
-        let mut end = block.len();
-        while let Some(start) = block[..end].iter().rposition(|b| *b == b'\n') {
-            if counts(&block[start + 1..end]) {
-                if found == wanted {
-                    return Ok((at + end as u64 + 1, found));
-                }
-                found += 1;
+
+    /// Decides about a line where it begins; true if that is here.
+    fn judge(&mut self, record: &Record<'_>) -> bool {
+        let stream = record.stream.index();
+        let begins = !self.open[stream];
+        self.open[stream] = !record.ends_line();
+        if begins {
+            let since = self.wanted.since.is_none_or(|since| since <= record.time);
+            self.shown[stream] = since && self.marks[stream].is_none();
+            self.is_over = self.wanted.until.is_some_and(|until| until < record.time);
+        }
+        begins
+    }
+
+    /// Notes which streams' wanted parts have begun: also where the file of a
+    /// mark has been left behind without coming upon it.
+    fn pass_marks(&mut self, place: Place) {
+        let left = (self.ino != place.ino).then_some(self.ino);
+        self.ino = place.ino;
+        for stream in Stream::BOTH {
+            let mark = &mut self.marks[stream.index()];
+            let is_passed =
+                |m: &mut Place| Some(m.ino) == left || (m.ino == place.ino && m.at <= place.at);
+            if mark.take_if(is_passed).is_some() {
+                // What was read of it is not the beginning of a wanted line.
+                self.open[stream.index()] = false;
             }
-            end = start;
-        }
-        block.truncate(end);
-        behind = block;
-        if behind.len() > LONGEST {
-            behind.clear();
         }
     }
-    if counts(&behind) {
-        if found == wanted {
-            return Ok((behind.len() as u64 + 1, found));
-        }
-        found += 1;
-    }
-    Ok((0, found))
-}
 
-/// Parts of a long line are one line to whoever counts.
-fn counts(line: &[u8]) -> bool {
-    let end = br#"\n","stream":""#;
-    line.windows(end.len()).any(|w| w == end)
+    /// In a file that was emptied, everything is new.
+    fn notice_rewinding(&mut self, rewound: u64) {
+        if rewound != self.rewound {
+            self.rewound = rewound;
+            self.marks = [None; 2];
+        }
+    }
 }

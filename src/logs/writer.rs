@@ -1,177 +1,105 @@
-//! The keeper's side: bytes come in, lines go into files.
+//! The keeper's side: bytes come in, lines go out.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
-use super::{FILE, Options, Stream, line};
+use super::batch::Batch;
+use super::{Options, Stream};
 use crate::container::Timestamp;
 
-/// A longer line is written in parts, as Docker does.
-const LONGEST_LINE: usize = 16 * 1024;
+/// A longer line is several records, as Docker writes it.
+pub(super) const LONGEST_LINE: usize = 16 * 1024;
 
 /// Writes the log of one container.
 #[derive(Debug)]
 pub struct Writer {
-    dir: PathBuf,
-    file: File,
-    size: u64,
-    max_size: u64,
-    max_file: u32,
+    batch: Batch,
     /// What has no end yet, of each stream.
     partial: [Vec<u8>; 2],
-    /// Lines ready to be written.
-    ready: Vec<u8>,
-    /// Lines that could not be written.
-    lost: u64,
 }
 
 impl Writer {
-    /// Goes on behind what is there.
+    /// Opens the log in `dir`, or begins it.
     pub fn open(dir: &Path, options: &Options) -> io::Result<Self> {
-        let file = open(dir)?;
-        let size = file.metadata()?.len();
-        let mut writer = Self {
-            dir: dir.to_owned(),
-            file,
-            size,
-            max_size: options.max_size,
-            max_file: options.max_file,
+        Ok(Self {
+            batch: Batch::open(dir, options)?,
             partial: [Vec::new(), Vec::new()],
-            ready: Vec::new(),
-            lost: 0,
-        };
-        if !ends_with_newline(dir, size)? {
-            // Whoever wrote it was killed in the middle of a line.
-            writer.ready.push(b'\n');
-        }
-        Ok(writer)
+        })
     }
 
-    /// Takes in what was said. A failure to write is noted and told in the log
-    /// itself when it works again: the container goes on meanwhile.
-    pub fn write(&mut self, stream: Stream, bytes: &[u8], now: Timestamp) {
+    /// Takes in what was said on a stream.
+    ///
+    /// An error tells that records were lost, for a keeper that wants to know:
+    /// the log tells of it itself when it can be written again, and the writer
+    /// stays as good as it was.
+    pub fn write(&mut self, stream: Stream, bytes: &[u8], now: Timestamp) -> io::Result<()> {
         let time = now.to_string();
-        let mut rest = bytes;
-        while let Some(at) = rest.iter().position(|b| *b == b'\n') {
-            self.extend(stream, &rest[..=at], &time);
-            self.finish(stream, &time);
-            rest = &rest[at + 1..];
-        }
-        self.extend(stream, rest, &time);
-        self.flush(&time);
-    }
-
-    /// The stream has ended: what has no end yet is all there will be.
-    pub fn end(&mut self, now: Timestamp) {
-        let time = now.to_string();
-        self.finish(Stream::Stdout, &time);
-        self.finish(Stream::Stderr, &time);
-        self.flush(&time);
-    }
-
-    fn extend(&mut self, stream: Stream, mut bytes: &[u8], time: &str) {
-        loop {
-            let partial = &mut self.partial[index(stream)];
-            let room = LONGEST_LINE - partial.len();
-            if bytes.len() <= room {
-                partial.extend_from_slice(bytes);
-                return;
-            }
-            partial.extend_from_slice(&bytes[..room]);
-            bytes = &bytes[room..];
-            self.finish_part(stream, time);
-        }
-    }
-
-    fn finish(&mut self, stream: Stream, time: &str) {
-        let partial = &mut self.partial[index(stream)];
-        if !partial.is_empty() {
-            line::write(&mut self.ready, stream, time, partial);
-            partial.clear();
-        }
-    }
-
-    /// A character that is cut in two would be lost twice: its beginning waits
-    /// for the rest.
-    fn finish_part(&mut self, stream: Stream, time: &str) {
-        let partial = &mut self.partial[index(stream)];
-        let cut = match std::str::from_utf8(partial) {
-            Err(e) if e.error_len().is_none() && e.valid_up_to() > 0 => e.valid_up_to(),
-            _ => partial.len(),
-        };
-        let rest = partial.split_off(cut);
-        line::write(&mut self.ready, stream, time, partial);
-        *partial = rest;
-    }
-
-    fn flush(&mut self, time: &str) {
-        if self.ready.is_empty() {
-            return;
-        }
-        if self.size >= self.max_size {
-            // If there is no room for a new file there may be in the old one.
-            let _ = self.rotate();
-        }
-        let mut lines = std::mem::take(&mut self.ready);
-        if self.lost > 0 {
-            let text = format!("rcon: {} lines could not be written\n", self.lost);
-            let mut told = vec![b'\n'];
-            line::write(&mut told, Stream::Stderr, time, text.as_bytes());
-            lines.splice(0..0, told);
-        }
-        if self.file.write_all(&lines).is_ok() {
-            self.lost = 0;
-            self.size += lines.len() as u64;
-        } else {
-            self.lost += lines.split(|b| *b == b'\n').count() as u64 - 1;
-        }
-        lines.clear();
-        self.ready = lines;
-    }
-
-    /// Each file takes the name of the one before; the oldest goes.
-    fn rotate(&mut self) -> io::Result<()> {
-        let name = |n: u32| match n {
-            0 => self.dir.join(FILE),
-            n => self.dir.join(format!("{FILE}.{n}")),
-        };
-        for n in (1..self.max_file).rev() {
-            match fs::rename(name(n - 1), name(n)) {
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                done => done?,
+        self.batch.begin(&time);
+        for line in bytes.split_inclusive(|b| *b == b'\n') {
+            match line.split_last() {
+                Some((b'\n', line)) => self.end_line(stream, line, &time),
+                _ => self.gather(stream, line, &time),
             }
         }
-        if self.max_file == 1 {
-            // Whoever reads it has it open and loses nothing.
-            fs::remove_file(name(0))?;
+        self.batch.finish()
+    }
+
+    /// The program has ended: what has no newline will get none.
+    pub fn end(&mut self, now: Timestamp) -> io::Result<()> {
+        let time = now.to_string();
+        self.batch.begin(&time);
+        for stream in Stream::BOTH {
+            let partial = &mut self.partial[stream.index()];
+            if !partial.is_empty() {
+                self.batch.push(stream, partial, false, &time);
+                partial.clear();
+            }
         }
-        self.file = open(&self.dir)?;
-        self.size = 0;
-        Ok(())
+        self.batch.finish()
+    }
+
+    /// How many records were lost of which the log does not tell yet.
+    pub fn lost(&self) -> u64 {
+        self.batch.lost()
+    }
+
+    fn end_line(&mut self, stream: Stream, line: &[u8], time: &str) {
+        if self.partial[stream.index()].is_empty() && line.len() <= LONGEST_LINE {
+            return self.batch.push(stream, line, true, time);
+        }
+        self.gather(stream, line, time);
+        let partial = &mut self.partial[stream.index()];
+        self.batch.push(stream, partial, true, time);
+        partial.clear();
+    }
+
+    fn gather(&mut self, stream: Stream, mut bytes: &[u8], time: &str) {
+        let partial = &mut self.partial[stream.index()];
+        while partial.len() + bytes.len() > LONGEST_LINE {
+            let (now, later) = bytes.split_at(LONGEST_LINE - partial.len());
+            partial.extend_from_slice(now);
+            bytes = later;
+            let cut = end_of_characters(partial);
+            self.batch.push(stream, &partial[..cut], false, time);
+            partial.drain(..cut);
+        }
+        partial.extend_from_slice(bytes);
     }
 }
 
-fn index(stream: Stream) -> usize {
-    match stream {
-        Stream::Stdout => 0,
-        Stream::Stderr => 1,
+/// Where the last whole character ends. One that is cut in two would be lost
+/// twice; its beginning waits for the rest.
+fn end_of_characters(bytes: &[u8]) -> usize {
+    let end = bytes.len();
+    for n in 1..=end.min(3) {
+        let length = match bytes[end - n] {
+            0x80..=0xbf => continue,
+            0xc2..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xf4 => 4,
+            _ => 1,
+        };
+        return if length > n { end - n } else { end };
     }
-}
-
-fn open(dir: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.append(true).create(true).mode(0o640);
-    options.custom_flags(libc::O_NOFOLLOW).open(dir.join(FILE))
-}
-
-fn ends_with_newline(dir: &Path, size: u64) -> io::Result<bool> {
-    use std::os::unix::fs::FileExt;
-    if size == 0 {
-        return Ok(true);
-    }
-    let mut last = [0];
-    File::open(dir.join(FILE))?.read_exact_at(&mut last, size - 1)?;
-    Ok(last[0] == b'\n')
+    end
 }

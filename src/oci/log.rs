@@ -10,6 +10,7 @@ use super::args::{Global, LogFormat};
 use crate::container::Timestamp;
 use crate::error::{Context, Result};
 use crate::format::units::time;
+use crate::say;
 use crate::sys::fd;
 
 /// Where errors and warnings are written beside standard error.
@@ -41,20 +42,20 @@ impl Log {
         // Callers that read our standard error take any word there for a
         // failure; a person does not.
         if self.file.is_none() && std::io::stderr().is_terminal() {
-            complain(&format!("rcon: warning: {text}"));
+            say::warning(text);
         }
     }
 
     /// The same for what somebody has to look after: told to everybody.
     pub fn warn_aloud(&self, text: &str) {
         self.write("warning", text);
-        complain(&format!("rcon: warning: {text}"));
+        say::warning(text);
     }
 
     /// Something went wrong.
     pub fn error(&self, text: &str) {
         self.write("error", text);
-        complain(&format!("rcon: error: {text}"));
+        say::error(text);
     }
 
     fn write(&self, level: &str, text: &str) {
@@ -79,12 +80,6 @@ impl Log {
         };
         Ok(Some((file, json)))
     }
-}
-
-/// One line on standard error. If that is closed or full, nobody reads it: no
-/// reason to fall over, as `eprintln!` would.
-pub(super) fn complain(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 fn line(format: LogFormat, level: &str, text: &str) -> String {

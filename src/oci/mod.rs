@@ -30,7 +30,7 @@ use clap::{CommandFactory, Parser};
 pub use bundle::VERSION as SPEC_VERSION;
 
 use args::{Cli, Command, Global};
-use log::{Log, complain};
+use log::Log;
 use root::Root;
 
 use crate::error::{Error, Result};
@@ -53,7 +53,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let log = match prepare(&command).and_then(|()| Log::open(&cli.global)) {
         Ok(log) => log,
         Err(e) => {
-            complain(&format!("rcon: error: {e}"));
+            crate::say::error(e);
             return ExitCode::FAILURE;
         }
     };
@@ -82,7 +82,7 @@ pub(crate) fn command_line() -> clap::Command {
 /// standard error in its first line.
 fn misused(e: &clap::Error) -> ExitCode {
     if e.use_stderr() {
-        complain(&format!("rcon: error: {}", usage::sentence(e)));
+        crate::say::error(usage::sentence(e));
         return ExitCode::FAILURE;
     }
     print(&e.render().to_string())

@@ -90,9 +90,19 @@ pub fn exec(request: &ExecRequest<'_>, facts: &Facts) -> Result<Plan> {
     last_steps(&mut s, &mut program);
     Ok(Plan {
         steps: s.0,
-        cgroups: request.cgroups.clone(),
+        cgroups: not_ours(&request.cgroups),
         warnings: program.warnings(),
     })
+}
+
+/// The cgroups are the container's: an exec that fails has none to take back,
+/// and must not wait for those who live there to leave.
+fn not_ours(cgroups: &CgroupPaths) -> CgroupPaths {
+    let mut cgroups = cgroups.clone();
+    for dir in &mut cgroups.dirs {
+        dir.made = false;
+    }
+    cgroups
 }
 
 /// The joiner: into the cgroup while the host's files are in reach, then into

@@ -122,10 +122,14 @@ fn is_start(step: &Step) -> bool {
 /// not make stay.
 fn take_back(child: Option<Child>, cgroups: &CgroupPaths) {
     if let Some(child) = child {
-        let _ = fd::pidfd_send_signal(&child.pidfd, libc::SIGKILL);
-        let _ = process::wait(&child.pidfd);
+        end(&child.pidfd);
     }
     let _ = ops::destroy(cgroups);
+}
+
+fn end(child: &OwnedFd) {
+    let _ = fd::pidfd_send_signal(child, libc::SIGKILL);
+    let _ = process::wait(child);
 }
 
 fn shown(failure: Failure) -> Error {
@@ -149,7 +153,12 @@ impl Held {
         if let (Some(explain), Some((number, step))) = (&mut self.explain, &self.last) {
             explain.tell(*number, step);
         }
-        start_program(&self.channel, (self.pid, &self.pidfd))?;
+        if let Err(e) = start_program(&self.channel, (self.pid, &self.pidfd)) {
+            // Not waited for, it would keep a pid namespace that is just
+            // being ended from its end.
+            end(&self.pidfd);
+            return Err(e);
+        }
         Ok((self.pid, self.pidfd))
     }
 }

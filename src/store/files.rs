@@ -6,7 +6,9 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use crate::archive;
 use crate::error::{Context, Error, Result};
+use crate::sys::fd;
 
 /// A record is far smaller; a larger one is not ours.
 const LARGEST: u64 = 16 << 20;
@@ -19,6 +21,16 @@ pub(crate) fn private_dir(path: &Path) -> io::Result<()> {
 /// The same, with those above it.
 pub(crate) fn private_dir_all(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).recursive(true).create(path)
+}
+
+/// Removes a directory and all that is in it. A program can have made its
+/// directories deeper than there are descriptors to go down by.
+pub(crate) fn remove_tree(path: &Path) -> Result<()> {
+    let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(Error::internal(format!("removing {}", path.display())));
+    };
+    let above = fd::open(above, libc::O_RDONLY | libc::O_DIRECTORY)?;
+    archive::remove_all(&above, Path::new(name))
 }
 
 /// One that everybody could enter who can get there.

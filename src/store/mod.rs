@@ -221,23 +221,27 @@ impl Store {
             )));
         }
         names::take(self, name, entry.id())?;
-        files::replace(entry.dir(), "name", name.as_bytes())
-            .context(|| format!("cannot rename {old}"))?;
-        names::give_back(self, &old);
-        Ok(())
+        let replaced = files::replace(entry.dir(), "name", name.as_bytes());
+        // Whichever of the two it does not have now is free again.
+        let free = if replaced.is_ok() { &old } else { name };
+        names::give_back(self, free, entry.id());
+        replaced.context(|| format!("cannot rename {old}"))
     }
 
     /// Forgets a container and everything kept of it.
     pub fn remove(&self, entry: &Entry, lock: Lock) -> Result<()> {
-        let name = entry.name().ok();
         let gone = self.containers().join(format!(".gone-{}", entry.id()));
         let what = || format!("cannot remove {}", entry.dir().display());
-        fs::rename(entry.dir(), &gone).context(what)?;
-        if let Some(name) = name {
-            names::give_back(self, &name);
+        {
+            let _naming = lock::wait_for(&self.root.join("lock"))?;
+            let name = entry.name().ok();
+            fs::rename(entry.dir(), &gone).context(what)?;
+            if let Some(name) = name {
+                names::give_back(self, &name, entry.id());
+            }
         }
         let _ = fs::remove_dir_all(entry.run_dir());
-        let removed = fs::remove_dir_all(&gone).context(what);
+        let removed = files::remove_tree(&gone).context(what);
         drop(lock);
         removed
     }
@@ -263,7 +267,7 @@ impl Store {
         let _naming = lock::wait_for(&self.root.join("lock"))?;
         let left = names::dangling(self)?;
         for name in &left {
-            names::give_back(self, name);
+            names::forget(self, name);
         }
         Ok(left)
     }

@@ -38,9 +38,19 @@ pub(super) fn take(store: &Store, name: &str, id: &Id) -> Result<()> {
     symlink(format!("../containers/{id}"), &link).context(what)
 }
 
-/// Lets a name go.
-pub(super) fn give_back(store: &Store, name: &str) {
-    // If this fails the link leads nowhere, and counts as free.
+/// Lets a name go, if it is still this container's: another may have it by
+/// now. The store's lock is held meanwhile.
+pub(super) fn give_back(store: &Store, name: &str, id: &Id) {
+    let link = store.names().join(name);
+    let target = fs::read_link(&link).unwrap_or_default();
+    if target.file_name().is_some_and(|file| *file == *id.as_str()) {
+        forget(store, name);
+    }
+}
+
+/// Takes a name away that leads nowhere.
+pub(super) fn forget(store: &Store, name: &str) {
+    // If this fails the link still leads nowhere, and counts as free.
     let _ = fs::remove_file(store.names().join(name));
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Lock;
+use super::{Lock, files};
 use crate::error::{Context, Result};
 
 /// Removes directories of containers that were never finished or not removed
@@ -11,7 +11,7 @@ use crate::error::{Context, Result};
 pub(super) fn sweep(containers: &Path) -> Result<()> {
     for path in unfinished(containers)? {
         // What cannot be removed now is tried again by the next command.
-        let _ = fs::remove_dir_all(&path);
+        let _ = files::remove_tree(&path);
     }
     Ok(())
 }

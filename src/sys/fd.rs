@@ -477,6 +477,25 @@ pub fn is_sealed(fd: impl AsFd) -> bool {
 const ALL_SEALS: i32 =
     libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
 
+/// Reads and writes of `fd` fail with `EAGAIN` rather than wait.
+pub fn set_not_waiting(fd: impl AsFd) -> SysResult<()> {
+    let raw = fd.as_fd().as_raw_fd();
+    // SAFETY: F_SETFL takes an integer.
+    let ret = unsafe { libc::fcntl(raw, libc::F_SETFL, libc::O_NONBLOCK) };
+    SysError::check(i64::from(ret), || {
+        format!("fcntl({}, F_SETFL, O_NONBLOCK)", show(raw))
+    })
+    .map(drop)
+}
+
+/// How many bytes can be read from a pipe now.
+pub fn waiting(fd: impl AsFd) -> usize {
+    let mut bytes: i32 = 0;
+    // SAFETY: FIONREAD writes one int through the pointer.
+    let ret = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::FIONREAD, &raw mut bytes) };
+    if ret == 0 { bytes as usize } else { 0 }
+}
+
 /// The standard streams, borrowed.
 pub fn standard(number: RawFd) -> BorrowedFd<'static> {
     debug_assert!((0..3).contains(&number));

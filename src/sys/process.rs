@@ -411,6 +411,20 @@ pub fn die_with_parent(wanted: bool) -> SysResult<()> {
     .map(drop)
 }
 
+/// Has these signals wait until somebody asks for them.
+pub fn hold(signals: &[i32]) {
+    // SAFETY: `sigset_t` is plain data; sigemptyset makes it valid, and the
+    // other calls only read it.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        for signal in signals {
+            libc::sigaddset(&raw mut set, *signal);
+        }
+        libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+    }
+}
+
 /// Blocks every signal that can be blocked and gives a descriptor to read
 /// them from.
 pub fn signals_as_fd() -> SysResult<OwnedFd> {

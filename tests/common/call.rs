@@ -69,6 +69,15 @@ impl Call {
         self.spawn_as_is()
     }
 
+    /// Starts it with other standard streams than usual.
+    #[track_caller]
+    pub fn spawn_with(mut self, change: impl FnOnce(&mut Command)) -> Running {
+        let create = |kind| File::create(self.files.with_extension(kind)).expect("a file");
+        self.command.stdout(create("out")).stderr(create("err"));
+        change(&mut self.command);
+        self.spawn_as_is()
+    }
+
     /// Starts it with the standard streams [`Call::with`] has set.
     #[track_caller]
     pub fn spawn_as_is(mut self) -> Running {

@@ -4,6 +4,8 @@ use crate::common::pty::{becomes_cooked, under_pty};
 use crate::common::{Need, eventually};
 use crate::place::Place;
 use nix::sys::signal::Signal;
+use std::fs::{self, File};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -264,4 +266,155 @@ fn it_is_limited_as_its_container() {
         .stdout;
     let own = place.ok(&["exec", "box", "cat", "/proc/1/cgroup"]).stdout;
     assert_eq!(groups, own, "of {id}");
+}
+
+#[test]
+fn nothing_of_the_callers_gets_in() {
+    let Some(place) = Place::new() else { return };
+    place.start("box", &["-v", &mount_of(&place)], "sleep 600");
+    let file = place.file("input", "precious\n");
+    let own = fs::metadata(&file).expect("just written").len();
+    // A file that is read could be opened anew through procfs, for writing.
+    let script = "cat; : >/proc/self/fd/0; true";
+    let call = place.rcon(&["exec", "-i", "box", "sh", "-c", script]);
+    let call = call.with(|c| {
+        c.stdin(File::open(&file).expect("just written"));
+    });
+    assert!(call.output().stdout.starts_with("precious\n"));
+    assert_eq!(fs::metadata(&file).expect("it is there").len(), own);
+    for flags in [&[][..], &["-i"], &["-d"]] {
+        let args = [&["exec"], flags, &["box", "sh", "-c"], &[LOOK_INTO]].concat();
+        let mut p = under_pty(place.at_terminal(&args), 24, 80);
+        let seen = || fs::read_to_string(place.path("shared/seen")).unwrap_or_default();
+        eventually("it has looked", || seen().lines().count() == 3);
+        p.running.wait().ok();
+        assert!(
+            !seen().contains("pts") && !seen().contains("tty"),
+            "{flags:?}: {}",
+            seen()
+        );
+        fs::remove_file(place.path("shared/seen")).expect("it is there");
+        p.terminal.forget();
+    }
+}
+
+/// The same into a file, for one that is detached.
+const LOOK_INTO: &str =
+    "for n in 0 1 2; do readlink /proc/$$/fd/$n; done > /shared/part; mv /shared/part /shared/seen";
+
+fn mount_of(place: &Place) -> String {
+    fs::create_dir_all(place.path("shared")).expect("our directory");
+    format!("{}:/shared", place.text_path("shared"))
+}
+
+#[test]
+fn what_stays_behind_does_not_read_what_is_typed_next() {
+    let Some(place) = Place::new() else { return };
+    place.start("box", &["-v", &mount_of(&place)], "sleep 600");
+    let script = "(read x; echo got $x > /shared/stolen) <&0 & echo away";
+    let args = ["exec", "-i", "box", "sh", "-c", script];
+    let mut p = under_pty(place.at_terminal(&args), 24, 80);
+    p.terminal.wait_for("away");
+    p.running.wait().ok();
+    p.terminal.type_in("secret\n");
+    std::thread::sleep(Duration::from_millis(300));
+    let stolen = fs::read_to_string(place.path("shared/stolen")).unwrap_or_default();
+    assert!(!stolen.contains("secret"), "{stolen}");
+}
+
+#[test]
+fn much_gets_through_unchanged() {
+    let Some(place) = Place::new() else { return };
+    place.sleeper("box");
+    let bytes: Vec<u8> = (0..40_000_000u32)
+        .map(|n| (n.wrapping_mul(n) >> 7) as u8)
+        .collect();
+    fs::write(place.path("big"), &bytes).expect("our directory");
+    let call = place.rcon(&["exec", "-i", "box", "cat"]).with(|c| {
+        c.stdin(File::open(place.path("big")).expect("just written"));
+        c.stdout(File::create(place.path("back")).expect("our directory"));
+        c.stderr(Stdio::inherit());
+    });
+    call.spawn_as_is().wait().ok();
+    assert!(fs::read(place.path("back")).expect("it is there") == bytes);
+}
+
+#[test]
+fn a_reader_that_goes_ends_the_program() {
+    let Some(place) = Place::new() else { return };
+    place.sleeper("box");
+    let line = "\"$0\" exec box yes | head -n 1; \"$0\" exec -i box head -n 1 </dev/zero | head -c 2 | wc -c";
+    let mut sh = std::process::Command::new("sh");
+    sh.args(["-c", line, env!("CARGO_BIN_EXE_rcon")]);
+    assert_eq!(place.call(sh).output().ok().text(), "y\n2");
+}
+
+#[test]
+fn who_keeps_the_pipe_open_is_not_waited_for() {
+    let Some(place) = Place::new() else { return };
+    place.sleeper("box");
+    let start = Instant::now();
+    let script = "(sleep 60; echo late) & head -c 60000 /dev/zero | tr '\\0' x; exit 4";
+    let out = place.rcon(&["exec", "box", "sh", "-c", script]).output();
+    assert_eq!(out.code(4).text().len(), 60_000);
+    assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn another_user_may_open_its_streams_by_name() {
+    let Some(place) = Place::new() else { return };
+    place.sleeper("box");
+    let script = "echo o >/proc/self/fd/1; echo e >/proc/self/fd/2; cat /proc/self/fd/0";
+    let call = place.rcon(&["exec", "-i", "-u", "user", "box", "sh", "-c", script]);
+    let out = call.stdin("i\n").output().ok();
+    assert_eq!(
+        (out.stdout.as_str(), out.stderr.as_str()),
+        ("o\ni\n", "e\n")
+    );
+}
+
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let Some(place) = Place::new() else { return };
+    place.sleeper("box");
+    let call = place.rcon(&["exec", "box", "echo", "x"]);
+    let out = crate::place::to_full(call);
+    out.code(1).fails_naming(&["standard output", "No space"]);
+}
+
+#[test]
+fn a_failed_exec_takes_no_time_and_leaves_the_containers_cgroups() {
+    let Some(place) = Place::new() else { return };
+    place.sleeper("box");
+    let start = Instant::now();
+    place.rcon(&["exec", "box", "no-such"]).output().code(127);
+    place.rcon(&["exec", "box", "/etc"]).output().code(126);
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+    place.ok(&["exec", "box", "true"]);
+}
+
+#[test]
+fn a_container_that_is_just_killed_has_ended() {
+    let Some(place) = Place::new() else { return };
+    for n in 0..6u64 {
+        let name = format!("box{n}");
+        place.sleeper(&name);
+        let pid = place.number_of(&name, "pid");
+        let all: Vec<_> = (0..4)
+            .map(|_| place.rcon(&["exec", &name, "true"]).spawn())
+            .collect();
+        std::thread::sleep(Duration::from_millis(2 + n * 2));
+        crate::place::shoot(pid);
+        for running in all {
+            let out = running.wait();
+            let fine = matches!(out.status.code(), Some(0 | 137))
+                || out.stderr.contains("has ended")
+                || out.stderr.contains("is not running");
+            assert!(fine, "{out}");
+        }
+    }
 }

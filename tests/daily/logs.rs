@@ -1,6 +1,7 @@
 //! `logs`.
 
 use crate::common::eventually;
+use crate::common::pty::under_pty;
 use crate::place::{Place, names_in};
 use std::time::Duration;
 
@@ -95,6 +96,53 @@ fn following_ends_with_the_container() {
 }
 
 #[test]
+fn following_from_the_end_begins_with_what_comes() {
+    let Some(place) = Place::new() else { return };
+    place.start(
+        "on",
+        &[],
+        "echo early; until test -e /go; do sleep 0.05; done; echo late >&2",
+    );
+    place.says("on", "early");
+    let following = place.rcon(&["logs", "-n", "0", "-f", "on"]).spawn();
+    std::thread::sleep(Duration::from_millis(200));
+    place.ok(&["exec", "on", "touch", "/go"]);
+    let out = following.wait().ok();
+    assert_eq!((out.stdout.as_str(), out.stderr.as_str()), ("", "late\n"));
+}
+
+#[test]
+fn following_one_that_is_removed_at_its_end_misses_nothing() {
+    let Some(place) = Place::new() else { return };
+    place.start("brief", &["--rm"], "echo one; sleep 0.5; echo two");
+    let out = place.rcon(&["logs", "-f", "brief"]).output().ok();
+    assert_eq!(out.stdout, "one\ntwo\n");
+    let gone = || !place.exists("brief");
+    eventually("it is removed", gone);
+}
+
+#[test]
+fn following_ends_without_a_word_from_a_keeper_that_was_killed() {
+    let Some(place) = Place::new() else { return };
+    place.start("orphan", &[], "echo one; sleep 100");
+    let following = place.rcon(&["logs", "-f", "orphan"]).spawn();
+    eventually("the first is shown", || following.stdout() == "one\n");
+    let keeper = nix::unistd::Pid::from_raw(place.number_of("orphan", "keeper"));
+    nix::sys::signal::kill(keeper, nix::sys::signal::Signal::SIGKILL).unwrap();
+    assert_eq!(following.wait().ok().stdout, "one\n");
+}
+
+#[test]
+fn what_is_said_while_it_is_read_is_left_to_the_next() {
+    let Some(place) = Place::new() else { return };
+    place.start("fast", &[], "while :; do echo 0123456789; done");
+    place.says("fast", "0");
+    // Without an end of its own this would never come back.
+    let out = place.ok(&["logs", "fast"]);
+    assert!(out.stdout.ends_with("0123456789\n"));
+}
+
+#[test]
 fn following_survives_rotation() {
     let Some(place) = Place::new() else { return };
     let flags = ["--log-opt", "max-size=4k", "--log-opt", "max-file=3"];
@@ -135,7 +183,7 @@ fn without_a_log_there_is_nothing_to_read() {
         .code(125)
         .fails_naming(&["smoke"]);
     place
-        .run(&["--log-opt", "max-size=1"], &["true"])
+        .run(&["--log-opt", "max-size=0"], &["true"])
         .output()
         .code(125)
         .fails_naming(&["max-size"]);
@@ -171,14 +219,20 @@ fn a_reader_that_leaves_ends_it() {
 #[test]
 fn passthrough_goes_to_the_command_itself() {
     let Some(place) = Place::new() else { return };
+    let flags = ["--name", "through", "--log-driver", "passthrough"];
     let out = place
-        .sh(&["--log-driver", "passthrough"], "echo out; echo err >&2")
+        .run(&flags, &["sh", "-c", "echo out; echo err >&2"])
         .output()
         .ok();
     assert_eq!(
         (out.stdout.as_str(), out.stderr.as_str()),
         ("out\n", "err\n")
     );
+    place
+        .rcon(&["logs", "through"])
+        .output()
+        .code(1)
+        .fails_naming(&["logging driver"]);
 }
 
 #[test]
@@ -195,4 +249,28 @@ fn a_long_line_comes_out_whole() {
         place.ok(&["logs", "--tail", "2", "long"]).stdout,
         out.stdout
     );
+    let stamped = place.ok(&["logs", "-t", "long"]).stdout;
+    assert_eq!(stamped.matches('Z').count(), 2, "one time for each line");
+}
+
+#[test]
+fn passthrough_never_hands_a_terminal_in() {
+    let Some(place) = Place::new() else { return };
+    let driver = ["--log-driver", "passthrough"];
+    for flags in [&["--rm"][..], &["-d"]] {
+        let line = place.line("run", &[&driver, flags].concat(), &["echo", "got in"]);
+        let mut p = under_pty(place.at_terminal(&[]).args(line), 24, 80);
+        p.terminal.wait_for("passthrough would hand your terminal");
+        p.running.wait().code(125);
+    }
+    let line = place.line(
+        "create",
+        &[&driver[..], &["--name", "later"]].concat(),
+        &["true"],
+    );
+    place.rcon(&[]).args(line).output().ok();
+    let mut p = under_pty(place.at_terminal(&["start", "later"]), 24, 80);
+    p.terminal.wait_for("passthrough would hand your terminal");
+    p.running.wait().code(1);
+    assert_eq!(place.kept().len(), 1);
 }

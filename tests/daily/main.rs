@@ -14,6 +14,7 @@ mod exec;
 mod health;
 mod input;
 mod logs;
+mod output;
 mod restart;
 mod run;
 mod states;

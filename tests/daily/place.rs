@@ -407,3 +407,14 @@ pub fn shoot(pid: i32) {
     assert!(pid > 1, "no process to kill");
     let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
 }
+
+/// Runs a command whose standard output cannot be written.
+#[track_caller]
+pub fn to_full(call: Call) -> crate::common::Output {
+    let full = File::options().write(true).open("/dev/full");
+    let full = full.expect("the device is there");
+    call.spawn_with(|c| {
+        c.stdout(full);
+    })
+    .wait()
+}

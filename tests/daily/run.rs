@@ -278,3 +278,20 @@ fn rcon_container_is_the_same() {
     place.ok(&["container", "rm", "long"]);
     place.assert_empty();
 }
+
+#[test]
+fn ended_as_soon_as_started_it_leaves_nothing() {
+    let Some(place) = Place::new() else { return };
+    let all: Vec<_> = (0..60u64)
+        .map(|n| {
+            let running = place.run(&["--rm"], &["sleep", "0.2"]).spawn();
+            std::thread::sleep(std::time::Duration::from_micros(400 + n * 100));
+            running.signal(nix::sys::signal::Signal::SIGTERM);
+            running
+        })
+        .collect();
+    for running in all {
+        running.wait();
+    }
+    place.assert_empty();
+}

@@ -282,3 +282,46 @@ fn suspending_is_the_shells_business() {
     place.ok(&["rm", "-f", "going"]);
     p.running.wait().code(137);
 }
+
+#[test]
+fn whoever_asks_three_times_is_let_go_and_told() {
+    let Some(place) = Place::new() else { return };
+    let script = [
+        "sh",
+        "-c",
+        "trap '' TERM; echo ready; while :; do sleep 0.05; done",
+    ];
+    let running = place.run(&["--name", "deaf"], &script).spawn();
+    eventually("it is ready", || running.stdout().contains("ready"));
+    for _ in 0..3 {
+        running.signal(Signal::SIGTERM);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    running
+        .wait()
+        .code(1)
+        .fails_naming(&["goes on", "rcon stop deaf"]);
+    assert_eq!(place.status("deaf"), "running");
+    let alone = ["--name", "alone", "--sig-proxy=false"];
+    let running = place.run(&alone, &script).spawn();
+    eventually("it is ready", || running.stdout().contains("ready"));
+    running.signal(Signal::SIGTERM);
+    running.wait().code(143);
+    assert_eq!(place.status("alone"), "running");
+}
+
+#[test]
+fn a_full_screen_program_draws_for_whoever_attaches() {
+    let Some(place) = Place::new() else { return };
+    let script =
+        "trap 'echo drawn for $(stty size)' WINCH; echo ready; while :; do sleep 0.05; done";
+    let mut p = person(&place, &["--name", "screen"], &["sh", "-c", script]);
+    p.terminal.wait_for("ready");
+    p.terminal.type_in(LEAVE);
+    p.running.wait().code(0);
+    // In a terminal of the very same size.
+    let mut q = under_pty(place.at_terminal(&["attach", "screen"]), 33, 101);
+    q.terminal.wait_for("drawn for 33 101");
+    q.terminal.type_in(LEAVE);
+    q.running.wait().code(0);
+}

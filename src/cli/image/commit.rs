@@ -14,6 +14,7 @@ use crate::image::make::{self, New};
 use crate::image::reference::Reference;
 use crate::image::{Image, ImageConfig, Images, instruction};
 use crate::keeper::{Request, root};
+use crate::say;
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -162,7 +163,7 @@ impl<'a> Paused<'a> {
 impl Drop for Paused<'_> {
     fn drop(&mut self) {
         if let Err(e) = common::ask(self.0, &Request::Unpause) {
-            eprintln!("rcon: warning: the container is still paused: {e}");
+            say::warning(format_args!("the container is still paused: {e}"));
         }
     }
 }

@@ -8,6 +8,7 @@ use nix::sys::termios;
 use crate::cli::listing;
 use crate::error::{Context, Error, Result};
 use crate::registry::{Client, Config, Kept};
+use crate::say;
 
 #[derive(Debug, clap::Args)]
 pub struct Login {
@@ -53,10 +54,10 @@ pub fn login(args: &Login) -> Result<ExitCode> {
     let password = password(args)?;
     let kept = Client::login(&config, &args.registry, &user, &password)?;
     if let Kept::File(path) = &kept {
-        eprintln!(
+        say::err(format_args!(
             "rcon: warning: the password is kept in {}, readable for whoever can read that file",
             path.display()
-        );
+        ));
     }
     listing::print("Login Succeeded\n")?;
     Ok(ExitCode::SUCCESS)
@@ -64,9 +65,9 @@ pub fn login(args: &Login) -> Result<ExitCode> {
 
 fn password(args: &Login) -> Result<String> {
     if let Some(password) = &args.password {
-        eprintln!(
+        say::err(format_args!(
             "rcon: warning: a password on the command line can be seen by others (use --password-stdin)"
-        );
+        ));
         return Ok(password.clone());
     }
     let stdin = std::io::stdin();

@@ -6,6 +6,7 @@ use super::{note_removed, of};
 use crate::cli::listing;
 use crate::error::Result;
 use crate::image::Removed;
+use crate::say;
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -32,7 +33,7 @@ pub fn rmi(store: &Store, args: &Rmi) -> Result<ExitCode> {
                 listing::print(&told(&removed))?;
             }
             Err(e) => {
-                eprintln!("rcon: error: {e}");
+                say::error(&e);
                 let absent = e.what().starts_with("No such image");
                 if !(args.force && absent) {
                     code = ExitCode::FAILURE;

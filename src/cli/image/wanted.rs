@@ -7,6 +7,7 @@ use crate::container::{Image as Origin, Root};
 use crate::error::{Error, Result};
 use crate::image::reference::Reference;
 use crate::image::{Guard, Image, Images, hello};
+use crate::say;
 use crate::store::Store;
 
 /// Finds the image, fetches it if that is wanted, and completes the request
@@ -24,7 +25,7 @@ pub fn complete(store: &Store, request: &mut Request, name: &str) -> Result<Guar
         None => {
             let shown = shown(name)?;
             if !request.quiet {
-                eprintln!("Unable to find image '{shown}' locally");
+                say::err(format_args!("Unable to find image '{shown}' locally"));
             }
             fetch(store, request, name)?;
             here(&images, request, name)?.ok_or_else(|| missing(name))?
@@ -81,7 +82,7 @@ fn fetch(store: &Store, request: &Request, name: &str) -> Result<()> {
     let platform = request.platform.as_deref();
     let pulled = pull::fetch(store, &reference, platform, request.quiet)?;
     if !request.quiet {
-        eprint!("{}", pull::told(&reference, &pulled));
+        say::err(pull::told(&reference, &pulled).trim_end());
     }
     Ok(())
 }

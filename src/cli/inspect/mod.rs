@@ -6,6 +6,7 @@
 mod host_config;
 mod shape;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -18,7 +19,8 @@ use super::listing::{self, Listed};
 use super::sizes;
 use crate::error::{Error, Result};
 use crate::format::template::Options;
-use crate::format::{Format, json_line};
+use crate::format::{Format, harmless, json_line};
+use crate::say;
 use crate::store::Store;
 
 /// What is a map in Docker's answer, too: `{{.Config.Labels.missing}}` is no
@@ -90,7 +92,7 @@ pub fn present(
     });
     listing::print(&text)?;
     for e in &failures {
-        eprintln!("rcon: error: {e}");
+        say::error(e);
     }
     Ok(ExitCode::from(u8::from(!failures.is_empty())))
 }
@@ -153,9 +155,15 @@ pub fn show(format: &Format, given: bool, found: Vec<Value>) -> Result<String> {
         Format::Json => Ok(json_line(&Value::Array(found)) + "\n"),
         Format::Table(_) => Err(Error::user("inspect has no table").hint("leave out \"table\"")),
         Format::Template(template) => {
+            // Labels and what health checks say are the image's words. Scripts
+            // get them as they are; a terminal would obey them.
+            let options = Options {
+                escape: std::io::stdout().is_terminal(),
+                ..OPTIONS
+            };
             let line = |mut c: Value| {
                 with_absent(&mut c);
-                Ok(template.render_with(&c, OPTIONS)? + "\n")
+                Ok(template.render_with(&c, options)? + "\n")
             };
             found.into_iter().map(line).collect()
         }
@@ -191,7 +199,7 @@ fn pretty(value: &Value) -> Result<String> {
         .map_err(|e| Error::internal(e.to_string()))?;
     let mut text = String::from_utf8(out).map_err(|e| Error::internal(e.to_string()))?;
     text.push('\n');
-    Ok(text)
+    Ok(harmless(text))
 }
 
 #[cfg(test)]

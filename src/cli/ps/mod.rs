@@ -18,6 +18,7 @@ use super::sizes;
 use crate::container::Timestamp;
 use crate::error::Result;
 use crate::format::{Column, Format, render_list};
+use crate::say;
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -65,7 +66,9 @@ pub fn ps(store: &Store, args: &Ps) -> Result<ExitCode> {
     let format = match (&args.format, args.quiet) {
         (None, true) => Format::parse("{{.ID}}")?,
         (Some(_), true) => {
-            eprintln!("rcon: warning: --format is ignored, because --quiet is given, too");
+            say::warning(format_args!(
+                "--format is ignored, because --quiet is given, too"
+            ));
             Format::parse("{{.ID}}")?
         }
         (format, false) => Format::parse(format.as_deref().unwrap_or_default())?,

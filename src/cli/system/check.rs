@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::error::Result;
 use crate::keeper::check;
+use crate::say;
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -19,7 +20,7 @@ fn images(store: &Store, repair: bool) -> Result<usize> {
     let found = images.leftovers()?;
     if !repair || found.is_empty() {
         for finding in &found {
-            println!("{finding}");
+            say::out(finding);
         }
         return Ok(found.len());
     }
@@ -31,7 +32,7 @@ fn images(store: &Store, repair: bool) -> Result<usize> {
         } else {
             ": mended"
         };
-        println!("{finding}{mended}");
+        say::out(format_args!("{finding}{mended}"));
     }
     Ok(left.len())
 }
@@ -41,18 +42,18 @@ pub fn check(store: &Store, args: &Check) -> Result<ExitCode> {
     let mut left = 0;
     for finding in check::check(store)? {
         if !args.repair {
-            println!("{finding}");
+            say::out(finding);
             left += 1;
             continue;
         }
         match check::repair(store, &finding) {
-            Ok(true) => println!("{finding}: mended"),
+            Ok(true) => say::out(format_args!("{finding}: mended")),
             Ok(false) => {
-                println!("{finding}");
+                say::out(finding);
                 left += 1;
             }
             Err(e) => {
-                println!("{finding}: cannot be mended: {e}");
+                say::out(format_args!("{finding}: cannot be mended: {e}"));
                 left += 1;
             }
         }
@@ -62,7 +63,9 @@ pub fn check(store: &Store, args: &Check) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if !args.repair {
-        eprintln!("rcon: `rcon system check --repair` takes away what can be");
+        say::err(format_args!(
+            "rcon: `rcon system check --repair` takes away what can be"
+        ));
     }
     Ok(ExitCode::FAILURE)
 }

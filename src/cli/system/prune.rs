@@ -8,6 +8,7 @@ use crate::container::{State, Status, Timestamp};
 use crate::error::{Error, Result};
 use crate::format::filter::Filters;
 use crate::format::units::{size, time};
+use crate::say;
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -136,7 +137,7 @@ fn remove_containers(store: &Store, chosen: &Chosen) -> Result<(Removed, ExitCod
                 removed.bytes += bytes;
             }
             Err(e) => {
-                eprintln!("rcon: error: {e}");
+                say::error(e);
                 code = ExitCode::FAILURE;
             }
         }

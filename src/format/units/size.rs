@@ -39,17 +39,23 @@ fn scaled(bytes: u64, base: f64, units: [&str; 7], digits: usize) -> String {
 /// Reads `512m`, `1.5g`, `1024`, `64 KiB`: multiples of 1024 whatever the
 /// unit's spelling, as Docker and runc read memory.
 pub fn parse_binary(text: &str) -> Result<u64> {
-    parse(text).ok_or_else(|| {
+    parse(text, 1024).ok_or_else(|| {
         invalid(text).hint("a number of bytes, or with a unit as in 64k, 512m, 1.5g")
     })
 }
 
-/// The same for what may also be `-1`, which is no limit.
+/// The same in multiples of 1000, as Docker reads the size of a log.
+pub fn parse_decimal(text: &str) -> Result<u64> {
+    parse(text, 1000)
+        .ok_or_else(|| invalid(text).hint("a number of bytes, or with a unit as in 64k, 10m, 1.5g"))
+}
+
+/// As [`parse_binary`] for what may also be `-1`, which is no limit.
 pub fn parse_limit(text: &str) -> Result<i64> {
     if text == "-1" {
         return Ok(-1);
     }
-    parse(text).map(u64::cast_signed).ok_or_else(|| {
+    parse(text, 1024).map(u64::cast_signed).ok_or_else(|| {
         invalid(text).hint("a number of bytes, or with a unit as in 512m, 1.5g; or -1 for no limit")
     })
 }
@@ -58,7 +64,7 @@ fn invalid(text: &str) -> Error {
     Error::user(format!("invalid size: {text:?}"))
 }
 
-fn parse(text: &str) -> Option<u64> {
+fn parse(text: &str, base: u128) -> Option<u64> {
     let digits = text
         .find(|c: char| !(c.is_ascii_digit() || c == '.'))
         .unwrap_or(text.len());
@@ -66,12 +72,12 @@ fn parse(text: &str) -> Option<u64> {
     // One space may part them.
     let unit = rest.strip_prefix(' ').filter(|unit| !unit.is_empty());
     let power = power(&unit.unwrap_or(rest).to_ascii_lowercase())?;
-    let size = number::scaled(number, 1 << (10 * power))?.whole;
+    let size = number::scaled(number, base.pow(power))?.whole;
     // Nobody's cgroup counts above what a signed number holds.
     i64::try_from(size).ok().map(i64::cast_unsigned)
 }
 
-/// The power of 1024 that a unit stands for.
+/// The power of 1024, or of 1000, that a unit stands for.
 fn power(unit: &str) -> Option<u32> {
     let (letter, spelling) = match unit.char_indices().nth(1) {
         Some((at, _)) => unit.split_at(at),
@@ -149,6 +155,20 @@ mod tests {
             assert_eq!(parse_binary(text).unwrap(), bytes, "{text}");
             assert_eq!(parse_limit(text).unwrap(), bytes as i64, "{text}");
         }
+    }
+
+    #[test]
+    fn decimal_sizes_are_read_with_the_same_units() {
+        for (text, bytes) in [
+            ("10m", 10_000_000),
+            ("1.5 GB", 1_500_000_000),
+            ("4KiB", 4000),
+            ("7", 7),
+            ("9p", 9_000_000_000_000_000),
+        ] {
+            assert_eq!(parse_decimal(text).unwrap(), bytes, "{text}");
+        }
+        assert!(parse_decimal("10q").is_err());
     }
 
     #[test]

@@ -34,6 +34,7 @@ use super::reference::{Digest, Hasher, Reference};
 use super::unpack::chain_ids;
 use super::{ImageConfig, Stage};
 use crate::error::{Context, Error, Result};
+use crate::say;
 use crate::store::{Lock, Store, files};
 
 /// An index in an index in an index is nobody's honest image.
@@ -107,14 +108,14 @@ impl Images {
                 Err(e) => {
                     let name = record.name.as_ref().map(Name::to_string);
                     let name = name.unwrap_or_else(|| record.target.digest.to_string());
-                    eprintln!("rcon: warning: image {name}: {e}");
+                    say::warning(format_args!("image {name}: {e}"));
                 }
             }
         }
         if index.strangers() > 0 {
             let path = self.dir().join(index::FILE);
             let (path, n) = (path.display(), index.strangers());
-            eprintln!("rcon: warning: {path}: {n} entries are not understood");
+            say::warning(format_args!("{path}: {n} entries are not understood"));
         }
         all.sort_by(|a, b| {
             let newest = b.config.created_at().cmp(&a.config.created_at());

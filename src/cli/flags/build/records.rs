@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::super::parse::{env, units};
+use super::super::parse::env;
 use super::super::reading;
 use super::super::request::Surroundings;
 use super::super::typed::{Health, Records};
 use crate::container::{HealthOverride, ImageHealthcheck, LogConfig};
 use crate::error::{Error, Result};
+use crate::logs;
 
 /// Those of files first, so that what is typed wins.
 pub fn labels(typed: &Records, here: &Surroundings<'_>) -> Result<BTreeMap<String, String>> {
@@ -25,28 +26,12 @@ pub fn labels(typed: &Records, here: &Surroundings<'_>) -> Result<BTreeMap<Strin
 /// What becomes of the output. An option that nobody reads would be a limit
 /// that does not hold.
 pub fn log(typed: &Records) -> Result<LogConfig> {
-    let driver = typed.log_driver.clone();
-    for (key, value) in &typed.log_opt {
-        let refused = |why: String| Error::user(format!("--log-opt {key}={value}: {why}"));
-        if driver != "json-file" {
-            return Err(refused(format!("the log driver {driver} has no options")));
-        }
-        let fine = match key.as_str() {
-            "max-size" => value == "-1" || units::size(value).is_ok_and(|n| n > 0),
-            "max-file" => units::number(value, 1, 1000).is_ok(),
-            _ => {
-                let why = format!("unknown log opt '{key}' for json-file log driver");
-                return Err(refused(why).hint("known are max-size and max-file"));
-            }
-        };
-        if !fine {
-            return Err(refused("invalid value".to_owned()).hint("as in max-size=10m, max-file=3"));
-        }
-    }
-    Ok(LogConfig {
-        driver,
+    let config = LogConfig {
+        driver: typed.log_driver.clone(),
         options: typed.log_opt.iter().cloned().collect(),
-    })
+    };
+    logs::Options::new(&config)?;
+    Ok(config)
 }
 
 /// What was said about health; that it fits together is checked elsewhere.

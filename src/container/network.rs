@@ -169,8 +169,10 @@ mod tests {
 
     #[test]
     fn networks_are_joined_and_left_in_any_order() {
-        let mut n = Network::default();
-        n.aliases = vec!["first".to_owned()];
+        let mut n = Network {
+            aliases: vec!["first".to_owned()],
+            ..Network::default()
+        };
         n.join("a", known_as("second"));
         n.join("b", known_as("third"));
         assert_eq!(n.names(), ["bridge", "a", "b"]);

@@ -298,6 +298,8 @@ pub fn hosts(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::container::Timestamp;
     use crate::network::record::Subnet;
@@ -320,8 +322,8 @@ mod tests {
             internal,
             device: format!("rc-{name}"),
             mtu: 0,
-            options: Default::default(),
-            labels: Default::default(),
+            options: BTreeMap::default(),
+            labels: BTreeMap::default(),
         };
         let address = subnet.nth(2).unwrap();
         Connection {

@@ -254,7 +254,7 @@ impl Networks<'_> {
         fs::rename(self.of(&network.id), &gone).context(what)?;
         let _ = fs::remove_file(self.name_link(&network.name));
         let _ = fs::remove_dir_all(self.run(&network.id));
-        fs::remove_dir_all(&gone).context(what)
+        files::remove_tree(&gone).map_err(|e| e.context(what()))
     }
 
     /// Takes away the devices of a network nobody is in, but keeps the

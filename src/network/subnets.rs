@@ -175,13 +175,13 @@ mod tests {
         ) {
             let s = Subnet { subnet: net.network(), gateway: first_host(net), range: None };
             let used: BTreeSet<IpAddr> = used.iter().filter_map(|n| net.nth(*n)).collect();
-            match free(&s, &used) {
-                Some(a) => prop_assert!(is_usable(&s, a) && !used.contains(&a)),
-                None => {
-                    let all = (0..=net.last() - net.first()).take(64);
-                    let left = all.filter_map(|n| net.nth(n));
-                    prop_assert_eq!(left.filter(|a| is_usable(&s, *a) && !used.contains(a)).count(), 0);
-                }
+            if let Some(a) = free(&s, &used) {
+                prop_assert!(is_usable(&s, a) && !used.contains(&a));
+            } else {
+                let all = (0..=net.last() - net.first()).take(64);
+                let left = all.filter_map(|n| net.nth(n));
+                let left = left.filter(|a| is_usable(&s, *a) && !used.contains(a));
+                prop_assert_eq!(left.count(), 0);
             }
         }
     }

@@ -133,7 +133,7 @@ pub fn inside_network<T>(ns: impl AsFd, act: impl FnOnce() -> T) -> SysResult<T>
     setns(ns, net)?;
     let done = act();
     if let Err(e) = setns(&own, net) {
-        eprintln!("rcon: error: {e}");
+        crate::say::error(&e);
         super::process::exit_now(255);
     }
     Ok(done)

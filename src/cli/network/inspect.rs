@@ -38,7 +38,7 @@ pub fn inspect(store: &Store, args: &Inspect) -> Result<ExitCode> {
     }
     listing::print(&show(&format, args.format.is_some(), found)?)?;
     for e in &failures {
-        eprintln!("rcon: error: {e}");
+        crate::say::error(e);
     }
     Ok(ExitCode::from(u8::from(!failures.is_empty())))
 }

@@ -119,7 +119,7 @@ pub fn remove_unused(store: &Store, wanted: impl Fn(&Network) -> bool) -> Result
             })
         };
         if let Err(e) = done {
-            eprintln!("rcon: error: {e}");
+            crate::say::error(&e);
             removed.failed = true;
         }
     }

@@ -23,7 +23,7 @@ fn a_request_is_a_header_a_fixed_part_and_attributes() {
     want.extend([7, 8, 9, 0]);
     want.extend([u16::to_ne_bytes(7), u16::to_ne_bytes(3)].concat());
     want.extend(*b"ab\0\0");
-    want.extend([u16::to_ne_bytes(12), u16::to_ne_bytes(0x8000 | 18)].concat());
+    want.extend([u16::to_ne_bytes(12), u16::to_ne_bytes(0x8012)].concat());
     want.extend([u16::to_ne_bytes(8), u16::to_ne_bytes(1)].concat());
     want.extend(u32::to_ne_bytes(5));
     assert_eq!(bytes, want);

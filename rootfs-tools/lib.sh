@@ -83,11 +83,19 @@ option() {
             [ "${from_packages:-}" ] ||
                 refuse "unknown argument: $1; --help tells what there is" 2
             case $1 in
-                --with) extra=$2 ;;
-                --suite) suite=$2 ;;
+                --with) extra=$(plain "$1" "$2") || exit ;;
+                --suite) suite=$(plain "$1" "$2") || exit ;;
             esac
             ;;
     esac
+}
+
+# Names go into documents and command lines: what is in no name is refused.
+plain() {
+    case $2 in
+        -* | *[!a-zA-Z0-9.+:=~_\ -]*) refuse "$1: $2 cannot be a name" 2 ;;
+    esac
+    printf '%s' "$2"
 }
 
 # Every recipe begins with this: `begin "$@"`. Afterwards $tree is an empty
@@ -273,11 +281,13 @@ finish() {
     blob "$work/layer" application/vnd.oci.image.layer.v1.tar
     layer=$descriptor diff_id=$digest layer_size=$size
     created=$(date --utc --date="@$date" +%Y-%m-%dT%H:%M:%SZ)
+    made_by=rootfs-tools/${0##*/}
+    [ -z "$extra" ] || made_by="$made_by --with '$extra'"
     cat >"$work/config" <<END
 {"created":"$created","architecture":"$(architecture)","os":"linux",
 "config":$config,
 "rootfs":{"type":"layers","diff_ids":["$diff_id"]},
-"history":[{"created":"$created","created_by":"rootfs-tools/${0##*/}${extra:+ --with \"$extra\"}"}]}
+"history":[{"created":"$created","created_by":"$made_by"}]}
 END
     blob "$work/config" application/vnd.oci.image.config.v1+json
     cat >"$work/manifest" <<END

@@ -99,6 +99,8 @@ fn each_tells_what_it_does_and_what_is_wrong() {
             &["--output="],
             &["--rootfs", ""],
             &["--output", "a", "--rootfs", "b"],
+            &["--with", "a\"b"],
+            &["--suite", "--evil"],
         ] {
             let (code, out, errors) = run(wrong);
             assert_eq!(
@@ -193,6 +195,45 @@ fn with_stand_in(bed: &StoreBed, text: &str, args: &[&str]) -> Command {
     let path = std::env::var("PATH").unwrap_or_default();
     command.env("PATH", format!("{}:{path}", bed.path("bin").display()));
     command
+}
+
+/// What mmdebstrap leaves, as far as the recipe looks at it.
+const TINY: &str = r#"#!/bin/sh
+echo "$*" >arguments
+for tree in "$@"; do case $tree in */tree) break ;; esac; done
+cd "$tree" && mkdir -p dev run tmp var/tmp var/log var/cache/debconf var/lib/dpkg/info \
+    var/lib/apt/lists etc/apt/apt.conf.d
+echo 'VERSION_ID="12"' >etc/os-release
+echo 'root:*:12345:0:99999:7:::' >etc/shadow
+date >etc/machine-id && date >var/log/dpkg.log && date >dev/node
+touch -d @86400 var/lib/dpkg/info/x.md5sums
+"#;
+
+#[test]
+fn what_was_installed_becomes_an_image_without_traces_of_the_day() {
+    let Some(bed) = StoreBed::new() else { return };
+    let args = ["--suite", "bookworm", "--with", "file less"];
+    let mut command = with_stand_in(&bed, TINY, &args);
+    command.env("RCON", env!("CARGO_BIN_EXE_rcon"));
+    command.env("RCON_ROOT", bed.root());
+    made(command);
+    let asked = fs::read_to_string(bed.path("arguments")).expect("it was called");
+    assert!(asked.contains("tzdata,file,less "), "{asked}");
+    let history = bed.says(&["history", "--no-trunc", "debian:bookworm-slim"]);
+    assert!(
+        history.contains("rootfs-tools/debian --with 'file less'"),
+        "{history}"
+    );
+    let directory = [&args[..], &["--rootfs", "root"]].concat();
+    made(with_stand_in(&bed, TINY, &directory));
+    let read = |name: &str| fs::read_to_string(bed.path("root").join(name));
+    assert_eq!(
+        read("etc/shadow").expect("it stays"),
+        "root:*:1:0:99999:7:::\n"
+    );
+    for gone in ["etc/machine-id", "var/log/dpkg.log", "dev/node"] {
+        assert!(read(gone).is_err(), "{gone}");
+    }
 }
 
 #[test]

@@ -9,9 +9,7 @@ fn what_is_not_there_is_refused() {
     let root = bed.rootfs("");
     let root = root.to_str().unwrap();
     for (flags, part) in [
-        (&["-p", "8000:80"][..], "ports cannot be published"),
-        (&["-P"], "ports cannot be published"),
-        (&["-v", "data:/data"], "there are no volumes"),
+        (&["-v", "data:/data"][..], "there are no volumes"),
         (&["-v", "/data"], "there are no volumes"),
         (&["--device", "vendor.com/gpu=all"], "CDI"),
     ] {

@@ -23,6 +23,7 @@ pub mod root;
 mod serve;
 mod streams;
 mod update;
+mod worker;
 
 pub use ending::{clear_away, truth};
 pub use network::{Wish, check_own_network};
@@ -65,6 +66,8 @@ struct Keeper {
     warnings: Vec<String>,
     /// Its networks, from the first start on.
     connections: Option<Vec<Connection>>,
+    /// Its published ports and its name server.
+    net: worker::Net,
     /// What is read goes through here.
     buf: Vec<u8>,
 }
@@ -203,6 +206,7 @@ impl Keeper {
             explain: start.explain,
             warnings: Vec::new(),
             connections: None,
+            net: worker::Net::default(),
             buf: Vec::new(),
         })
     }
@@ -268,6 +272,7 @@ impl Keeper {
     /// Writes the last record and gives the lock back; a container that was
     /// only wanted while it ran is removed.
     fn close(&mut self) {
+        self.give_ports_back();
         self.leave_networks();
         self.state.keeper = 0;
         // What goes at once needs no last word on record.

@@ -23,13 +23,20 @@ impl StoreBed {
     /// An empty store, or `None` with the reason printed when the machine
     /// cannot run containers.
     pub fn new() -> Option<Self> {
+        let bed = Self::on_the_hosts_network()?;
+        super::netns::leave_the_hosts_network();
+        Some(bed)
+    }
+
+    /// The same for a test whose containers need what this machine reaches;
+    /// it takes away what it has made of its networks.
+    pub fn on_the_hosts_network() -> Option<Self> {
         let needs = [Need::Root, Need::Busybox, Need::Rcon("its own commands")];
         needs::all_met(&needs).then(Self::make)
     }
 
     fn make() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(1);
-        super::netns::leave_the_hosts_network();
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("rcon-test-{}-s{count}", std::process::id());
         let dir = std::env::temp_dir().join(name);

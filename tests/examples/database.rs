@@ -31,16 +31,15 @@ fn a_database_is_started_asked_and_put_away() {
     k.ok(&["push", "-q", &there]);
     k.ok(&["image", "prune", "-a", "-f"]);
     assert_eq!(k.ok(&["images", "-q"]), "");
-    let mirrors = k.path("registries.toml");
+    let home = k.path("home");
+    fs::create_dir_all(home.join(".config/rcon")).unwrap();
     let text = format!(
-        "[[registry]]\nname = \"docker.io\"\nmirrors = [\"http://{}\"]\n",
+        "[registry.\"docker.io\"]\nmirrors = [\"{}\"]\n",
         registry.host
     );
-    fs::write(&mirrors, text).unwrap();
-    k.call(&["pull", "mysql:8"])
-        .env("RCON_REGISTRIES", mirrors.to_str().unwrap())
-        .output()
-        .ok();
+    fs::write(home.join(".config/rcon/registries.toml"), text).unwrap();
+    let pull = k.call(&["pull", "mysql:8"]);
+    pull.env("HOME", home.to_str().unwrap()).output().ok();
 
     let web = Web::new();
     let port = web.publish(3306);

@@ -4,4 +4,9 @@
 //! [`ignore`] the rules of a `.dockerignore`; [`context`] the files a build
 //! may copy from.
 
+pub mod caches;
+pub mod files;
 pub mod language;
+pub mod layer;
+pub mod work;
+pub mod worker;

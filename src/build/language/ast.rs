@@ -13,6 +13,7 @@
 
 use std::time::Duration;
 
+use super::diagnostic::Diagnostic;
 use super::span::{Span, Word};
 
 /// A whole Dockerfile.
@@ -27,6 +28,8 @@ pub struct Dockerfile {
     pub global_args: Vec<GlobalArg>,
     /// At least one.
     pub stages: Vec<Stage>,
+    /// What is allowed but most likely not meant so.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// Comments at the very top that say how the rest is to be read.
@@ -210,7 +213,7 @@ pub enum RunSecurity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
     /// The keys (small letters) and their values, in order. Expanded, but for
-    /// `type` and `from`, which are literal.
+    /// `from`.
     pub options: Vec<(String, Option<Word>)>,
     /// `from`: a stage's name or number, or an image. Literal, so that the
     /// graph is known before anything is run.
@@ -321,8 +324,8 @@ pub struct Transfer {
     pub chmod: Option<Word>,
     /// `--link`: the layer is made without looking at what is below.
     pub link: bool,
-    /// `--exclude`, as many as were given. Each expanded, then a pattern as in
-    /// a `.dockerignore`.
+    /// `--exclude`, as many as were given. Each a pattern as in a
+    /// `.dockerignore`. Literal, as Docker has it.
     pub exclude: Vec<Word>,
 }
 

@@ -115,7 +115,11 @@ pub fn of_run(
         Some(RunSecurity::Insecure) => "insecure",
         _ => "",
     });
-    let hosts: Vec<String> = limits.hosts.iter().map(|(n, a)| format!("{n}:{a}")).collect();
+    let hosts: Vec<String> = limits
+        .hosts
+        .iter()
+        .map(|(n, a)| format!("{n}:{a}"))
+        .collect();
     key.list(hosts.iter());
     key.list(sums.iter());
     key.done()
@@ -162,7 +166,8 @@ pub fn of_mount(spec: &MountSpec) -> String {
 pub fn of_copy(state: &State, task: &CopyTask, sums: &[String], epoch: Option<i64>) -> Key {
     // A name means something in the image only.
     let named = task.owner.as_ref();
-    let named = named.is_some_and(|owner| owner.contains(|c: char| !c.is_ascii_digit() && c != ':'));
+    let named =
+        named.is_some_and(|owner| owner.contains(|c: char| !c.is_ascii_digit() && c != ':'));
     let below = (!task.link || named).then_some(state);
     let mut key = Keyed::new("copy", below, epoch);
     key.list(sums.iter());
@@ -222,7 +227,9 @@ fn layer(stage: &Stage, state: &State, known: &Known) -> Result<Option<Layer>> {
     }
     let mut diffs = state.diffs();
     diffs.push(known.diff.clone());
-    let chain = chain_ids(&diffs).pop().unwrap_or_else(|| known.diff.clone());
+    let chain = chain_ids(&diffs)
+        .pop()
+        .unwrap_or_else(|| known.diff.clone());
     let found = stage.layer(&known.diff, &chain)?;
     Ok(found.map(|(_, dir)| state::Layer {
         diff: known.diff.clone(),
@@ -289,4 +296,3 @@ fn taken(stage: &Stage, made: &super::layer::Made) -> Result<(Digest, String)> {
 pub fn touch(images: &Images, key: &Key) {
     images.touch_kept(&key.0);
 }
-

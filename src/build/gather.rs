@@ -135,11 +135,7 @@ impl<'a> Gatherer<'a> {
 
     /// The sum of the files that are meant, and they, if they were looked at:
     /// what is in a stage or an image is always the same.
-    pub fn sum(
-        &mut self,
-        place: &Place,
-        which: &Which<'_>,
-    ) -> Result<(String, Option<Vec<Tree>>)> {
+    pub fn sum(&mut self, place: &Place, which: &Which<'_>) -> Result<(String, Option<Vec<Tree>>)> {
         let known = match place {
             Place::Context => None,
             Place::Layers(_, chain) => Some(self.key(chain, which)),
@@ -154,7 +150,8 @@ impl<'a> Gatherer<'a> {
             sum::add(&root, tree, &mut self.memo, &mut hasher)?;
         }
         let sum = hasher.finish();
-        if let Some(key) = known {
+        // Of none at all it is to be said each time that there are none.
+        if let Some(key) = known.filter(|_| !trees.is_empty()) {
             self.memo.remember_tree(&key, &sum);
         }
         Ok((sum.hex().to_owned(), Some(trees)))
@@ -177,8 +174,7 @@ impl<'a> Gatherer<'a> {
         match tree.nodes.first() {
             Some(node) if tree.is_file && node.entry.kind == crate::archive::Kind::File => {
                 let name = String::from_utf8_lossy(&tree.name).into_owned();
-                files::archive::is_one(sum::open(&root, node)?)
-                    .map_err(|e: Error| e.context(name))
+                files::archive::is_one(sum::open(&root, node)?).map_err(|e: Error| e.context(name))
             }
             _ => Ok(false),
         }

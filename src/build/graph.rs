@@ -179,7 +179,9 @@ impl Search<'_> {
 
 fn trigger_failed(base: &str, text: &str, e: Diagnostic) -> Trouble {
     let what = format!("ONBUILD of {base}: {text:?}: {}", e.message);
-    Trouble::Plain(Error::user(what).hint("the image that is built on asks for this; tell who made it"))
+    Trouble::Plain(
+        Error::user(what).hint("the image that is built on asks for this; tell who made it"),
+    )
 }
 
 /// The stages or images whose files a step needs.

@@ -13,6 +13,16 @@ pub enum Trouble {
     Plain(Error),
 }
 
+impl Trouble {
+    /// What is wrong.
+    pub fn what(&self) -> &str {
+        match self {
+            Self::At(diagnostic) => &diagnostic.message,
+            Self::Plain(error) => error.what(),
+        }
+    }
+}
+
 /// The result of what can fail in a build.
 pub type Result<T> = std::result::Result<T, Trouble>;
 

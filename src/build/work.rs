@@ -157,6 +157,17 @@ pub enum Piece {
     Archive(Archive),
 }
 
+impl Piece {
+    /// How many single files these are.
+    pub fn files(&self) -> usize {
+        match self {
+            Self::Trees(_, trees) => trees.iter().filter(|tree| tree.is_file).count(),
+            Self::Text(..) | Self::File(..) => 1,
+            Self::Archive(_) => 0,
+        }
+    }
+}
+
 /// An archive that is unpacked.
 #[derive(Debug)]
 pub enum Archive {

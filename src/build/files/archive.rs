@@ -47,7 +47,13 @@ fn is_header(block: &[u8]) -> bool {
         .collect();
     let bytes = block.iter().enumerate();
     let sum: u32 = bytes
-        .map(|(n, b)| if (148..156).contains(&n) { 32 } else { (*b).into() })
+        .map(|(n, b)| {
+            if (148..156).contains(&n) {
+                32
+            } else {
+                (*b).into()
+            }
+        })
         .sum();
     block[0] != 0 && u32::from_str_radix(&digits, 8).is_ok_and(|said| said == sum)
 }

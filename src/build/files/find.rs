@@ -137,11 +137,7 @@ fn step(
 }
 
 /// A directory and all directories in it.
-fn anywhere(
-    origin: &Origin<'_>,
-    path: Vec<Vec<u8>>,
-    next: &mut Vec<Vec<Vec<u8>>>,
-) -> Result<()> {
+fn anywhere(origin: &Origin<'_>, path: Vec<Vec<u8>>, next: &mut Vec<Vec<Vec<u8>>>) -> Result<()> {
     let mut todo = vec![path];
     while let Some(path) = todo.pop() {
         for name in listed(origin, &path)? {
@@ -248,7 +244,11 @@ fn tree(
         let list = fd::openat2(&file, Path::new("."), inside::DIR, 0, fd::NO_LINKS)?;
         walk(&list, &mut scan)?;
     } else {
-        let to = if manner.parents { scan.to.clone() } else { Vec::new() };
+        let to = if manner.parents {
+            scan.to.clone()
+        } else {
+            Vec::new()
+        };
         scan.nodes
             .extend(node(origin, &file, &stat, real.clone(), to)?);
     }
@@ -263,10 +263,7 @@ fn tree(
 fn real_path(root: &OwnedFd, file: &OwnedFd) -> Result<Vec<u8>> {
     let named = |file: &OwnedFd| std::fs::read_link(fd::proc_path(file));
     let what = || "finding out where a file is";
-    let (root, file) = (
-        named(root).context(what)?,
-        named(file).context(what)?,
-    );
+    let (root, file) = (named(root).context(what)?, named(file).context(what)?);
     let real = file.strip_prefix(&root).map(Path::to_path_buf);
     let real: PathBuf = real.map_err(|_| Error::environment("a file was moved away meanwhile"))?;
     Ok(real.into_os_string().into_encoded_bytes())

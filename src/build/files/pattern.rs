@@ -21,9 +21,7 @@ pub fn fits(pattern: &[u8], name: &[u8]) -> bool {
             (Some((true, rest)), Some(n)) => fits(rest, &name[n..]),
             _ => false,
         },
-        b'\\' if !rest.is_empty() => {
-            name.first() == Some(&rest[0]) && fits(&rest[1..], &name[1..])
-        }
+        b'\\' if !rest.is_empty() => name.first() == Some(&rest[0]) && fits(&rest[1..], &name[1..]),
         literal => name.first() == Some(literal) && fits(rest, &name[1..]),
     }
 }

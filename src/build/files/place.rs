@@ -132,13 +132,17 @@ impl<'a> Placer<'a> {
         }
         let mut found = None;
         let owner = self.owner();
-        let walked = inside::walk(self.root.as_fd(), as_path(&self.to.path), |here, name, last| {
-            if !last {
-                return make_dir(here, name, 0o755, owner);
-            }
-            found = Some((fd::duplicate(here)?, name.as_os_str().as_bytes().to_vec()));
-            Err(SysError::new(Errno::ENOENT, "the last name"))
-        });
+        let walked = inside::walk(
+            self.root.as_fd(),
+            as_path(&self.to.path),
+            |here, name, last| {
+                if !last {
+                    return make_dir(here, name, 0o755, owner);
+                }
+                found = Some((fd::duplicate(here)?, name.as_os_str().as_bytes().to_vec()));
+                Err(SysError::new(Errno::ENOENT, "the last name"))
+            },
+        );
         match (walked, found) {
             // It is a directory already.
             (Ok(_), _) => self.in_directory(name),

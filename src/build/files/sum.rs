@@ -192,7 +192,15 @@ pub fn add(root: &OwnedFd, tree: &Tree, memo: &mut Memo, hasher: &mut Hasher) ->
             Kind::Character(major, minor) => (b'c', major, minor),
             Kind::Block(major, minor) => (b'b', major, minor),
         };
-        for n in [kind.into(), major, minor, e.mode, e.uid, e.gid, node.way.into()] {
+        for n in [
+            kind.into(),
+            major,
+            minor,
+            e.mode,
+            e.uid,
+            e.gid,
+            node.way.into(),
+        ] {
             number(hasher, n.into());
         }
         field(hasher, &e.link);
@@ -231,7 +239,11 @@ pub(super) fn is_same(root: &OwnedFd, node: &Node) -> bool {
     let Ok(Some(stat)) = entry::stat(root, as_path(&node.from)) else {
         return false;
     };
-    let times = (stat.st_mtime, stat.st_mtime_nsec as u32, stat.st_size as u64);
+    let times = (
+        stat.st_mtime,
+        stat.st_mtime_nsec as u32,
+        stat.st_size as u64,
+    );
     let mtime = node.entry.mtime;
     times == (mtime.seconds, mtime.nanoseconds, node.entry.size)
         && (stat.st_ctime, stat.st_ctime_nsec) == node.changed

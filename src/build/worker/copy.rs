@@ -61,7 +61,8 @@ fn owner(job: &Job<'_>, writable: &Writable, copy: &Copy) -> Result<Option<(u32,
 
 /// A user without a group brings its own; a number nobody has, itself.
 fn resolve(root: std::os::fd::BorrowedFd<'_>, text: &str) -> Result<(u32, u32)> {
-    let found = users::resolve(root, text, &[]).map_err(|e| e.context(format!("--chown={text}")))?;
+    let found =
+        users::resolve(root, text, &[]).map_err(|e| e.context(format!("--chown={text}")))?;
     let alone = !text.contains(':') && text.bytes().all(|b| b.is_ascii_digit());
     let gid = if alone { found.uid } else { found.gid };
     Ok((found.uid, gid))
@@ -95,13 +96,7 @@ fn below(root: &OwnedFd, path: Option<&[u8]>) -> Result<File> {
     let path = path.ok_or_else(|| Error::internal("an archive without a file"))?;
     let path = std::path::Path::new(std::ffi::OsStr::from_bytes(path));
     let flags = libc::O_RDONLY | libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    Ok(File::from(fd::openat2(
-        root,
-        path,
-        flags,
-        0,
-        fd::NO_LINKS,
-    )?))
+    Ok(File::from(fd::openat2(root, path, flags, 0, fd::NO_LINKS)?))
 }
 
 /// Makes a directory, as root and for everybody to see.

@@ -226,7 +226,11 @@ impl Maker<'_, '_> {
             (Origin::Context(root), true) => self.over(vec![fd::proc_path(root.as_ref())])?,
             (Origin::Layers(layers), false) => {
                 let view = layer::view(self.job.store, layers, &self.job.path("-empty"))?;
-                if layers.len() > 1 { self.placed(&view)? } else { view }
+                if layers.len() > 1 {
+                    self.placed(&view)?
+                } else {
+                    view
+                }
             }
             (Origin::Layers(layers), true) => {
                 let layers = layers.iter().map(|name| self.job.store.layer(name));

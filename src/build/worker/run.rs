@@ -38,10 +38,10 @@ pub(super) fn run(job: &Job<'_>, run: &Run, teller: &Teller<'_>) -> Result<Ended
         return Ok(Ended::Badly(code));
     }
     if !job.store.layer(&job.to_be).is_dir() {
-        return Err(Error::environment(
-            "the program has ended, but what it changed was lost",
-        )
-        .hint("look for a full disk, or for somebody who removes files of rcon's"));
+        return Err(
+            Error::environment("the program has ended, but what it changed was lost")
+                .hint("look for a full disk, or for somebody who removes files of rcon's"),
+        );
     }
     let layer = job.finish(job.lowers)?;
     Ok(Ended::Well(Done {

@@ -4,4 +4,7 @@
 //! [`ignore`] the rules of a `.dockerignore`; [`context`] the files a build
 //! may copy from.
 
+pub mod context;
+pub mod ignore;
 pub mod language;
+pub mod paths;

@@ -23,8 +23,6 @@ pub enum Pull {
 
 /// A build that is wanted.
 pub struct Ask<'a> {
-    /// What the Dockerfile is called in messages.
-    pub name: String,
     /// `--build-arg`.
     pub args: BTreeMap<String, String>,
     /// `--target`.

@@ -5,6 +5,7 @@ use super::ast::{Mount, MountSpec, Sharing};
 use super::diagnostic::{Diagnostic, near};
 use super::expand::{Expander, is_literal};
 use super::span::{Span, Word};
+use crate::build::paths::clean;
 use crate::error::Result as Plain;
 use crate::format::units::size;
 
@@ -368,21 +369,6 @@ impl Options<'_> {
 fn last_name(path: &str) -> &str {
     let path = path.trim_end_matches('/');
     path.rsplit('/').next().unwrap_or(path)
-}
-
-/// A path without what leads nowhere, so that one cache has one name.
-fn clean(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if parts.last().is_some_and(|last| *last != "..") => drop(parts.pop()),
-            ".." if path.starts_with('/') => {}
-            part => parts.push(part),
-        }
-    }
-    let start = if path.starts_with('/') { "/" } else { "" };
-    format!("{start}{}", parts.join("/"))
 }
 
 #[cfg(test)]

@@ -2,62 +2,73 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::io::{self, IsTerminal, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 use super::Build;
-use crate::build::ignore::Ignore;
+use crate::build::context::{Arrived, Context as Files, Recipe, Wanted, Which};
 use crate::cli::flags::parse::csv;
 use crate::error::{Context, Error, Result};
 use crate::image::reference::Digest;
-use crate::store::Store;
-use crate::sys::fd;
 
-/// A longer Dockerfile nobody has written.
-const LARGEST: u64 = 16 << 20;
 /// As Docker's builder has it.
 const LARGEST_SECRET: u64 = 500 << 10;
-/// Where a Dockerfile is looked for.
-const USUAL: [&str; 2] = ["Dockerfile", "Containerfile"];
 
 /// What a build is given.
 pub struct Given {
     /// Where this command was typed.
     pub directory: PathBuf,
-    /// The top of the context.
-    pub context: Rc<OwnedFd>,
-    /// What is left out of it.
-    pub ignore: Ignore,
-    /// The text of the Dockerfile.
-    pub dockerfile: String,
-    /// What that is called.
-    pub name: String,
+    /// The files that may be copied.
+    pub context: Files,
+    /// The Dockerfile.
+    pub recipe: Recipe,
     /// Under which name sums of this context's files are remembered.
     pub memo: String,
 }
 
 impl Given {
-    /// Takes all of it.
-    pub fn take(_store: &Store, args: &Build) -> Result<Self> {
+    /// Takes all of it. What comes as a stream is kept in `dir`.
+    pub fn take(args: &Build, dir: &Path) -> Result<Self> {
         let directory = std::env::current_dir().context(|| "cannot find the current directory")?;
-        let path = directory.join(&args.context);
-        let named = || format!("the context {}", path.display());
-        let real = fs::canonicalize(&path).context(named)?;
-        if !real.is_dir() {
-            return Err(Error::user("not a directory").context(named()));
+        let wanted = Wanted::parse(&args.context)?;
+        if args.file.as_deref() == Some("-") && wanted == Wanted::Stdin {
+            return Err(
+                Error::user("standard input cannot be both context and Dockerfile")
+                    .hint("put the Dockerfile into the archive, and name it with -f"),
+            );
         }
-        let top = fd::open(&real, libc::O_RDONLY | libc::O_DIRECTORY)?;
-        let (name, dockerfile, beside) = dockerfile(args, &directory, &real)?;
+        let mut which = match args.file.as_deref() {
+            None => Which::Usual,
+            Some("-") => Which::read(io::stdin().lock())?,
+            Some(path) => Which::Named(PathBuf::from(path)),
+        };
+        let mut context = match wanted {
+            Wanted::Folder(path) => Files::folder(&path)?,
+            Wanted::Git(repository) => Files::git(&repository, dir)?,
+            Wanted::Stdin => {
+                if io::stdin().is_terminal() {
+                    return Err(Error::user("a context does not come from a terminal")
+                        .hint("redirect an archive or a Dockerfile, or name a folder"));
+                }
+                match Files::arriving(io::stdin().lock(), dir)? {
+                    Arrived::Files(context) => context,
+                    Arrived::Dockerfile(text) => {
+                        which = text;
+                        Files::empty(dir)?
+                    }
+                }
+            }
+        };
+        let recipe = context.recipe(which)?;
+        let real = context.path().map(fs::canonicalize).transpose();
+        let real = real.context(|| "the context")?;
+        let name = real.unwrap_or_default();
         Ok(Self {
-            ignore: ignore(&top, &name, beside.as_deref())?,
-            context: Rc::new(top),
-            dockerfile,
-            name,
-            memo: Digest::of(real.as_os_str().as_bytes()).hex().to_owned(),
+            memo: Digest::of(name.as_os_str().as_bytes()).hex().to_owned(),
             directory,
+            context,
+            recipe,
         })
     }
 
@@ -134,47 +145,6 @@ impl Given {
     }
 }
 
-/// What the Dockerfile is called, its text, and where it is if it is a file.
-fn dockerfile(
-    args: &Build,
-    directory: &Path,
-    context: &Path,
-) -> Result<(String, String, Option<PathBuf>)> {
-    let path = match args.file.as_deref() {
-        Some("-") => {
-            let mut bytes = Vec::new();
-            let read = io::stdin().take(LARGEST + 1).read_to_end(&mut bytes);
-            read.context(|| "reading the Dockerfile")?;
-            return Ok(("Dockerfile".to_owned(), text(bytes)?, None));
-        }
-        Some(path) => {
-            let typed = directory.join(path);
-            // Docker sees it from the context, too.
-            let inside = context.join(path);
-            if typed.exists() || !inside.exists() {
-                typed
-            } else {
-                inside
-            }
-        }
-        None => {
-            let usual = USUAL.iter().map(|name| context.join(name));
-            let mut there = usual.filter(|path| path.exists());
-            there.next().ok_or_else(|| {
-                Error::user(format!("there is no Dockerfile in {}", context.display()))
-                    .hint("-f FILE names another one")
-            })?
-        }
-    };
-    let bytes = read(&path, LARGEST)?;
-    let name = path.strip_prefix(context).unwrap_or(&path);
-    Ok((name.display().to_string(), text(bytes)?, Some(path)))
-}
-
-fn text(bytes: Vec<u8>) -> Result<String> {
-    String::from_utf8(bytes).map_err(|_| Error::user("the Dockerfile is not text in UTF-8"))
-}
-
 fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
     let named = || format!("cannot read {}", path.display());
     let file = fs::File::open(path).context(named)?;
@@ -184,29 +154,4 @@ fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
         return Err(Error::user(format!("larger than {most} bytes")).context(named()));
     }
     Ok(bytes)
-}
-
-/// The rules beside the Dockerfile, else those of the context.
-fn ignore(top: &OwnedFd, _name: &str, beside: Option<&Path>) -> Result<Ignore> {
-    if let Some(path) = beside {
-        let mut own = path.as_os_str().to_owned();
-        own.push(".dockerignore");
-        let own = PathBuf::from(own);
-        if own.exists() {
-            let bytes = read(&own, LARGEST)?;
-            return Ignore::parse(&String::from_utf8_lossy(&bytes))
-                .map_err(|e| e.context(own.display()));
-        }
-    }
-    let name = Path::new(".dockerignore");
-    let flags = libc::O_RDONLY | libc::O_NONBLOCK;
-    match fd::openat2_if_there(top, name, flags, fd::IN_ROOT)? {
-        None => Ok(Ignore::default()),
-        Some(file) => {
-            let mut bytes = Vec::new();
-            let read = fs::File::from(file).take(LARGEST).read_to_end(&mut bytes);
-            read.context(|| "reading the .dockerignore")?;
-            Ignore::parse(&String::from_utf8_lossy(&bytes)).map_err(|e| e.context(".dockerignore"))
-        }
-    }
 }

@@ -12,11 +12,13 @@ pub use typed::Build;
 use std::fs;
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::Instant;
 
 use super::image::{of, pull};
 use crate::build::ask::{Ask, Pull};
 use crate::build::builder::Builder;
+use crate::build::context::Recipe;
 use crate::build::files::find::{Filter, Verdict};
 use crate::build::finish;
 use crate::build::gather::Gatherer;
@@ -29,9 +31,10 @@ use crate::build::trouble::Trouble;
 use crate::error::{Context, Error, Result};
 use crate::image::platform::Platform;
 use crate::image::reference::Reference;
-use crate::image::{Image, Images, hello};
+use crate::image::{Image, Images, Stage, hello};
 use crate::say;
 use crate::store::Store;
+use crate::sys::fd;
 use given::Given;
 use typed::Progress;
 
@@ -41,15 +44,17 @@ pub fn build(store: &Store, args: &Build) -> Result<ExitCode> {
     crate::run::protect_own_binary()?;
     let started = Instant::now();
     args.refuse()?;
-    let given = Given::take(store, args)?;
-    let text = &given.dockerfile;
+    let images = of(store);
+    let stage = images.stage()?;
+    let given = Given::take(args, stage.dir())?;
+    let Recipe { name, text } = &given.recipe;
     let file = match language::parse(text) {
         Ok(file) => file,
-        Err(e) => return Ok(wrong(&given.name, text, &e)),
+        Err(e) => return Ok(wrong(name, text, &e)),
     };
-    match make(store, args, &given, &file) {
+    match make(&images, &stage, args, &given, &file) {
         Ok(image) => done(args, &image, &given, started),
-        Err(Trouble::At(e)) => Ok(wrong(&given.name, text, &e)),
+        Err(Trouble::At(e)) => Ok(wrong(name, text, &e)),
         Err(Trouble::Plain(e)) => Err(e),
     }
 }
@@ -61,12 +66,13 @@ fn wrong(name: &str, text: &str, e: &Diagnostic) -> ExitCode {
 }
 
 fn make(
-    store: &Store,
+    images: &Images,
+    stage: &Stage,
     args: &Build,
     given: &Given,
     file: &Dockerfile,
 ) -> std::result::Result<Image, Trouble> {
-    let images = of(store);
+    let store = images.store();
     let quiet = args.quiet || args.progress == Progress::Quiet;
     let fetch = |reference: &Reference, platform: Option<&Platform>| {
         let platform = platform.map(ToString::to_string);
@@ -91,20 +97,20 @@ fn make(
         chosen: ask.platform.is_some(),
     };
     let graph = search.needed(target, &mut |name, platform| {
-        bring(&images, &ask, name, platform)
+        bring(images, &ask, name, platform)
     })?;
-    let stage = images.stage()?;
-    let ignored: &Filter<'_> = &|path, is_dir| verdict(given.ignore.verdict(path, is_dir));
+    let ignored: &Filter<'_> =
+        &|path, is_dir| verdict(given.context.ignore().verdict(path, is_dir));
     let gather = Gatherer::new(
         store,
-        given.context.clone(),
-        (ignored, !given.ignore.is_empty()),
+        Rc::new(fd::duplicate(given.context.root())?),
+        (ignored, !given.context.ignore().is_empty()),
         &exclude,
         (stage.dir().join("empty"), given.memo.clone()),
     );
     let mut show = show(args);
     let mut builder = Builder::new(
-        (store, &images, &stage),
+        (store, images, stage),
         &ask,
         (file, &globals, &graph),
         gather,
@@ -114,9 +120,9 @@ fn make(
     drop(builder);
     match built {
         Ok(state) => {
-            let image = finish::commit(&images, &stage, &ask, &state, &kept)?;
+            let image = finish::commit(images, stage, &ask, &state, &kept)?;
             drop(show);
-            outputs::write(&images, args, &image)?;
+            outputs::write(images, args, &image)?;
             Ok(image)
         }
         Err(e) => {

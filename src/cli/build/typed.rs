@@ -240,7 +240,6 @@ impl Build {
         let allow_host = self.allowed("network.host")?;
         let platform = platform(self.platform.as_deref())?;
         Ok(Ask {
-            name: given.name.clone(),
             args,
             target: self.target.clone().filter(|t| !t.is_empty()),
             no_cache: self.no_cache,

@@ -12,6 +12,7 @@
 
 pub mod accounts;
 pub mod archive;
+pub mod build;
 pub mod cgroup;
 pub mod cli;
 pub mod container;

@@ -185,7 +185,7 @@ impl Run<'_> {
 }
 
 /// The layers' directories that together are the directory `path`.
-fn descend(lowers: &[OwnedFd], path: &[u8]) -> Result<Vec<OwnedFd>> {
+pub(super) fn descend(lowers: &[OwnedFd], path: &[u8]) -> Result<Vec<OwnedFd>> {
     let mut dirs = lowers
         .iter()
         .map(fd::duplicate)

@@ -211,7 +211,7 @@ fn is_made_up(stat: &libc::stat, file: &File) -> Result<bool> {
 }
 
 /// What an entry says about a file; nothing about a socket.
-pub(super) fn describe(
+pub fn describe(
     options: &Pack,
     file: &OwnedFd,
     stat: &libc::stat,

@@ -250,7 +250,7 @@ fn make_directory(parent: &OwnedFd, name: &Path, way: &Way) -> Result<OwnedFd> {
 
 /// A link, a pipe or a device. Somebody else may put another file into its
 /// place before it is opened, so it has to be of the kind just made, and ours.
-pub(super) fn make_special(parent: &OwnedFd, name: &Path, entry: &Entry) -> Result<OwnedFd> {
+pub fn make_special(parent: &OwnedFd, name: &Path, entry: &Entry) -> Result<OwnedFd> {
     let (format, device) = match entry.kind {
         Kind::Character(major, minor) => (libc::S_IFCHR, libc::makedev(major, minor)),
         Kind::Block(major, minor) => (libc::S_IFBLK, libc::makedev(major, minor)),

@@ -56,7 +56,8 @@ pub fn all(store: &Store, wanted: impl Fn(&State) -> bool) -> Result<Vec<Listed>
     let mut found = Vec::new();
     for entry in store.all()? {
         match read(store, &entry, &wanted) {
-            Ok(listed) => found.extend(listed),
+            // A step of a build is nobody's container.
+            Ok(listed) => found.extend(listed.filter(|l| l.config.build.is_none())),
             // It was removed while we looked.
             Err(_) if !entry.exists() => {}
             Err(e) => say::warning(format_args!("container {}: {e}", entry.id().short())),

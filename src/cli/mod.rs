@@ -10,6 +10,7 @@
 
 mod absent;
 mod attach;
+mod build;
 mod common;
 mod completion;
 mod cp;

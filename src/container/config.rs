@@ -45,6 +45,20 @@ pub struct Config {
     pub labels: BTreeMap<String, String>,
     /// For the OCI configuration. They never grant power.
     pub annotations: BTreeMap<String, String>,
+    /// It is a step of a build: nobody's container, and gone with the build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<BuildStep>,
+}
+
+/// What is special about a container that a build makes.
+///
+/// It lives no longer than the command that builds: its keeper ends it when
+/// that is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildStep {
+    /// What it has changed becomes a directory of this name beside the other
+    /// layers, if its program ends well.
+    pub keep: String,
 }
 
 /// An image at the time a container was made from it.

@@ -26,6 +26,7 @@ fn config() -> Config {
         auto_remove: false,
         labels: std::collections::BTreeMap::new(),
         annotations: std::collections::BTreeMap::new(),
+        build: None,
     }
 }
 

@@ -17,7 +17,7 @@ mod state;
 mod time;
 
 pub use config::{
-    Config, Image, Isolation, Program, Root, SCHEMA, Seccomp, Security, Sharing, Ulimit,
+    BuildStep, Config, Image, Isolation, Program, Root, SCHEMA, Seccomp, Security, Sharing, Ulimit,
 };
 pub use id::{Id, Name, check_name};
 pub use image::{ImageDefaults, ImageHealthcheck};

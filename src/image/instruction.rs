@@ -106,7 +106,8 @@ fn expose(ports: &mut Map<String, Value>, text: &str) -> Result<()> {
     Ok(())
 }
 
-fn set_variable(env: &mut Vec<String>, name: &str, value: &str) {
+/// Sets a variable in a list of `NAME=value`.
+pub fn set_variable(env: &mut Vec<String>, name: &str, value: &str) {
     let is = |v: &&mut String| v.split_once('=').is_some_and(|(n, _)| n == name);
     let text = format!("{name}={value}");
     match env.iter_mut().find(is) {
@@ -116,7 +117,7 @@ fn set_variable(env: &mut Vec<String>, name: &str, value: &str) {
 }
 
 /// A path from the one before on.
-fn below(before: &str, path: &str) -> String {
+pub fn below(before: &str, path: &str) -> String {
     let start = if path.starts_with('/') { "" } else { before };
     let mut parts: Vec<&str> = Vec::new();
     for part in start.split('/').chain(path.split('/')) {

@@ -68,7 +68,7 @@ impl New<'_> {
 
 /// Docker's layers are OCI's under another name; a manifest of the one kind
 /// does not list the other's.
-fn as_oci(layer: &Descriptor) -> Result<Descriptor> {
+pub fn as_oci(layer: &Descriptor) -> Result<Descriptor> {
     let kinds = [
         ("gzip", "application/vnd.oci.image.layer.v1.tar+gzip"),
         ("zstd", "application/vnd.oci.image.layer.v1.tar+zstd"),

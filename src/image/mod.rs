@@ -7,6 +7,7 @@
 //!     lock                          shared by who looks, exclusive for an instant of change
 //!     journal                       what a change is about; there only while one is made
 //!     stage/<random>/               blobs on their way here, until they are whole
+//!     kept/<name>                   blobs and layers that stay without an image: a build's cache
 //! <root>/layers/<diff id>/          an unpacked layer, shared by all images that have it
 //! <root>/layers/chain-<chain id>/   one with hard links into the layers below it
 //! <root>/layers/<name>.size         the bytes of its files
@@ -23,6 +24,7 @@ pub mod archive;
 pub mod config;
 pub mod hello;
 pub mod instruction;
+mod kept;
 pub mod make;
 pub mod manifest;
 pub mod platform;
@@ -36,6 +38,7 @@ mod testing;
 mod unpack;
 
 pub use config::ImageConfig;
+pub use kept::Kept;
 pub use stage::{BlobWriter, Stage};
 pub use store::{Guard, Image, Images, Name, Removed};
-pub use unpack::decoded;
+pub use unpack::{chain_ids, decoded};

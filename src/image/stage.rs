@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::ImageConfig;
+use super::kept::Kept;
 use super::manifest::{Content, Descriptor, Document, LARGEST_CONFIG, LARGEST_DOCUMENT, Manifest};
 use super::reference::{Algorithm, Digest, Hasher, Reference};
 use super::store::place::Place;
@@ -148,6 +149,42 @@ impl Stage {
         fresh.unwrap_or_else(|| self.images().store().layer(name))
     }
 
+    /// A layer that a stage or the store has, kept there from now on: the name
+    /// it will have, and the one its directory has now.
+    pub fn layer(&self, diff: &Digest, chain: &Digest) -> Result<Option<(String, String)>> {
+        let name = self.find_layer(diff, chain)?;
+        Ok(name.map(|name| {
+            let now = self.layer_path(&name);
+            let now = now.file_name().map(|n| n.to_string_lossy().into_owned());
+            (name.clone(), now.unwrap_or(name))
+        }))
+    }
+
+    /// A directory for files of whoever fills this stage; gone with it.
+    pub fn dir(&self) -> &std::path::Path {
+        self.place.dir()
+    }
+
+    /// Where a directory is put together that becomes a layer: a name beside
+    /// the other layers, gone with this stage.
+    pub fn layer_to_be(&self, name: &str) -> String {
+        let path = self.place.layer(name);
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    /// Takes a blob that was written into [`Stage::dir`], whose sum this is.
+    pub fn take_blob(&self, digest: Digest, path: PathBuf) {
+        held(&self.blobs).insert(digest, path);
+    }
+
+    /// Takes a directory of a [`Stage::layer_to_be`] for the layer whose sum
+    /// is `diff`.
+    pub fn take_layer(&self, diff: &Digest, to_be: &str, size: u64) {
+        let path = self.images().store().layer(to_be);
+        self.add_layer(diff.hex().to_owned(), Fresh { path, size });
+    }
+
     pub(super) fn add_layer(&self, name: String, fresh: Fresh) {
         held(&self.layers).insert(name, fresh);
     }
@@ -161,18 +198,51 @@ impl Stage {
         target: &Descriptor,
         manifest: &Digest,
     ) -> Result<Image> {
+        self.commit_and_keep(names, target, manifest, &[])
+    }
+
+    /// The same, with what is to stay beside the image.
+    pub fn commit_and_keep(
+        &self,
+        names: &[Reference],
+        target: &Descriptor,
+        manifest: &Digest,
+        kept: &[Kept],
+    ) -> Result<Image> {
         let wanted = self.check(target, manifest)?;
+        self.change(wanted, kept, |change| change.enter(names, target, manifest))?;
+        self.images().by_digests(target, manifest)
+    }
+
+    /// Has something stay in the store without an image.
+    pub fn keep(&self, kept: &[Kept]) -> Result<()> {
+        self.change(Wanted::default(), kept, |_| Ok(()))
+    }
+
+    fn change(
+        &self,
+        mut wanted: Wanted,
+        kept: &[Kept],
+        enter: impl FnOnce(&mut Change) -> Result<()>,
+    ) -> Result<()> {
+        for kept in kept {
+            wanted.blobs.extend(kept.blobs.iter().cloned());
+            wanted.layers.extend(kept.layers.iter().cloned());
+        }
         self.sync()?;
         let images = self.images().clone();
         let mut change = Change::begin(&images)?;
-        let done = self.install(&mut change, &wanted, names, target, manifest);
+        let done = self
+            .install(&mut change, &wanted)
+            .and_then(|()| kept.iter().try_for_each(|kept| kept.write(&images)))
+            .and_then(|()| enter(&mut change));
         if done.is_err() {
             // What has been moved in already belongs to nobody.
             let _ = change.settle();
         }
         done?;
         change.end();
-        images.by_digests(target, manifest)
+        Ok(())
     }
 
     /// Whether all of the image is here.
@@ -246,14 +316,7 @@ impl Stage {
             .context(|| CANNOT)
     }
 
-    fn install(
-        &self,
-        change: &mut Change,
-        wanted: &Wanted,
-        names: &[Reference],
-        target: &Descriptor,
-        manifest: &Digest,
-    ) -> Result<()> {
+    fn install(&self, change: &mut Change, wanted: &Wanted) -> Result<()> {
         let blobs = take(&self.blobs, |digest| wanted.blobs.contains(digest));
         let layers = take(&self.layers, |name| wanted.layers.contains(name));
         change.announce(&Candidates {
@@ -266,7 +329,7 @@ impl Stage {
         for (name, fresh) in &layers {
             change.adopt_layer(name, &fresh.path, fresh.size)?;
         }
-        change.enter(names, target, manifest)
+        Ok(())
     }
 }
 

@@ -111,10 +111,12 @@ fn check_entry(entry: &Entry) -> Option<Finding> {
     }
     match entry.recorded() {
         Err(e) => finding(format!("container {short}: {e}"), Remedy::Person),
-        Ok(state) if ending::is_open(&state) && !entry.is_held() => finding(
-            format!("container {short}: its keeper was killed"),
-            Remedy::Settle(entry.clone()),
-        ),
+        Ok(state) if !entry.is_held() && (ending::is_open(&state) || ending::is_orphan(entry)) => {
+            finding(
+                format!("container {short}: its keeper was killed"),
+                Remedy::Settle(entry.clone()),
+            )
+        }
         Ok(_) => None,
     }
 }

@@ -13,6 +13,8 @@ use crate::sys::socket;
 
 /// The longest message of a client: its configuration, at most.
 const LONGEST: usize = 128 * 1024;
+/// The number of whoever had the keeper made.
+pub(super) const STARTER: u64 = 1;
 /// More than this at once is an accident or an attack.
 const MOST: usize = 256;
 
@@ -80,6 +82,11 @@ impl Clients {
         };
         self.all.insert(number, client);
         Some(number)
+    }
+
+    /// Whether whoever had the keeper made is still there.
+    pub(super) fn has_starter(&self) -> bool {
+        self.all.contains_key(&STARTER)
     }
 
     /// Its connection.

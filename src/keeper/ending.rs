@@ -101,6 +101,12 @@ pub(super) fn is_open(state: &State) -> bool {
     state.status.is_up() || state.keeper != 0
 }
 
+/// Whether it was a step of a build, which nobody else will take away. Its
+/// lock is held from its making to its end.
+pub(super) fn is_orphan(entry: &Entry) -> bool {
+    entry.config().is_ok_and(|config| config.build.is_some())
+}
+
 /// What became of a container, as it is now: a keeper that died without a
 /// word is noticed here, and what it left is taken away.
 pub fn truth(store: &Store, entry: &Entry) -> Result<State> {
@@ -108,7 +114,7 @@ pub fn truth(store: &Store, entry: &Entry) -> Result<State> {
         // The lock first: whoever gives it back has written the end before.
         let held = entry.is_held();
         let state = entry.recorded()?;
-        if held || !is_open(&state) {
+        if held || !(is_open(&state) || is_orphan(entry)) {
             return Ok(state);
         }
         match entry.try_lock()? {
@@ -123,6 +129,9 @@ pub fn truth(store: &Store, entry: &Entry) -> Result<State> {
 fn settle(store: &Store, entry: &Entry, lock: Lock) -> Result<State> {
     let mut state = entry.recorded()?;
     if !is_open(&state) {
+        if is_orphan(entry) {
+            store.remove(entry, lock)?;
+        }
         return Ok(state);
     }
     let rebooted = state.boot != boot_id();

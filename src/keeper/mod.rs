@@ -12,6 +12,7 @@
 pub mod check;
 mod clients;
 mod ending;
+mod handover;
 mod health;
 mod life;
 mod log;
@@ -188,7 +189,7 @@ impl Keeper {
         let log = log::Log::open(&start.entry, &config.log)?;
         Ok(Self {
             store: store.clone(),
-            clients: clients::Clients::new(start.entry.dir(), 1),
+            clients: clients::Clients::new(start.entry.dir(), clients::STARTER),
             entry: start.entry,
             lock: Some(start.lock),
             config,
@@ -274,6 +275,7 @@ impl Keeper {
     fn close(&mut self) {
         self.give_ports_back();
         self.leave_networks();
+        self.hand_over();
         self.state.keeper = 0;
         // What goes at once needs no last word on record.
         if !self.config.auto_remove {
@@ -312,6 +314,9 @@ impl Keeper {
 
 /// Tells those who follow events what has happened to a container.
 pub fn note(store: &Store, entry: &Entry, config: &Config, action: &str, more: &[(&str, &str)]) {
+    if config.build.is_some() {
+        return;
+    }
     let name = entry.name().unwrap_or_default();
     let attributes = events::attributes(&name, config, more);
     events::record(store, "container", action, entry.id().as_str(), &attributes);

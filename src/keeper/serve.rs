@@ -72,6 +72,7 @@ impl Keeper {
             self.attend_to(source, flags);
         }
         self.attend_checks();
+        self.follow_build();
         let overdue = self.stopping.and_then(|s| s.kill_at);
         if overdue.is_some_and(|at| at <= Instant::now()) {
             self.stopping = Some(Stopping { kill_at: None });

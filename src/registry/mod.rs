@@ -16,6 +16,7 @@
 
 mod auth;
 mod config;
+mod download;
 mod failure;
 mod http;
 pub mod parallel;
@@ -28,6 +29,7 @@ mod url;
 
 pub use auth::{Credentials, Kept};
 pub use config::{Config, Patience, Registry};
+pub use download::download;
 pub use progress::{Progress, Silent, Watch};
 pub use pull::Resolved;
 pub use push::Pushed;

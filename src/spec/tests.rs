@@ -109,6 +109,7 @@ fn config() -> Config {
         auto_remove: false,
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
+        build: None,
     }
 }
 

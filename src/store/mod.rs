@@ -6,6 +6,7 @@
 //! <root>/names/<name>              a link to the container of that name
 //! <root>/images/                   what containers are made from: see `crate::image`
 //! <root>/layers/                   the same, unpacked
+//! <root>/build/                    what builds remember: see `crate::build`
 //! <root>/containers/<id>/
 //!     config.json                  what was asked for: written once
 //!     name                         what people call it
@@ -93,6 +94,11 @@ impl Store {
     /// The OCI image layout.
     pub fn images(&self) -> PathBuf {
         self.root.join("images")
+    }
+
+    /// What builds remember; see [`crate::build`].
+    pub fn build(&self) -> PathBuf {
+        self.root.join("build")
     }
 
     fn names(&self) -> PathBuf {

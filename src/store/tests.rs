@@ -46,6 +46,7 @@ fn config() -> Config {
         auto_remove: false,
         labels: std::collections::BTreeMap::default(),
         annotations: std::collections::BTreeMap::default(),
+        build: None,
     }
 }
 

@@ -124,6 +124,7 @@ impl Create {
             auto_remove: self.life.rm,
             labels: records::labels(&self.records, here)?,
             annotations: self.records.annotation.iter().cloned().collect(),
+            build: None,
         };
         let warnings = conflicts::warnings(self, &config);
         Ok(Request {

@@ -10,7 +10,7 @@ mod load;
 mod login;
 mod pattern;
 pub mod prune;
-mod pull;
+pub mod pull;
 mod push;
 mod rmi;
 mod save;
@@ -19,6 +19,7 @@ pub mod wanted;
 
 use std::process::ExitCode;
 
+use super::build::{self, Build};
 use crate::error::Result;
 use crate::image::platform::Platform;
 use crate::image::{Images, Removed};
@@ -30,6 +31,8 @@ use crate::store::Store;
 pub enum Plain {
     /// Fetch an image from a registry
     Pull(pull::Pull),
+    /// Make an image as a Dockerfile says
+    Build(Box<Build>),
     /// Send an image to a registry
     Push(push::Push),
     /// List images
@@ -61,6 +64,8 @@ pub enum Plain {
 pub enum Grouped {
     /// Fetch an image from a registry
     Pull(pull::Pull),
+    /// Make an image as a Dockerfile says
+    Build(Box<Build>),
     /// Send an image to a registry
     Push(push::Push),
     /// List images
@@ -89,6 +94,7 @@ pub enum Grouped {
 pub fn plain(store: &Store, command: &Plain) -> Result<ExitCode> {
     match command {
         Plain::Pull(args) => pull::pull(store, args),
+        Plain::Build(args) => build::build(store, args),
         Plain::Push(args) => push::push(store, args),
         Plain::Images(args) => images::images(store, args),
         Plain::History(args) => history::history(store, args),
@@ -107,6 +113,7 @@ pub fn plain(store: &Store, command: &Plain) -> Result<ExitCode> {
 pub fn grouped(store: &Store, command: &Grouped) -> Result<ExitCode> {
     match command {
         Grouped::Pull(args) => pull::pull(store, args),
+        Grouped::Build(args) => build::build(store, args),
         Grouped::Push(args) => push::push(store, args),
         Grouped::Ls(args) => images::images(store, args),
         Grouped::History(args) => history::history(store, args),
@@ -121,7 +128,7 @@ pub fn grouped(store: &Store, command: &Grouped) -> Result<ExitCode> {
 }
 
 /// Notes what happened to an image.
-fn note(store: &Store, action: &str, id: &str, name: &str) {
+pub fn note(store: &Store, action: &str, id: &str, name: &str) {
     let attributes = [("name".to_owned(), name.to_owned())].into();
     crate::events::record(store, "image", action, id, &attributes);
 }

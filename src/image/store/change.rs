@@ -31,10 +31,10 @@ pub(in crate::image) struct Candidates {
 
 /// What was taken away.
 #[derive(Debug, Default)]
-pub(super) struct Collected {
-    pub(super) blobs: Vec<Digest>,
-    pub(super) layers: Vec<String>,
-    pub(super) bytes: u64,
+pub(in crate::image) struct Collected {
+    pub(in crate::image) blobs: Vec<Digest>,
+    pub(in crate::image) layers: Vec<String>,
+    pub(in crate::image) bytes: u64,
 }
 
 /// A change that is being made.
@@ -112,7 +112,7 @@ impl Change {
 
     /// Takes away what nobody uses of these. Layers take their time: they are
     /// moved out of the way now and deleted with the place they are moved to.
-    pub(super) fn collect(&mut self, candidates: &Candidates) -> Result<Collected> {
+    pub(in crate::image) fn collect(&mut self, candidates: &Candidates) -> Result<Collected> {
         let used = Used::find(&self.images, &self.index)?;
         let mut done = Collected::default();
         for digest in candidates.blobs.iter().filter(|d| !used.has_blob(d)) {

@@ -41,6 +41,10 @@ impl Used {
                 Err(_) => used.unclear = entry.exists() || used.unclear,
             }
         }
+        for kept in images.kept() {
+            used.blobs.extend(kept.blobs);
+            used.layers.extend(kept.layers);
+        }
         for claim in place::claims(images)? {
             match claim {
                 place::Claim::Blob(digest) => drop(used.blobs.insert(digest)),

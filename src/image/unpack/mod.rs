@@ -38,7 +38,7 @@ const FETCHES: usize = 4;
 const UNPACKS: usize = 8;
 
 /// For each layer the sum that stands for it and all below it.
-pub(super) fn chain_ids(diff_ids: &[Digest]) -> Vec<Digest> {
+pub fn chain_ids(diff_ids: &[Digest]) -> Vec<Digest> {
     let mut chains: Vec<Digest> = Vec::new();
     for diff in diff_ids {
         let chain = match chains.last() {

@@ -1,0 +1,113 @@
+//! The directories of `RUN --mount=type=cache`: they stay from build to build.
+//!
+//! ```text
+//! <root>/build/mounts/<sum of the id>[-n]/
+//!     id      what it is called
+//!     lock    shared by who uses it, alone by who wants it alone
+//!     data/   what is mounted
+//! ```
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::language::Sharing;
+use crate::error::{Context, Result};
+use crate::image::reference::Digest;
+use crate::store::{Lock, Store, files};
+
+/// Where all of them are.
+fn all(store: &Store) -> PathBuf {
+    store.build().join("mounts")
+}
+
+/// Opens a cache for use: where its files are, or are to be, and what shows
+/// that it is in use.
+pub fn open(store: &Store, id: &str, sharing: Sharing) -> Result<(PathBuf, Lock)> {
+    loop {
+        let (data, lock) = try_open(store, id, sharing)?;
+        // It may have been taken away while we waited for the lock.
+        if data.parent().is_some_and(|dir| dir.join("lock").exists()) {
+            return Ok((data, lock));
+        }
+    }
+}
+
+fn try_open(store: &Store, id: &str, sharing: Sharing) -> Result<(PathBuf, Lock)> {
+    let sum = Digest::of(id.as_bytes());
+    let name = &sum.hex()[..32];
+    match sharing {
+        Sharing::Locked => {
+            let dir = make(store, name, id)?;
+            let lock = Lock::take(&dir)?;
+            Ok((dir.join("data"), lock))
+        }
+        Sharing::Shared => shared(&make(store, name, id)?),
+        Sharing::Private => {
+            let mut n = 0;
+            loop {
+                let name = match n {
+                    0 => name.to_owned(),
+                    n => format!("{name}-{n}"),
+                };
+                let dir = make(store, &name, id)?;
+                if let Some(lock) = Lock::try_take(&dir)? {
+                    return Ok((dir.join("data"), lock));
+                }
+                n += 1;
+            }
+        }
+    }
+}
+
+/// Whoever makes it has it alone meanwhile.
+fn shared(dir: &Path) -> Result<(PathBuf, Lock)> {
+    let data = dir.join("data");
+    if !data.is_dir() {
+        let lock = Lock::take(dir)?;
+        if !data.is_dir() {
+            return Ok((data, lock));
+        }
+    }
+    Ok((data, Lock::share(dir)?))
+}
+
+fn make(store: &Store, name: &str, id: &str) -> Result<PathBuf> {
+    let dir = all(store).join(name);
+    let what = || format!("cannot make {}", dir.display());
+    files::private_dir_all(&dir).context(what)?;
+    if !dir.join("id").exists() {
+        files::replace(&dir, "id", id.as_bytes()).context(what)?;
+    }
+    Ok(dir)
+}
+
+/// One of them.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    /// Where it is.
+    pub dir: PathBuf,
+    /// What it is called.
+    pub id: String,
+    /// Somebody uses it.
+    pub used: bool,
+}
+
+/// All there are.
+pub fn list(store: &Store) -> Vec<Cache> {
+    let entries = fs::read_dir(all(store)).into_iter().flatten().flatten();
+    let cache = |dir: PathBuf| Cache {
+        id: fs::read_to_string(dir.join("id")).unwrap_or_default(),
+        used: Lock::is_held(&dir),
+        dir,
+    };
+    entries.map(|e| cache(e.path())).collect()
+}
+
+/// Takes one away, unless somebody uses it; whether it is gone.
+pub fn remove(cache: &Cache) -> Result<bool> {
+    let Some(_lock) = Lock::try_take(&cache.dir)? else {
+        return Ok(false);
+    };
+    files::remove_tree(&cache.dir)?;
+    Ok(true)
+}

@@ -1,0 +1,204 @@
+//! The instructions: what may stand behind each keyword.
+
+mod flags;
+mod pairs;
+mod run;
+mod simple;
+mod transfer;
+
+use self::flags::Flags;
+use super::ast::{Instruction, Onbuild};
+use super::diagnostic::{Diagnostic, near};
+use super::expand;
+use super::heredoc::Document;
+use super::span::Word;
+use super::text::Part;
+use super::words::{self, Flag};
+
+pub(super) use self::simple::from;
+
+pub(super) type Result<T> = std::result::Result<T, Diagnostic>;
+
+/// All keywords.
+const KEYWORDS: [&str; 18] = [
+    "ADD",
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "FROM",
+    "HEALTHCHECK",
+    "LABEL",
+    "MAINTAINER",
+    "ONBUILD",
+    "RUN",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
+];
+
+/// An instruction, cut where all are cut alike.
+pub(super) struct Node<'a> {
+    pub(super) keyword: Part<'a>,
+    /// All behind the keyword.
+    behind: Part<'a>,
+    flags: Vec<Flag>,
+    /// All behind the flags.
+    rest: Part<'a>,
+    documents: Vec<Document>,
+    escape: char,
+}
+
+impl<'a> Node<'a> {
+    pub(super) fn new(all: Part<'a>, documents: Vec<Document>, escape: char) -> Self {
+        let (keyword, behind) = words::first(all);
+        let (flags, rest) = words::flags(behind, escape);
+        Self {
+            keyword,
+            behind,
+            flags,
+            rest,
+            documents,
+            escape,
+        }
+    }
+
+    pub(super) fn is(&self, keyword: &str) -> bool {
+        self.keyword.text().eq_ignore_ascii_case(keyword)
+    }
+
+    /// It in one line, its keyword in capitals.
+    pub(super) fn text(&self) -> String {
+        let text = self.name() + " " + self.behind.text();
+        text.trim_end().to_owned()
+    }
+
+    fn name(&self) -> String {
+        self.keyword.text().to_ascii_uppercase()
+    }
+
+    fn flags(&self, known: &[&str]) -> Result<Flags<'_>> {
+        Flags::new(&self.name(), &self.flags, known)
+    }
+
+    /// What is wrong with all of it.
+    fn wrong(&self, message: impl Into<String>) -> Diagnostic {
+        let place = if self.rest.is_empty() {
+            self.keyword
+        } else {
+            self.rest
+        };
+        Diagnostic::new(place.span(), message)
+    }
+
+    /// There must be something behind the keyword.
+    fn needs(&self, what: &str) -> Result<()> {
+        if self.rest.is_empty() {
+            return Err(self.wrong(format!("{} needs {what}", self.name())));
+        }
+        Ok(())
+    }
+
+    /// A word that will be expanded.
+    fn word(&self, part: Part<'_>) -> Result<Word> {
+        let word = part.word();
+        expand::check(&word, self.escape)?;
+        Ok(word)
+    }
+
+    /// A list in JSON, or words between blanks; each will be expanded.
+    fn list(&self) -> Result<Vec<Word>> {
+        let words = match words::json(self.rest)? {
+            Some(list) => list,
+            None => words::plain(self.rest)
+                .into_iter()
+                .map(Part::word)
+                .collect(),
+        };
+        for word in &words {
+            expand::check(word, self.escape)?;
+        }
+        Ok(words)
+    }
+}
+
+/// Reads an instruction that is not `FROM`.
+pub(super) fn parse(node: &Node<'_>) -> Result<Instruction> {
+    Ok(match node.name().as_str() {
+        "ADD" => Instruction::Add(transfer::add(node)?),
+        "ARG" => Instruction::Arg(pairs::arguments(node)?),
+        "CMD" => Instruction::Cmd(simple::command(node)?),
+        "COPY" => Instruction::Copy(transfer::copy(node)?),
+        "ENTRYPOINT" => Instruction::Entrypoint(simple::command(node)?),
+        "ENV" => Instruction::Env(pairs::pairs(node)?),
+        "EXPOSE" => Instruction::Expose(simple::expose(node)?),
+        "HEALTHCHECK" => Instruction::Healthcheck(simple::healthcheck(node)?),
+        "LABEL" => Instruction::Label(pairs::pairs(node)?),
+        "MAINTAINER" => Instruction::Maintainer(simple::maintainer(node)?),
+        "ONBUILD" => Instruction::Onbuild(onbuild(node)?),
+        "RUN" => Instruction::Run(run::parse(node)?),
+        "SHELL" => Instruction::Shell(simple::shell(node)?),
+        "STOPSIGNAL" => Instruction::Stopsignal(simple::one(node, "a signal")?),
+        "USER" => Instruction::User(simple::one(node, "a user")?),
+        "VOLUME" => Instruction::Volume(simple::volumes(node)?),
+        "WORKDIR" => Instruction::Workdir(simple::one(node, "a path")?),
+        _ => return Err(unknown(node)),
+    })
+}
+
+fn unknown(node: &Node<'_>) -> Diagnostic {
+    let name = node.keyword.text();
+    let wrong = Diagnostic::new(node.keyword.span(), format!("unknown instruction {name}"));
+    match near(name, &KEYWORDS) {
+        Some(known) => wrong.hint(format!("did you mean {known}?")),
+        None => wrong.hint(format!(
+            "if this belongs to the instruction above, end the line before with {}",
+            node.escape
+        )),
+    }
+}
+
+/// What follows an `ONBUILD`, which not all may.
+pub(super) fn trigger(node: &Node<'_>) -> Result<Instruction> {
+    if ["ONBUILD", "FROM", "MAINTAINER"].iter().any(|k| node.is(k)) {
+        let message = format!("{} cannot stand behind ONBUILD", node.name());
+        return Err(Diagnostic::new(node.keyword.span(), message));
+    }
+    parse(node)
+}
+
+fn onbuild(node: &Node<'_>) -> Result<Onbuild> {
+    node.flags(&[])?;
+    node.needs("an instruction, as in: ONBUILD RUN make")?;
+    let inner = Node::new(node.rest, node.documents.clone(), node.escape);
+    let instruction = Box::new(trigger(&inner)?);
+    let text = with_documents(node.rest.text(), &node.documents);
+    Ok(Onbuild { text, instruction })
+}
+
+/// A line and the documents below it, as they were.
+fn with_documents(line: &str, documents: &[Document]) -> String {
+    let mut text = line.to_owned();
+    for document in documents {
+        text += "\n";
+        text += &document.raw;
+        text += &document.announced.name;
+    }
+    text
+}
+
+/// What is allowed but most likely not meant so.
+pub(super) fn warning(node: &Node<'_>) -> Option<Diagnostic> {
+    let commands = ["RUN", "CMD", "ENTRYPOINT", "SHELL", "VOLUME", "COPY", "ADD"];
+    let has_list = commands.iter().any(|keyword| node.is(keyword));
+    let text = node.rest.text();
+    let bad = has_list && words::looks_like_json(text) && words::json(node.rest) == Ok(None);
+    bad.then(|| {
+        node.wrong("this looks like a list in JSON but is none, and is taken as text")
+            .hint("strings in JSON are in double quotes and divided by commas")
+    })
+}

@@ -1,0 +1,236 @@
+//! `build`: a Dockerfile becomes an image.
+
+mod given;
+mod live;
+mod outputs;
+mod plain;
+mod quiet;
+mod typed;
+
+pub use typed::Build;
+
+use std::fs;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::image::{of, pull};
+use crate::build::ask::{Ask, Pull};
+use crate::build::builder::Builder;
+use crate::build::context::Recipe;
+use crate::build::files::find::{Filter, Verdict};
+use crate::build::finish;
+use crate::build::gather::Gatherer;
+use crate::build::graph::Search;
+use crate::build::ignore::{self, Ignore};
+use crate::build::language::{self, Diagnostic, Dockerfile};
+use crate::build::scope::Globals;
+use crate::build::show::Show;
+use crate::build::trouble::Trouble;
+use crate::error::{Context, Error, Result};
+use crate::image::platform::Platform;
+use crate::image::reference::Reference;
+use crate::image::{Image, Images, Stage, hello};
+use crate::say;
+use crate::store::Store;
+use crate::sys::fd;
+use given::Given;
+use typed::Progress;
+
+/// `build`.
+pub fn build(store: &Store, args: &Build) -> Result<ExitCode> {
+    // Programs of the build could reach the keeper's binary.
+    crate::run::protect_own_binary()?;
+    let started = Instant::now();
+    args.refuse()?;
+    let images = of(store);
+    let stage = images.stage()?;
+    let given = Given::take(args, stage.dir())?;
+    let Recipe { name, text } = &given.recipe;
+    let file = match language::parse(text) {
+        Ok(file) => file,
+        Err(e) => return Ok(wrong(name, text, &e)),
+    };
+    match make(&images, &stage, args, &given, &file) {
+        Ok(image) => done(args, &image, &given, started),
+        Err(Trouble::At(e)) => Ok(wrong(name, text, &e)),
+        Err(Trouble::Plain(e)) => Err(e),
+    }
+}
+
+/// Something is wrong with a line of the Dockerfile.
+fn wrong(name: &str, text: &str, e: &Diagnostic) -> ExitCode {
+    say::error(e.render(name, text).trim_end());
+    ExitCode::FAILURE
+}
+
+fn make(
+    images: &Images,
+    stage: &Stage,
+    args: &Build,
+    given: &Given,
+    file: &Dockerfile,
+) -> std::result::Result<Image, Trouble> {
+    let store = images.store();
+    let quiet = args.quiet || args.progress == Progress::Quiet;
+    let fetch = |reference: &Reference, platform: Option<&Platform>| {
+        let platform = platform.map(ToString::to_string);
+        pull::fetch(store, reference, platform.as_deref(), quiet).map(drop)
+    };
+    let ask = args.ask(given, &fetch)?;
+    let target = match &ask.target {
+        None => file.stages.len() - 1,
+        Some(name) => file.target(name).ok_or_else(|| {
+            Error::user(format!("--target {name}: there is no such stage")).hint(stages(file))
+        })?,
+    };
+    let here = Platform::host();
+    let there = ask.platform.clone().unwrap_or_else(Platform::host);
+    let target_name = file.stages[target].alias.as_ref();
+    let target_name = target_name.map_or("default", |alias| &alias.text);
+    let globals = Globals::new(file, &ask.args, &here, &there, target_name)?;
+    let search = Search {
+        file,
+        globals: &globals,
+        platform: there,
+        chosen: ask.platform.is_some(),
+    };
+    let graph = search.needed(target, &mut |name, platform| {
+        bring(images, &ask, name, platform)
+    })?;
+    let ignored: &Filter<'_> =
+        &|path, is_dir| verdict(given.context.ignore().verdict(path, is_dir));
+    let gather = Gatherer::new(
+        store,
+        Rc::new(fd::duplicate(given.context.root())?),
+        (ignored, !given.context.ignore().is_empty()),
+        &exclude,
+        (stage.dir().join("empty"), given.memo.clone()),
+    );
+    let mut show = show(args);
+    let mut builder = Builder::new(
+        (store, images, stage),
+        &ask,
+        (file, &globals, &graph),
+        gather,
+        &mut *show,
+    );
+    let (built, kept) = builder.build(target);
+    drop(builder);
+    match built {
+        Ok(state) => {
+            let image = finish::commit(images, stage, &ask, &state, &kept)?;
+            drop(show);
+            outputs::write(images, args, &image)?;
+            Ok(image)
+        }
+        Err(e) => {
+            drop(show);
+            if !kept.is_empty() {
+                stage.keep(&kept)?;
+            }
+            Err(e)
+        }
+    }
+}
+
+fn stages(file: &Dockerfile) -> String {
+    let names = file.stages.iter().filter_map(|stage| stage.alias.as_ref());
+    let names: Vec<&str> = names.map(|alias| alias.text.as_str()).collect();
+    match names.as_slice() {
+        [] => "none has a name; FROM … AS NAME gives one".to_owned(),
+        names => format!("there are {}", names.join(", ")),
+    }
+}
+
+fn verdict(verdict: ignore::Verdict) -> Verdict {
+    match verdict {
+        ignore::Verdict::Keep => Verdict::Take,
+        ignore::Verdict::Enter => Verdict::Look,
+        ignore::Verdict::Drop => Verdict::Skip,
+    }
+}
+
+/// What `--exclude` of a step leaves out.
+fn exclude(patterns: &[String]) -> Result<Box<Filter<'static>>> {
+    let rules = Ignore::new(patterns)?;
+    Ok(Box::new(move |path, is_dir| {
+        verdict(rules.verdict(path, is_dir))
+    }))
+}
+
+fn show(args: &Build) -> Box<dyn Show> {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    let terminal = std::io::stderr().is_terminal() && !dumb;
+    if args.quiet {
+        return Box::new(quiet::Quiet::default());
+    }
+    match args.progress {
+        Progress::Quiet => Box::new(quiet::Quiet::default()),
+        Progress::Auto | Progress::Tty if terminal => Box::new(live::Live::new()),
+        _ => Box::new(plain::Plain::default()),
+    }
+}
+
+/// An image that a stage begins with or takes files from, unpacked.
+fn bring(images: &Images, ask: &Ask<'_>, name: &str, platform: Option<&Platform>) -> Result<Image> {
+    let built_in = platform.is_none() && hello::is_meant(name) && hello::ensure(images)?.is_some();
+    let reference = Reference::parse(name).map(Reference::or_latest);
+    let mut found = here(images, name, platform)?;
+    let fetch = match ask.pull {
+        Pull::Always => !built_in,
+        Pull::Missing => found.is_none(),
+        Pull::Never => false,
+    };
+    if fetch {
+        (ask.fetch)(&reference?, platform)?;
+        found = here(images, name, platform)?;
+    }
+    let image = found.ok_or_else(|| {
+        Error::user(format!("No such image: {name}"))
+            .hint("`rcon images` lists what is here; without --pull=never it would be fetched")
+    })?;
+    if image.is_unpacked() {
+        return Ok(image);
+    }
+    images.unpack(&image)?;
+    images.find(&image.id().to_string())
+}
+
+fn here(images: &Images, name: &str, platform: Option<&Platform>) -> Result<Option<Image>> {
+    let image = match images.find(name) {
+        Ok(image) => image,
+        Err(e) if e.what().starts_with("No such image") => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    let is = image.config.platform();
+    Ok(Some(image).filter(|_| platform.is_none_or(|wanted| wanted.fit(&is).is_some())))
+}
+
+/// Tells what was built.
+fn done(args: &Build, image: &Image, given: &Given, started: Instant) -> Result<ExitCode> {
+    let id = image.id().to_string();
+    if let Some(path) = &args.iidfile {
+        let path = given.directory.join(path);
+        fs::write(&path, &id).context(|| format!("--iidfile {}", path.display()))?;
+    }
+    if args.quiet {
+        say::out(&id);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let names: Vec<String> = args.tags()?.iter().map(Reference::familiar).collect();
+    let name = match names.as_slice() {
+        [] => String::new(),
+        names => format!("{} ", names.join(", ")),
+    };
+    let short = image.id().short();
+    let seconds = started.elapsed().as_secs_f64();
+    let text = format!("Built {name}(sha256:{short}) in {seconds:.1} s");
+    if args.writes_to_stdout() {
+        say::err(text);
+    } else {
+        say::out(text);
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -34,6 +34,7 @@ mod stats;
 mod system;
 mod top;
 mod update;
+mod volume;
 mod wait;
 
 pub mod flags;
@@ -106,6 +107,11 @@ enum Command {
     Network {
         #[command(subcommand)]
         command: network::Network,
+    },
+    /// Directories that outlive the containers that write to them
+    Volume {
+        #[command(subcommand)]
+        command: volume::Volume,
     },
     /// Show the version of rcon and of what it stands on
     Version(system::version::Version),
@@ -235,6 +241,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Network { command }) => {
             with_store(cli.places, |store| network::network(store, &command))
         }
+        Some(Command::Volume { command }) => {
+            with_store(cli.places, |store| volume::volume(store, &command))
+        }
         Some(Command::Version(args)) => system::version::version(&args),
         Some(Command::Completion(args)) => completion::completion(&args, Cli::command()),
         Some(Command::Man(args)) => completion::man(&args, Cli::command()),
@@ -290,6 +299,7 @@ fn with_store(places: Places, act: impl FnOnce(&Store) -> Result<ExitCode>) -> R
 
 /// Takes away what killed commands have left.
 fn sweep(store: &Store) -> Result<()> {
+    crate::volume::leftovers::sweep(store)?;
     store.sweep()?;
     image::of(store).sweep()
 }
@@ -360,6 +370,7 @@ mod tests {
             system::System::augment_subcommands(empty()),
             image::Grouped::augment_subcommands(empty()),
             network::Network::augment_subcommands(empty()),
+            volume::Volume::augment_subcommands(empty()),
             crate::oci::command_line(),
         ];
         for (name, listed, own) in all.iter().flat_map(abouts) {

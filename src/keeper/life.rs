@@ -18,6 +18,7 @@ impl Keeper {
     pub(super) fn begin(&mut self) -> Result<()> {
         self.clear_former()?;
         self.enter_networks()?;
+        self.enter_volumes()?;
         let prepared = prepare::prepare(
             &self.store,
             &self.entry,

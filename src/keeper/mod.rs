@@ -23,11 +23,13 @@ pub mod root;
 mod serve;
 mod streams;
 mod update;
+mod volumes;
 
 pub use ending::{clear_away, truth};
 pub use network::{Wish, check_own_network};
 pub use protocol::{Failure, Reply, Request, Size, Stream, Streams as Attached};
 pub use update::update_stopped;
+pub use volumes::{forget as forget_volumes, release as release_volumes};
 
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -65,6 +67,8 @@ struct Keeper {
     warnings: Vec<String>,
     /// Its networks, from the first start on.
     connections: Option<Vec<Connection>>,
+    /// It has said that it uses its volumes.
+    has_volumes: bool,
     /// What is read goes through here.
     buf: Vec<u8>,
 }
@@ -203,6 +207,7 @@ impl Keeper {
             explain: start.explain,
             warnings: Vec::new(),
             connections: None,
+            has_volumes: false,
             buf: Vec::new(),
         })
     }
@@ -269,6 +274,7 @@ impl Keeper {
     /// only wanted while it ran is removed.
     fn close(&mut self) {
         self.leave_networks();
+        self.leave_volumes();
         self.state.keeper = 0;
         // What goes at once needs no last word on record.
         if !self.config.auto_remove {
@@ -277,6 +283,8 @@ impl Keeper {
         let _ = fs::remove_dir_all(self.entry.run_dir());
         let Some(lock) = self.lock.take() else { return };
         if self.config.auto_remove {
+            // What cannot be removed is for `volume prune`.
+            let _ = volumes::forget(&self.store, &self.config);
             self.note("destroy", &[]);
             // What is left is swept away by the next command.
             let _ = self.store.remove(&self.entry, lock);

@@ -124,7 +124,10 @@ fn take_away(store: &Store, entry: &Entry, lock: Lock, volumes: bool) -> Result<
     keeper::clear_away(store, entry);
     if let Ok(config) = entry.config() {
         let wanted = volumes || config.auto_remove;
-        if let Err(e) = wanted.then(|| keeper::forget_volumes(store, &config)).transpose() {
+        if let Err(e) = wanted
+            .then(|| keeper::forget_volumes(store, &config))
+            .transpose()
+        {
             say::warning(e);
         }
         keeper::note(store, entry, &config, "destroy", &[]);

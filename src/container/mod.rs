@@ -20,8 +20,8 @@ mod time;
 pub use config::{
     Config, Image, Isolation, Program, Root, SCHEMA, Seccomp, Security, Sharing, Ulimit,
 };
-pub use idmap::{IdMap, Triple};
 pub use id::{Id, Name, check_name};
+pub use idmap::{IdMap, Triple};
 pub use image::{ImageDefaults, ImageHealthcheck};
 pub use merge::{HealthOverride, Overrides, merge};
 pub use mounts::{Device, Mount, MountKind, TmpfsOptions, VolumeWish};

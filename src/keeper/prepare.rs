@@ -47,14 +47,7 @@ pub(super) fn prepare(
     let is_laid_out = overlay.is_some();
     let root = root::view(&rootfs, overlay.as_ref())?;
     let place = (rootfs.as_path(), root.as_fd());
-    let mut spec = spec(
-        store,
-        entry,
-        config,
-        &facts,
-        place,
-        (connections, &volumes),
-    )?;
+    let mut spec = spec(store, entry, config, &facts, place, (connections, &volumes))?;
     show_size(&mut spec, size);
     entry.write_spec(&spec)?;
     let bundle = BundleFacts {

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use super::Keeper;
 use crate::container::{Config, IdMap, Mount, MountKind};
 use crate::error::{Context, Result};
+use crate::run::Shown;
 use crate::spec::volume_key;
 use crate::store::Store;
 use crate::volume::{self, Volumes, attach};
@@ -19,7 +20,7 @@ pub(super) struct Places {
     /// By the key of a specification's input.
     pub paths: BTreeMap<String, PathBuf>,
     /// What some of these paths lead through.
-    _held: Vec<OwnedFd>,
+    held: Vec<OwnedFd>,
 }
 
 impl Keeper {
@@ -27,8 +28,8 @@ impl Keeper {
     /// seen only when they are first entered.
     pub(super) fn enter_volumes(&mut self) -> Result<()> {
         let volumes = Volumes(&self.store);
-        for (name, mount) in volumes_of(&self.config) {
-            attach::attach(volumes, name, &self.config.id, mount)?;
+        for mount in &self.config.mounts {
+            attach::attach(volumes, &self.config, mount)?;
         }
         if !self.has_volumes {
             self.has_volumes = true;
@@ -53,7 +54,11 @@ impl Keeper {
                 ("destination", &target),
                 ("read/write", if mount.read_only { "false" } else { "true" }),
             ];
-            let more = if action == "mount" { &more[..] } else { &more[..1] };
+            let more = if action == "mount" {
+                &more[..]
+            } else {
+                &more[..1]
+            };
             volume::note(&self.store, action, name, more);
         }
     }
@@ -103,10 +108,40 @@ pub(super) fn places(store: &Store, config: &Config) -> Result<Places> {
             let subpath = subpath.as_deref();
             let (path, held) = attach::place(Volumes(store), name, subpath)?;
             all.paths.insert(volume_key(name, subpath), path);
-            all._held.extend(held);
+            all.held.extend(held);
         }
     }
     Ok(all)
+}
+
+/// What a container that is not up would see of binds and volumes, and what
+/// some of these paths lead through. This process's mounts are its own.
+pub(super) fn shown(store: &Store, config: &Config) -> Result<(Vec<Shown>, Places)> {
+    for (name, _) in volumes_of(config) {
+        attach::attach_privately(Volumes(store), name)?;
+    }
+    let places = places(store, config)?;
+    let one = |m: &Mount| {
+        let (source, recursive) = match &m.kind {
+            MountKind::Bind {
+                source, recursive, ..
+            } => (source, *recursive),
+            MountKind::Volume { name, subpath, .. } => {
+                let key = volume_key(name, subpath.as_deref());
+                (places.paths.get(&key)?, true)
+            }
+            MountKind::Tmpfs(_) | MountKind::Image { .. } => return None,
+        };
+        // Where the source is gone, or is only made at a start, there is
+        // nothing to be seen yet.
+        source.exists().then(|| Shown {
+            source: source.clone(),
+            target: m.target.clone(),
+            recursive,
+            read_only: m.read_only,
+        })
+    };
+    Ok((config.mounts.iter().filter_map(one).collect(), places))
 }
 
 /// Whose the sources are that are to be shown as the container's own.

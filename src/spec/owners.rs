@@ -19,12 +19,7 @@ use crate::error::{Error, Result};
 const END: u32 = u32::MAX;
 
 /// Says in the specification under which owners a mount is shown.
-pub(super) fn show(
-    mount: &mut OciMount,
-    map: &IdMap,
-    target: &Path,
-    i: &Inputs<'_>,
-) -> Result<()> {
+pub(super) fn show(mount: &mut OciMount, map: &IdMap, target: &Path, i: &Inputs<'_>) -> Result<()> {
     let maps = if map.uids.is_empty() {
         of_container(target, i)?
     } else {
@@ -47,7 +42,9 @@ fn of_container(target: &Path, i: &Inputs<'_>) -> Result<Option<Maps>> {
     let owner = i.host.owners.get(target).copied();
     let (uid, gid) = owner.ok_or_else(|| {
         let target = target.display();
-        Error::internal(format!("nobody looked up who owns what is mounted at {target}"))
+        Error::internal(format!(
+            "nobody looked up who owns what is mounted at {target}"
+        ))
     })?;
     if (uid, gid) == (i.user.uid, i.user.gid) {
         return Ok(None);

@@ -5,24 +5,17 @@
 //! place only after it: should this command be killed, the record tells whether
 //! somebody wants them (see `leftovers`).
 
-use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
-
-use super::fill::Place;
 use super::record::Volume;
+use super::source::{Source, beside, fill, place};
 use super::store::{Fresh, Volumes};
-use super::attach;
-use crate::container::{Config, Id, Mount, MountKind, Root, VolumeWish};
-use crate::error::{Context, Error, Result};
-use crate::plan::Overlay;
-use crate::run;
-use crate::store::{Lock, Store, files};
-use crate::sys::fd;
+use crate::container::{Config, Id, Mount, MountKind, VolumeWish};
+use crate::error::Result;
+use crate::store::{Lock, Store};
 
 /// Volumes for a container that is being made.
 pub struct Arranged<'a> {
     volumes: Volumes<'a>,
-    _held: Vec<Lock>,
+    held: Vec<Lock>,
     fresh: Vec<(String, Fresh)>,
 }
 
@@ -42,14 +35,10 @@ impl Arranged<'_> {
 pub fn arrange<'a>(store: &'a Store, config: &Config) -> Result<Arranged<'a>> {
     let mut all = Arranged {
         volumes: Volumes(store),
-        _held: Vec::new(),
+        held: Vec::new(),
         fresh: Vec::new(),
     };
-    let mut source = Source {
-        store,
-        root: &config.root,
-        open: None,
-    };
+    let mut source = Source::new(store, &config.root);
     for mount in &config.mounts {
         if let MountKind::Volume {
             name,
@@ -79,101 +68,24 @@ impl Arranged<'_> {
         // Another container's has no name either, and is there.
         if anonymous && !self.volumes.of(name).exists() {
             let volume = Volume::new(name, true, wish);
-            let fresh = self.volumes.make(&volume, &Id::try_from(name.to_owned())?)?;
+            let fresh = self
+                .volumes
+                .make(&volume, &Id::try_from(name.to_owned())?)?;
             let place = beside(&fresh.dir);
             self.fresh.push((name.to_owned(), fresh));
-            return match wish.options.is_empty() && wants_copy(mount) {
-                true => place.fill(source.open()?, &mount.target),
-                false => Ok(()),
-            };
+            if !wish.options.is_empty() {
+                return Ok(());
+            }
+            return fill(&place, mount, source);
         }
         let (volume, lock, _) = self.volumes.ensure(name, wish)?;
-        self._held.push(lock);
-        if !wants_copy(mount) {
+        self.held.push(lock);
+        // Another file system is there only while it is used.
+        if !volume.options.is_empty() {
             return Ok(());
         }
         let volumes = self.volumes;
-        attach::with_content(volumes, &volume, |mounted| {
-            let place = place(volumes, name, mounted);
-            place.recover()?;
-            if place.is_empty()? {
-                place.fill(source.open()?, &mount.target)?;
-            }
-            Ok(())
-        })
-    }
-}
-
-/// A part of a volume is somebody's who has filled it.
-fn wants_copy(mount: &Mount) -> bool {
-    let whole = matches!(mount.kind, MountKind::Volume { subpath: None, .. });
-    whole && !mount.has("nocopy")
-}
-
-/// Where a volume is filled.
-pub(super) fn place(volumes: Volumes<'_>, name: &str, mounted: bool) -> Place {
-    let data = volumes.data(name);
-    let at = |part: &str| {
-        if mounted {
-            data.join(format!(".rcon-{part}"))
-        } else {
-            volumes.of(&format!(".{part}-{name}"))
-        }
-    };
-    Place {
-        filling: at("filling"),
-        filled: at("filled"),
-        data,
-    }
-}
-
-/// The same for one that is being made.
-fn beside(dir: &Path) -> Place {
-    Place {
-        data: dir.join("_data"),
-        filling: dir.join("filling"),
-        filled: dir.join("filled"),
-    }
-}
-
-/// The files that a container's root begins with, opened when first needed.
-struct Source<'a> {
-    store: &'a Store,
-    root: &'a Root,
-    open: Option<OwnedFd>,
-}
-
-impl Source<'_> {
-    fn open(&mut self) -> Result<&OwnedFd> {
-        if self.open.is_none() {
-            self.open = Some(self.make()?);
-        }
-        self.open
-            .as_ref()
-            .ok_or_else(|| Error::internal("a root that was opened is gone"))
-    }
-
-    fn make(&self) -> Result<OwnedFd> {
-        let mut layers: Vec<PathBuf> = match self.root {
-            Root::Directory { path, .. } => {
-                let flags = libc::O_PATH | libc::O_DIRECTORY;
-                return Ok(fd::open(path, flags)?);
-            }
-            Root::Layers { layers } => layers.iter().map(|l| self.store.layer(l)).collect(),
-        };
-        // One that is empty below all: the kernel wants two, and an image may
-        // have none.
-        let empty = Volumes(self.store).of(".empty");
-        let what = || "laying the image's layers over each other";
-        files::private_dir_all(&empty).context(what)?;
-        layers.push(empty);
-        if layers.len() == 1 {
-            return Ok(fd::open(&layers[0], libc::O_PATH | libc::O_DIRECTORY)?);
-        }
-        let overlay = Overlay {
-            layers,
-            changes: None,
-        };
-        run::mount_overlay(&overlay).context(what)
+        let _content = volumes.hold_content(name)?;
+        fill(&place(volumes, name, false), mount, source)
     }
 }

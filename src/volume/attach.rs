@@ -12,19 +12,23 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 
 use super::options::Filesystem;
-use super::record::Volume;
+use super::source::{Source, fill, place as place_of};
 use super::store::Volumes;
-use crate::container::{Id, Mount, MountKind};
+use crate::container::{Config, Id, Mount, MountKind};
 use crate::error::{Context, Error, Result};
 use crate::store::files;
 use crate::sys::{fd, mount};
 
 /// Has a volume ready for a container, whose lock is held: it is there, and
 /// what is to be mounted in it is. One that somebody has taken away by hand is
-/// made again.
-pub fn attach(volumes: Volumes<'_>, name: &str, container: &Id, mount: &Mount) -> Result<()> {
+/// made again. A file system that is empty gets the image's files now: when the
+/// container was made it was not there.
+pub fn attach(volumes: Volumes<'_>, config: &Config, mount: &Mount) -> Result<()> {
     let MountKind::Volume {
-        anonymous, wish, ..
+        name,
+        anonymous,
+        wish,
+        ..
     } = &mount.kind
     else {
         return Ok(());
@@ -40,8 +44,10 @@ pub fn attach(volumes: Volumes<'_>, name: &str, container: &Id, mount: &Mount) -
     let what = || format!("volume {name}");
     let run = volumes.run(name);
     files::private_dir_all(&run).context(what)?;
-    fs::write(run.join(container.as_str()), "").context(what)?;
-    mount_at(&filesystem, volumes, name)
+    fs::write(run.join(config.id.as_str()), "").context(what)?;
+    mount_at(&filesystem, volumes, name)?;
+    let mut source = Source::new(volumes.0, &config.root);
+    fill(&place_of(volumes, name, true), mount, &mut source)
 }
 
 fn mount_at(filesystem: &Filesystem, volumes: Volumes<'_>, name: &str) -> Result<()> {
@@ -96,24 +102,6 @@ pub(super) fn is_left(volumes: Volumes<'_>, name: &str) -> bool {
 /// Unmounts it, if that is still so.
 pub(super) fn settle(volumes: Volumes<'_>, name: &str) -> Result<()> {
     take_down(volumes, name)
-}
-
-/// Does something with a volume's files in their place, as nobody else does
-/// just now; `true` if they are on a file system of their own.
-pub(super) fn with_content<T>(
-    volumes: Volumes<'_>,
-    volume: &Volume,
-    act: impl FnOnce(bool) -> Result<T>,
-) -> Result<T> {
-    let filesystem = Filesystem::of(&volume.options)?;
-    let _content = volumes.hold_content(&volume.name)?;
-    let Some(filesystem) = filesystem else {
-        return act(false);
-    };
-    mount_at(&filesystem, volumes, &volume.name)?;
-    let done = act(true);
-    rest(volumes, &volume.name)?;
-    done
 }
 
 /// Whether anything is mounted where a volume's files are.

@@ -107,12 +107,11 @@ impl Place {
         let (from, to) = (self.filled.join(name), self.data.join(name));
         let flags = RenameFlags::RENAME_NOREPLACE;
         match renameat2(AT_FDCWD, &from, AT_FDCWD, &to, flags) {
-            Err(Errno::EEXIST) => Ok(()),
             // Not every file system can do that.
             Err(Errno::EINVAL | Errno::ENOSYS) if to.symlink_metadata().is_err() => {
                 fs::rename(from, to)
             }
-            Err(Errno::EINVAL | Errno::ENOSYS) => Ok(()),
+            Err(Errno::EEXIST | Errno::EINVAL | Errno::ENOSYS) => Ok(()),
             done => Ok(done?),
         }
     }

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::arrange::place;
-use super::store::Volumes;
+use super::source::place;
+use super::store::{Volumes, remove_tree};
 use super::{attach, users};
 use crate::error::Result;
-use crate::store::{Lock, Store, files, sweep};
+use crate::store::{Lock, Store, sweep};
 
 /// Something that should not be there.
 #[derive(Debug, Clone)]
@@ -94,7 +94,7 @@ pub fn take_away(store: &Store, leftover: &Leftover) -> Result<()> {
     let volumes = Volumes(store);
     match &leftover.remedy {
         Remedy::Unborn { path, name } => unborn(volumes, path, name),
-        Remedy::Gone(path) => volumes.remove_tree(path),
+        Remedy::Gone(path) => remove_tree(path),
         Remedy::Half(name) => half(volumes, name),
         Remedy::Mounted(name) => attach::settle(volumes, name),
     }
@@ -114,7 +114,7 @@ fn unborn(volumes: Volumes<'_>, path: &Path, name: &str) -> Result<()> {
             Err(e) => return Err(e.into()),
         }
     }
-    files::remove_tree(path)
+    remove_tree(path)
 }
 
 fn half(volumes: Volumes<'_>, name: &str) -> Result<()> {
@@ -125,7 +125,7 @@ fn half(volumes: Volumes<'_>, name: &str) -> Result<()> {
         };
     }
     for part in ["filling", "filled"] {
-        volumes.remove_tree(&volumes.of(&format!(".{part}-{name}")))?;
+        remove_tree(&volumes.of(&format!(".{part}-{name}")))?;
     }
     Ok(())
 }

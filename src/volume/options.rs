@@ -162,10 +162,7 @@ impl Filesystem {
 fn address(host: &str) -> Result<String> {
     let unknown = || Error::environment(format!("no address is known of {host}"));
     let mut found = (host, 0).to_socket_addrs().map_err(|_| unknown())?;
-    found
-        .next()
-        .map(|a| a.ip().to_string())
-        .ok_or_else(unknown)
+    found.next().map(|a| a.ip().to_string()).ok_or_else(unknown)
 }
 
 #[cfg(test)]

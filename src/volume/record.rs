@@ -52,9 +52,8 @@ pub fn check_name(name: &str) -> Result<()> {
     if starts_well && (2..=LONGEST_NAME).contains(&name.len()) && name.chars().all(fine) {
         return Ok(());
     }
-    Err(Error::user(format!("{name:?} is not a volume's name")).hint(
-        "a name has two or more letters, digits, and _ . - which it does not begin with",
-    ))
+    Err(Error::user(format!("{name:?} is not a volume's name"))
+        .hint("a name has two or more letters, digits, and _ . - which it does not begin with"))
 }
 
 #[cfg(test)]
@@ -67,7 +66,9 @@ mod tests {
             assert_eq!(check_name(good).is_ok(), good.len() > 1, "{good}");
         }
         let long = "n".repeat(241);
-        for bad in ["", "a", ".a", "..", "-a", "_a", "a/b", "a b", "a\0b", "ä1", &long] {
+        for bad in [
+            "", "a", ".a", "..", "-a", "_a", "a/b", "a b", "a\0b", "ä1", &long,
+        ] {
             assert!(check_name(bad).is_err(), "{bad}");
         }
     }

@@ -114,7 +114,11 @@ impl Volumes<'_> {
     /// The volume of this name.
     pub fn find(self, name: &str) -> Result<Volume> {
         let known = check_name(name).is_ok() && self.of(name).is_dir();
-        if known { self.read(name) } else { Err(missing(name)) }
+        if known {
+            self.read(name)
+        } else {
+            Err(missing(name))
+        }
     }
 
     /// The volume of this name, made if there is none, and whether it was. As
@@ -130,6 +134,8 @@ impl Volumes<'_> {
             let fresh = self.make(&volume, &Id::random()?)?;
             if self.publish(&fresh, name)? {
                 super::note(self.0, "create", name, &[]);
+                // Its lock is ours alone until here, and would keep us out.
+                drop(fresh);
                 // Somebody may have been so fast as to remove it again.
                 if let Some(lock) = self.hold(name, Hold::Together)? {
                     return Ok((volume, lock, true));
@@ -225,20 +231,12 @@ impl Volumes<'_> {
         let what = || format!("cannot remove volume {name}");
         fs::rename(self.of(name), &gone).context(what)?;
         super::note(self.0, "destroy", name, &[]);
-        self.remove_tree(&gone).map_err(|e| e.context(what()))?;
+        remove_tree(&gone).map_err(|e| e.context(what()))?;
         for part in ["filling", "filled"] {
-            self.remove_tree(&self.of(&format!(".{part}-{name}")))?;
+            remove_tree(&self.of(&format!(".{part}-{name}")))?;
         }
         let _ = fs::remove_dir_all(self.run(name));
         Ok(())
-    }
-
-    /// Removes a directory in the place of volumes, if it is there.
-    pub(super) fn remove_tree(self, path: &Path) -> Result<()> {
-        if path.symlink_metadata().is_err() {
-            return Ok(());
-        }
-        files::remove_tree(path)
     }
 
     fn refuse_used(self, name: &str, but: Option<&Id>) -> Result<()> {
@@ -291,16 +289,25 @@ fn agree(volume: &Volume, wish: &VolumeWish) -> Result<()> {
         return Ok(());
     }
     let name = &volume.name;
-    Err(
-        Error::user(format!("volume {name} is there already, with other options")).hint(format!(
-            "`rcon volume inspect {name}` shows them; remove it first, or choose another name"
-        )),
-    )
+    Err(Error::user(format!(
+        "volume {name} is there already, with other options"
+    ))
+    .hint(format!(
+        "`rcon volume inspect {name}` shows them; remove it first, or choose another name"
+    )))
 }
 
 fn missing(name: &str) -> Error {
     let short: String = name.chars().take(80).collect();
     Error::user(format!("No such volume: {short}")).hint("`rcon volume ls` lists all there are")
+}
+
+/// Removes a directory in the place of volumes, if it is there.
+pub(super) fn remove_tree(path: &Path) -> Result<()> {
+    if path.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    files::remove_tree(path)
 }
 
 /// What somebody has mounted in a volume is not ours to remove, or to move.

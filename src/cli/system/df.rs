@@ -12,11 +12,11 @@ use crate::cli::image::images;
 use crate::cli::listing::{self, Listed};
 use crate::cli::ps::row;
 use crate::cli::sizes;
+use crate::cli::volume;
 use crate::container::Timestamp;
 use crate::error::{Error, Result};
 use crate::format::units::size;
 use crate::format::{Column, Format, render_list};
-use crate::cli::volume;
 use crate::store::Store;
 use crate::volume::{Volumes, users};
 

@@ -43,17 +43,14 @@ pub fn create(store: &Store, args: &Create) -> Result<ExitCode> {
         options: args.opt.iter().cloned().collect(),
     };
     let volumes = Volumes(store);
-    let name = match name.filter(|name| !name.is_empty()) {
-        Some(name) => {
-            volume::check_name(name)?;
-            volumes.ensure(name, &wish)?;
-            name.clone()
-        }
-        None => {
-            let name = Id::random()?.to_string();
-            volumes.make_anonymous(&name, &wish)?;
-            name
-        }
+    let name = if let Some(name) = name.filter(|name| !name.is_empty()) {
+        volume::check_name(name)?;
+        volumes.ensure(name, &wish)?;
+        name.clone()
+    } else {
+        let name = Id::random()?.to_string();
+        volumes.make_anonymous(&name, &wish)?;
+        name
     };
     listing::print(&format!("{name}\n"))?;
     Ok(ExitCode::SUCCESS)

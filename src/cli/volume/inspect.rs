@@ -1,5 +1,6 @@
 //! `volume inspect`, in the shape of Docker's.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -43,9 +44,12 @@ pub fn one(store: &Store, name: &str) -> Result<Value> {
 }
 
 fn shape(volumes: Volumes<'_>, volume: &Volume) -> Value {
-    let map = |map: &std::collections::BTreeMap<String, String>| match map.is_empty() {
-        true => Value::Null,
-        false => json!(map),
+    let map = |map: &BTreeMap<String, String>| {
+        if map.is_empty() {
+            Value::Null
+        } else {
+            json!(map)
+        }
     };
     json!({
         "CreatedAt": rfc3339(Some(volume.created)),

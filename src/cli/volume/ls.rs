@@ -1,5 +1,6 @@
 //! `volume ls`.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -56,7 +57,7 @@ pub fn ls(store: &Store, args: &Ls) -> Result<ExitCode> {
     let users = if asks {
         users::all(store)?
     } else {
-        Default::default()
+        BTreeMap::default()
     };
     let links = |volume: &Volume| users.get(&volume.name).map_or(0, Vec::len);
     let fits = |volume: &Volume| {

@@ -232,8 +232,9 @@ pub fn check_driver(name: &str) -> Result<()> {
     if name == "local" {
         return Ok(());
     }
-    Err(Error::user(format!("no volume driver {name:?}"))
-        .hint("rcon keeps volumes itself, as the driver local does, and mounts what its options say"))
+    Err(Error::user(format!("no volume driver {name:?}")).hint(
+        "rcon keeps volumes itself, as the driver local does, and mounts what its options say",
+    ))
 }
 
 fn propagation(value: String) -> Result<String> {

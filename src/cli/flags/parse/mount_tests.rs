@@ -144,14 +144,24 @@ fn volumes_memory_and_images() {
             false,
             "",
         ),
-        ("src=data,dst=/x,idmap", volume("data", None), false, "idmap"),
+        (
+            "src=data,dst=/x,idmap",
+            volume("data", None),
+            false,
+            "idmap",
+        ),
         (
             "src=data,dst=/x,idmap=uids=1-0-1;gids=1-0-1",
             volume("data", None),
             false,
             "idmap=uids=1-0-1;gids=1-0-1",
         ),
-        ("src=data,dst=/x,idmap=false", volume("data", None), false, ""),
+        (
+            "src=data,dst=/x,idmap=false",
+            volume("data", None),
+            false,
+            "",
+        ),
         ("type=tmpfs,dst=/x", tmpfs(None, None), false, ""),
         (
             "type=tmpfs,dst=/x,tmpfs-size=1m,tmpfs-mode=1770",

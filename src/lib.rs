@@ -41,3 +41,4 @@ pub mod spec;
 pub mod store;
 pub mod sys;
 pub mod sysctl;
+pub mod volume;

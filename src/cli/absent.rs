@@ -9,19 +9,13 @@ pub fn refuse(config: &Config) -> Result<()> {
     for mount in &config.mounts {
         let target = mount.target.display();
         match mount.kind {
-            MountKind::Volume { .. } => {
-                return Err(absent(
-                    &format!("{target}: there are no volumes yet"),
-                    "a directory of the host is mounted with -v /DIR:/PATH",
-                ));
-            }
             MountKind::Image { .. } => {
                 return Err(absent(
                     &format!("{target}: images cannot be mounted yet"),
                     "a directory of the host can, with -v /DIR:/PATH:ro",
                 ));
             }
-            MountKind::Bind { .. } | MountKind::Tmpfs(_) => {}
+            MountKind::Bind { .. } | MountKind::Volume { .. } | MountKind::Tmpfs(_) => {}
         }
     }
     if let Some(name) = config.isolation.cdi.first() {

@@ -9,10 +9,11 @@ use std::process::ExitCode;
 use super::common::{self, Found};
 use crate::archive::copy::{self, Incoming};
 use crate::archive::{self, Change, ChangeKind, IdMaps, IdRange, Ownership, Pack};
+use crate::container::{IdMap, Mount, State};
 use crate::error::{Context, Error, Result};
 use crate::keeper::root;
 use crate::say;
-use crate::store::Store;
+use crate::store::{Entry, Store};
 use crate::sys::fd;
 
 #[derive(Debug, clap::Args)]
@@ -133,8 +134,23 @@ pub fn owners(found: &Found) -> Result<Ownership> {
     })
 }
 
+/// A container's root with what is mounted in it. Copies go with the ids that
+/// are on the disk, so what is shown under other owners must be shown so.
+fn open(store: &Store, entry: &Entry, state: &State, path: &str) -> Result<root::Open> {
+    let config = entry.config()?;
+    let maps = |m: &&Mount| m.options.iter().any(|o| IdMap::parse(o).is_some());
+    let meant = |m: &&Mount| Path::new("/").join(path).starts_with(&m.target);
+    if state.pid == 0 && config.mounts.iter().filter(maps).any(|m| meant(&m)) {
+        return Err(Error::user(format!(
+            "{path}: its files are shown under other owners only while the container is up"
+        ))
+        .hint("start the container first, or copy to the source of the mount"));
+    }
+    root::open_with_mounts(store, entry, state)
+}
+
 fn out(store: &Store, args: &Cp, from: &Found, path: &str, to: &Path) -> Result<()> {
-    let open = root::open(store, &from.entry, &from.state)?;
+    let open = open(store, &from.entry, &from.state, path)?;
     let source = copy::copy_from(&open.root, path.as_bytes(), args.follow_link)?;
     let own = if args.archive {
         Ownership::Keep
@@ -147,7 +163,7 @@ fn out(store: &Store, args: &Cp, from: &Found, path: &str, to: &Path) -> Result<
 
 fn into(store: &Store, args: &Cp, from: &Path, to: &Found, path: &str) -> Result<()> {
     let source = copy::copy_from(&host()?, &host_path(from)?, args.follow_link)?;
-    let open = root::open(store, &to.entry, &to.state)?;
+    let open = open(store, &to.entry, &to.state, path)?;
     let theirs = owners(to)?;
     // Without --archive a copy belongs to the container's root.
     let from = if args.archive {
@@ -164,7 +180,7 @@ fn out_stream(store: &Store, args: &Cp, from: &Found, path: &str) -> Result<()> 
         return Err(Error::user("an archive is not for a terminal")
             .hint("redirect it, or name a directory to copy to"));
     }
-    let open = root::open(store, &from.entry, &from.state)?;
+    let open = open(store, &from.entry, &from.state, path)?;
     let source = copy::copy_from(&open.root, path.as_bytes(), args.follow_link)?;
     let mut out = BufWriter::new(stdout.lock());
     source.write(&mut out, &owners(from)?)?;
@@ -172,7 +188,7 @@ fn out_stream(store: &Store, args: &Cp, from: &Found, path: &str) -> Result<()> 
 }
 
 fn in_stream(store: &Store, to: &Found, path: &str) -> Result<()> {
-    let open = root::open(store, &to.entry, &to.state)?;
+    let open = open(store, &to.entry, &to.state, path)?;
     let path = path.as_bytes();
     let stdin = io::stdin().lock();
     copy::copy_to(&open.root, path, &Incoming::Archive, stdin, &owners(to)?).map(drop)

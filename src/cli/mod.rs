@@ -35,6 +35,7 @@ mod stats;
 mod system;
 mod top;
 mod update;
+mod volume;
 mod wait;
 
 pub mod flags;
@@ -107,6 +108,11 @@ enum Command {
     Network {
         #[command(subcommand)]
         command: network::Network,
+    },
+    /// Directories that outlive the containers that write to them
+    Volume {
+        #[command(subcommand)]
+        command: volume::Volume,
     },
     /// Show the version of rcon and of what it stands on
     Version(system::version::Version),
@@ -236,6 +242,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Network { command }) => {
             with_store(cli.places, |store| network::network(store, &command))
         }
+        Some(Command::Volume { command }) => {
+            with_store(cli.places, |store| volume::volume(store, &command))
+        }
         Some(Command::Version(args)) => system::version::version(&args),
         Some(Command::Completion(args)) => completion::completion(&args, Cli::command()),
         Some(Command::Man(args)) => completion::man(&args, Cli::command()),
@@ -291,6 +300,7 @@ fn with_store(places: Places, act: impl FnOnce(&Store) -> Result<ExitCode>) -> R
 
 /// Takes away what killed commands have left.
 fn sweep(store: &Store) -> Result<()> {
+    crate::volume::leftovers::sweep(store)?;
     store.sweep()?;
     image::of(store).sweep()
 }
@@ -361,6 +371,7 @@ mod tests {
             system::System::augment_subcommands(empty()),
             image::Grouped::augment_subcommands(empty()),
             network::Network::augment_subcommands(empty()),
+            volume::Volume::augment_subcommands(empty()),
             crate::oci::command_line(),
         ];
         for (name, listed, own) in all.iter().flat_map(abouts) {

@@ -17,7 +17,7 @@ pub struct Rm {
     /// Kill those that run; no complaint about those that are not there
     #[arg(short, long)]
     force: bool,
-    /// Remove their unnamed volumes, too; as long as rcon has no volumes, there are none
+    /// Remove their unnamed volumes, too
     #[arg(short, long)]
     volumes: bool,
     /// Names or ids
@@ -54,7 +54,7 @@ pub fn rm(store: &Store, args: &Rm) -> ExitCode {
     let failed = Cell::new(false);
     let code = common::each(&args.containers, |name| {
         let entry = store.find(name)?;
-        remove(store, &entry, args.force).inspect_err(|_| failed.set(true))
+        remove_with(store, &entry, args.force, args.volumes).inspect_err(|_| failed.set(true))
     });
     // That there was nothing to remove is told, and is what was wanted.
     if args.force && !failed.get() {
@@ -67,6 +67,11 @@ pub fn rm(store: &Store, args: &Rm) -> ExitCode {
 /// be starting or ending it just now: what it is like is looked at until the
 /// lock is ours, and never is a container removed that has come up meanwhile.
 pub fn remove(store: &Store, entry: &Entry, force: bool) -> Result<()> {
+    remove_with(store, entry, force, false)
+}
+
+/// The same, maybe with its volumes that nobody gave a name.
+fn remove_with(store: &Store, entry: &Entry, force: bool, volumes: bool) -> Result<()> {
     let until = Instant::now() + common::PATIENCE * 3;
     loop {
         match keeper::truth(store, entry) {
@@ -81,7 +86,7 @@ pub fn remove(store: &Store, entry: &Entry, force: bool) -> Result<()> {
             Err(_) => end(store, entry)?,
         }
         match entry.try_lock() {
-            Ok(Some(lock)) => return take_away(store, entry, lock),
+            Ok(Some(lock)) => return take_away(store, entry, lock, volumes),
             Ok(None) if Instant::now() > until => {
                 let id = entry.id().short();
                 return Err(Error::user(format!(
@@ -115,9 +120,16 @@ fn end(store: &Store, entry: &Entry) -> Result<()> {
     keeper::truth(store, entry).map(drop)
 }
 
-fn take_away(store: &Store, entry: &Entry, lock: Lock) -> Result<()> {
+fn take_away(store: &Store, entry: &Entry, lock: Lock, volumes: bool) -> Result<()> {
     keeper::clear_away(store, entry);
     if let Ok(config) = entry.config() {
+        let wanted = volumes || config.auto_remove;
+        if let Err(e) = wanted
+            .then(|| keeper::forget_volumes(store, &config))
+            .transpose()
+        {
+            say::warning(e);
+        }
         keeper::note(store, entry, &config, "destroy", &[]);
     }
     store.remove(entry, lock)

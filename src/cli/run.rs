@@ -13,6 +13,7 @@ use crate::keeper::{self, Attached};
 use crate::say;
 use crate::store::{Entry, Lock, Store};
 use crate::sys::process;
+use crate::volume::arrange::arrange;
 
 /// Other containers, as the store knows them.
 pub struct Others<'a>(pub &'a Store);
@@ -112,12 +113,15 @@ fn make(store: &Store, request: &mut Request) -> Result<(Entry, Lock)> {
     // Whoever ends this command now would leave a container half made. What
     // comes meanwhile is for the program, or comes too late.
     process::hold(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT]);
+    let volumes = arrange(store, &request.config).map_err(usage)?;
     let made = store.add(&request.config, request.name.as_deref());
     let (entry, lock) = made.map_err(usage)?;
+    volumes.keep()?;
     keeper::note(store, &entry, &request.config, "create", &[]);
     if let Some(path) = &request.cidfile {
         // Whoever waits for the file would wait in vain.
         if let Err(e) = write_cidfile(path, &request.config.id) {
+            let _ = keeper::forget_volumes(store, &request.config);
             let _ = store.remove(&entry, lock);
             return Err(e);
         }

@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::image::parse_exposed;
-use super::{Config, Healthcheck, ImageDefaults, ImageHealthcheck, Mount, MountKind};
+use super::{Config, Healthcheck, ImageDefaults, ImageHealthcheck, Mount, MountKind, VolumeWish};
 use crate::error::{Error, Result};
 
 /// What was typed and cannot be told from a [`Config`]: there, "not given"
@@ -179,6 +179,7 @@ fn anonymous(target: PathBuf) -> Mount {
             name: String::new(),
             anonymous: true,
             subpath: None,
+            wish: VolumeWish::default(),
         },
         target,
         read_only: false,

@@ -189,6 +189,7 @@ fn volumes_of_the_image_give_way() {
         name: String::new(),
         anonymous: true,
         subpath: None,
+        wish: crate::container::VolumeWish::default(),
     };
     assert!(config.mounts[1..].iter().all(|m| m.kind == made));
 }

@@ -7,6 +7,7 @@
 
 mod config;
 mod id;
+mod idmap;
 pub mod image;
 mod merge;
 mod mounts;
@@ -20,9 +21,10 @@ pub use config::{
     BuildStep, Config, Image, Isolation, Program, Root, SCHEMA, Seccomp, Security, Sharing, Ulimit,
 };
 pub use id::{Id, Name, check_name};
+pub use idmap::{IdMap, Triple};
 pub use image::{ImageDefaults, ImageHealthcheck};
 pub use merge::{HealthOverride, Overrides, merge};
-pub use mounts::{Device, Mount, MountKind, TmpfsOptions};
+pub use mounts::{Device, Mount, MountKind, TmpfsOptions, VolumeWish};
 pub use network::{Endpoint, Network, NetworkMode, Port, Protocol};
 pub use policy::{Healthcheck, LogConfig, Restart};
 pub use resources::{DeviceRate, DeviceWeight, Resources};

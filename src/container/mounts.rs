@@ -1,5 +1,6 @@
 //! What a container sees of other file systems and devices.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,21 @@ pub struct Mount {
     pub read_only: bool,
     /// Further words: `nosuid`, `rslave`, `nocopy`, …
     pub options: Vec<String>,
+}
+
+impl Mount {
+    /// The name of the volume, if it is one.
+    pub fn volume(&self) -> Option<&str> {
+        match &self.kind {
+            MountKind::Volume { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether this option was given.
+    pub fn has(&self, option: &str) -> bool {
+        self.options.iter().any(|o| o == option)
+    }
 }
 
 /// What is mounted.
@@ -38,6 +54,9 @@ pub enum MountKind {
         anonymous: bool,
         /// Only this directory of it.
         subpath: Option<PathBuf>,
+        /// How it is made, should it not be there yet.
+        #[serde(default, skip_serializing_if = "VolumeWish::is_empty")]
+        wish: VolumeWish,
     },
     /// Memory.
     Tmpfs(TmpfsOptions),
@@ -46,6 +65,23 @@ pub enum MountKind {
         /// Its reference.
         reference: String,
     },
+}
+
+/// How a volume is made that is not there yet.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VolumeWish {
+    /// For people to find it by.
+    pub labels: BTreeMap<String, String>,
+    /// What the driver is told: `type`, `device`, `o`.
+    pub options: BTreeMap<String, String>,
+}
+
+impl VolumeWish {
+    /// Whether nothing was said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A file system in memory.

@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::network::leftovers::{self, Leftover};
 use crate::network::store::Networks;
 use crate::store::{Entry, Store, files};
+use crate::volume;
 
 /// Something that should not be there.
 #[derive(Debug, Clone)]
@@ -35,6 +36,8 @@ enum Remedy {
     FreeNames,
     /// Something of a network's is taken away.
     Network(Box<Leftover>),
+    /// Something of a volume's is taken away, or done to its end.
+    Volume(Box<volume::leftovers::Leftover>),
     /// That is for a person to decide.
     Person,
 }
@@ -73,6 +76,11 @@ pub fn check(store: &Store) -> Result<Vec<Finding>> {
         what: leftover.what.clone(),
         remedy: Remedy::Network(Box::new(leftover)),
     }));
+    let volumes = volume::leftovers::find(store)?.into_iter();
+    found.extend(volumes.map(|leftover| Finding {
+        what: leftover.what.clone(),
+        remedy: Remedy::Volume(Box::new(leftover)),
+    }));
     Ok(found)
 }
 
@@ -89,6 +97,7 @@ pub fn repair(store: &Store, finding: &Finding) -> Result<bool> {
             }
         }
         Remedy::Network(leftover) => leftovers::take_away(Networks(store), leftover)?,
+        Remedy::Volume(leftover) => volume::leftovers::take_away(store, leftover)?,
         Remedy::FreeNames => drop(store.sweep_names()?),
         Remedy::Person => return Ok(false),
     }

@@ -142,6 +142,10 @@ fn settle(store: &Store, entry: &Entry, lock: Lock) -> Result<State> {
     take_away(&mut state);
     Networks(store).forget_everywhere(entry.id());
     state.network = serde_json::Value::Null;
+    let config = entry.config();
+    if let Ok(config) = &config {
+        super::volumes::release(store, config);
+    }
     if state.status.is_up() {
         state.status = Status::Exited;
     }
@@ -155,7 +159,8 @@ fn settle(store: &Store, entry: &Entry, lock: Lock) -> Result<State> {
     };
     let _ = std::fs::remove_dir_all(entry.run_dir());
     entry.write_state(&lock, &state)?;
-    if entry.config().is_ok_and(|c| c.auto_remove) {
+    if let Some(config) = config.ok().filter(|c| c.auto_remove) {
+        let _ = super::volumes::forget(store, &config);
         store.remove(entry, lock)?;
     }
     Ok(state)
@@ -165,6 +170,9 @@ fn settle(store: &Store, entry: &Entry, lock: Lock) -> Result<State> {
 /// says. Its lock is ours.
 pub fn clear_away(store: &Store, entry: &Entry) {
     Networks(store).forget_everywhere(entry.id());
+    if let Ok(config) = entry.config() {
+        super::volumes::release(store, &config);
+    }
     let recorded = entry.recorded().ok().and_then(|state| state.cgroups);
     let Some(paths) = recorded else { return };
     let mut state = State {

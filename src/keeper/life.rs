@@ -19,6 +19,7 @@ impl Keeper {
         self.clear_former()?;
         self.enter_networks()?;
         self.bind_ports()?;
+        self.enter_volumes()?;
         let prepared = prepare::prepare(
             &self.store,
             &self.entry,

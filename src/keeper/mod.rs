@@ -24,12 +24,14 @@ pub mod root;
 mod serve;
 mod streams;
 mod update;
+mod volumes;
 mod worker;
 
 pub use ending::{clear_away, truth};
 pub use network::{Wish, check_own_network};
 pub use protocol::{Failure, Reply, Request, Size, Stream, Streams as Attached};
 pub use update::update_stopped;
+pub use volumes::{forget as forget_volumes, release as release_volumes};
 
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -69,6 +71,8 @@ struct Keeper {
     connections: Option<Vec<Connection>>,
     /// Its published ports and its name server.
     net: worker::Net,
+    /// It has said that it uses its volumes.
+    has_volumes: bool,
     /// What is read goes through here.
     buf: Vec<u8>,
 }
@@ -208,6 +212,7 @@ impl Keeper {
             warnings: Vec::new(),
             connections: None,
             net: worker::Net::default(),
+            has_volumes: false,
             buf: Vec::new(),
         })
     }
@@ -276,6 +281,7 @@ impl Keeper {
         self.give_ports_back();
         self.leave_networks();
         self.hand_over();
+        self.leave_volumes();
         self.state.keeper = 0;
         // What goes at once needs no last word on record.
         if !self.config.auto_remove {
@@ -284,6 +290,8 @@ impl Keeper {
         let _ = fs::remove_dir_all(self.entry.run_dir());
         let Some(lock) = self.lock.take() else { return };
         if self.config.auto_remove {
+            // What cannot be removed is for `volume prune`.
+            let _ = volumes::forget(&self.store, &self.config);
             self.note("destroy", &[]);
             // What is left is swept away by the next command.
             let _ = self.store.remove(&self.entry, lock);

@@ -11,6 +11,7 @@ use oci_spec::runtime::{BoxBuilder, PosixRlimitBuilder, PosixRlimitType, Spec};
 
 use super::protocol::Size;
 use super::root;
+use super::volumes::{self, Places};
 use super::worker::Limit;
 use crate::container::{Config, Id, MountKind, NetworkMode, Sharing};
 use crate::error::{Context, Error, Result};
@@ -28,6 +29,8 @@ pub(super) struct Prepared {
     pub state: State,
     /// The layers of its root, laid over each other.
     pub root: Option<OwnedFd>,
+    /// What its mounts of parts of volumes lead to, as long as it is not made.
+    pub _volumes: Places,
 }
 
 /// Works out how the container is started.
@@ -41,11 +44,12 @@ pub(super) fn prepare(
 ) -> Result<Prepared> {
     let facts = facts::observe()?;
     make_sources(config)?;
+    let volumes = volumes::places(store, config)?;
     let (rootfs, overlay) = root::of(store, entry, config)?;
     let is_laid_out = overlay.is_some();
     let root = root::view(&rootfs, overlay.as_ref())?;
     let place = (rootfs.as_path(), root.as_fd());
-    let mut spec = spec(store, entry, config, &facts, place, connections)?;
+    let mut spec = spec(store, entry, config, &facts, place, (connections, &volumes))?;
     show_size(&mut spec, size);
     if let Some(limit) = limit {
         keep_limit(&mut spec, limit)?;
@@ -74,6 +78,7 @@ pub(super) fn prepare(
         plan,
         state,
         root: is_laid_out.then_some(root),
+        _volumes: volumes,
     })
 }
 
@@ -83,11 +88,12 @@ fn spec(
     config: &Config,
     facts: &Facts,
     (rootfs, root): (&Path, BorrowedFd<'_>),
-    connections: &[Connection],
+    (connections, volumes): (&[Connection], &Places),
 ) -> Result<Spec> {
     let user = users::resolve(root, &config.program.user, &config.program.groups)?;
     entry.make_files_dir()?;
-    let host = HostFacts::observe(config, facts, own_binary(entry, config)?)?;
+    let mut host = HostFacts::observe(config, facts, own_binary(entry, config)?)?;
+    host.owners = volumes::owners(config, &volumes.paths)?;
     let name = entry.name()?;
     let namespaces = joined(store, config)?;
     spec::runtime_spec(&Inputs {
@@ -97,7 +103,7 @@ fn spec(
         files: &write_files((store, entry), config, &host.hostname, connections)?,
         user: &user,
         namespaces: &namespaces,
-        volumes: &volumes(config)?,
+        volumes: &volumes.paths,
         images: &BTreeMap::new(),
         host: &host,
     })
@@ -299,16 +305,4 @@ fn make_sources(config: &Config) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Where the volumes of this container are.
-fn volumes(config: &Config) -> Result<BTreeMap<String, PathBuf>> {
-    let named = config.mounts.iter().find_map(|m| match &m.kind {
-        MountKind::Volume { name, .. } => Some(name),
-        _ => None,
-    });
-    match named {
-        None => Ok(BTreeMap::new()),
-        Some(name) => Err(Error::environment(format!("volume {name}: not there yet"))),
-    }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use crate::container::{Config, Root, State};
+use crate::container::{Config, Mount, MountKind, Root, State};
 use crate::error::{Context, Error, Result};
 use crate::plan::{Changes, Overlay};
 use crate::run;
@@ -36,7 +36,7 @@ pub fn open(store: &Store, entry: &Entry, state: &State) -> Result<Open> {
         return Ok(Open { root, _lock: None });
     }
     let lock = entry.try_lock()?;
-    let lock = lock.ok_or_else(|| Error::user("the container is just being started or removed"))?;
+    let lock = lock.ok_or_else(busy)?;
     let (rootfs, overlay) = of(store, entry, &entry.config()?)?;
     let root = match overlay {
         Some(overlay) => run::mount_overlay(&overlay)?,
@@ -46,6 +46,34 @@ pub fn open(store: &Store, entry: &Entry, state: &State) -> Result<Open> {
         root,
         _lock: Some(lock),
     })
+}
+
+/// The same with what is mounted in it, also while it is not up: binds and
+/// volumes, which are files that stay. Of a container that is not up this is
+/// laid out in a mount namespace that this process then has for itself.
+pub fn open_with_mounts(store: &Store, entry: &Entry, state: &State) -> Result<Open> {
+    let config = entry.config()?;
+    let stays = |m: &Mount| matches!(m.kind, MountKind::Bind { .. } | MountKind::Volume { .. });
+    if state.pid != 0 || !config.mounts.iter().any(stays) {
+        return open(store, entry, state);
+    }
+    let lock = entry.try_lock()?.ok_or_else(busy)?;
+    run::leave_mounts()?;
+    let (place, overlay) = of(store, entry, &config)?;
+    let root = match overlay {
+        Some(overlay) => run::mount_overlay(&overlay)?,
+        None => run::as_mount(&place)?,
+    };
+    let (shown, _held) = super::volumes::shown(store, &config)?;
+    let root = run::lay_out(&root, &place, &shown).context(|| "showing what is mounted in it")?;
+    Ok(Open {
+        root,
+        _lock: Some(lock),
+    })
+}
+
+fn busy() -> Error {
+    Error::user("the container is just being started or removed")
 }
 
 /// What a container has changed: its upper directory, and the layers below it,

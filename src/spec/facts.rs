@@ -38,6 +38,9 @@ pub struct HostFacts {
     pub mqueue: bool,
     /// The directories `/sys/devices/system/cpu/cpu*/thermal_throttle` there are.
     pub thermal_throttle: Vec<PathBuf>,
+    /// Who owns the source of each mount whose files are to be shown under
+    /// other owners, by its target.
+    pub owners: BTreeMap<PathBuf, (u32, u32)>,
     /// This very binary, which is also the tiny first process of `--init`.
     pub init: PathBuf,
 }

@@ -23,6 +23,7 @@ mod masks;
 mod mounts;
 mod namespaces;
 mod observe;
+mod owners;
 mod process;
 mod resources;
 pub mod seccomp;

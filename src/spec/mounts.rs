@@ -13,8 +13,8 @@ use std::path::{Component, Path, PathBuf};
 use oci_spec::runtime::Mount as OciMount;
 
 use super::namespaces::owns_network;
-use super::{HostFacts, INIT_PATH, Inputs, process, tmpfs, volume_key};
-use crate::container::{Config, Mount, MountKind, Sharing};
+use super::{HostFacts, INIT_PATH, Inputs, owners, process, tmpfs, volume_key};
+use crate::container::{Config, IdMap, Mount, MountKind, Sharing};
 use crate::error::{Error, Result};
 
 /// Bytes of `/dev/shm`, which the kernel would let be half of all memory.
@@ -214,7 +214,11 @@ fn of_config(asked: &Mount, i: &Inputs<'_>) -> Result<OciMount> {
         .map_err(|e| e.context(format!("mount {}", target.display())))?;
     let words = options.words(asked, i.host)?;
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    Ok(bind(&source, target, &words))
+    let mut mount = bind(&source, target, &words);
+    if let Some(map) = &options.owners {
+        owners::show(&mut mount, map, &asked.target, i)?;
+    }
+    Ok(mount)
 }
 
 fn found(place: Option<&PathBuf>, what: &str, name: &str) -> Result<PathBuf> {
@@ -289,6 +293,8 @@ struct BindOptions<'a> {
     read_only: bool,
     /// Must a read-only mount be so all the way down, or must it not?
     deep: Option<bool>,
+    /// Under which owners the files are shown.
+    owners: Option<IdMap>,
 }
 
 impl<'a> BindOptions<'a> {
@@ -305,6 +311,10 @@ impl<'a> BindOptions<'a> {
 
     fn take(&mut self, word: &'a str, asked: &Mount, host: &HostFacts) -> Result<()> {
         let volume = matches!(asked.kind, MountKind::Volume { .. });
+        if let Some(map) = IdMap::parse(word) {
+            self.owners = Some(map?);
+            return Ok(());
+        }
         match word {
             "ro" | "readonly" => self.read_only = true,
             // Whether the image's files are copied into an empty volume, and

@@ -42,6 +42,7 @@ impl HostFacts {
             nodes: named_nodes(config)?,
             mqueue: Path::new("/dev/mqueue").exists(),
             thermal_throttle: thermal_throttle(),
+            owners: BTreeMap::new(),
             init,
         })
     }

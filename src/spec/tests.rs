@@ -31,6 +31,7 @@ pub(super) fn host() -> HostFacts {
         nodes: BTreeMap::new(),
         mqueue: true,
         thermal_throttle: Vec::new(),
+        owners: BTreeMap::new(),
         init: PathBuf::from("/usr/bin/rcon"),
     }
 }

@@ -35,13 +35,7 @@ const fn whole(kind: i32) -> libc::flock {
 impl Lock {
     /// Takes the lock in `dir`; `None` when another has it.
     pub fn try_take(dir: &Path) -> Result<Option<Self>> {
-        let path = dir.join("lock");
-        let file = open(&path)?;
-        match fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(&WHOLE)) {
-            Ok(_) => Ok(Some(Self(file))),
-            Err(Errno::EAGAIN | Errno::EACCES) => Ok(None),
-            Err(e) => Err(failed(&path, e)),
-        }
+        try_for(&dir.join("lock"))
     }
 
     /// Takes the lock in `dir` beside others who take it like this; waits for
@@ -70,6 +64,16 @@ impl Lock {
 impl AsFd for Lock {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
+    }
+}
+
+/// Takes the lock at `path`; `None` when another has it.
+pub(crate) fn try_for(path: &Path) -> Result<Option<Lock>> {
+    let file = open(path)?;
+    match fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(&WHOLE)) {
+        Ok(_) => Ok(Some(Lock(file))),
+        Err(Errno::EAGAIN | Errno::EACCES) => Ok(None),
+        Err(e) => Err(failed(path, e)),
     }
 }
 

@@ -91,7 +91,7 @@ fn volumes_from_another_container() {
         }
         other => panic!("{other:?}"),
     });
-    let want = ["mine /log false false", "data /data true false"];
+    let want = ["mine /log false false", "data /data true true"];
     assert_eq!(shown.collect::<Vec<_>>(), want);
     assert_eq!(r.volumes_from, [id()]);
     for (line, want) in [

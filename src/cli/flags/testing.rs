@@ -34,6 +34,7 @@ pub fn volume(name: &str, target: &str, anonymous: bool) -> Mount {
             name: name.into(),
             anonymous,
             subpath: None,
+            wish: crate::container::VolumeWish::default(),
         },
         target: target.into(),
         read_only: false,

@@ -50,8 +50,8 @@ pub struct Inspect {
     /// Say how large they are, too
     #[arg(short, long)]
     size: bool,
-    /// What is meant, where one name could be both: container or image
-    #[arg(long = "type", value_name = "TYPE", value_parser = ["container", "image"])]
+    /// What is meant, where one name could be both: container, image or volume
+    #[arg(long = "type", value_name = "TYPE", value_parser = ["container", "image", "volume"])]
     kind: Option<String>,
     /// Names or ids
     #[arg(required = true, value_name = "NAME")]
@@ -97,17 +97,21 @@ pub fn present(
     Ok(ExitCode::from(u8::from(!failures.is_empty())))
 }
 
-/// A container, or else an image.
+/// A container, or else an image, or else a volume.
 fn one(store: &Store, name: &str, args: &Inspect) -> Result<Value> {
     let missing = |e: &Error| e.what().starts_with("No such ");
     match args.kind.as_deref() {
+        Some("volume") => return super::volume::one(store, name),
         Some("image") => return super::image::inspect::one(store, name),
         Some(_) => return container(store, name, args.size),
         None => {}
     }
     match container(store, name, args.size) {
         Err(e) if missing(&e) => match super::image::inspect::one(store, name) {
-            Err(e) if missing(&e) => Err(no_object(name)),
+            Err(e) if missing(&e) => match super::volume::one(store, name) {
+                Err(e) if missing(&e) => Err(no_object(name)),
+                found => found,
+            },
             found => found,
         },
         found => found,
@@ -117,7 +121,7 @@ fn one(store: &Store, name: &str, args: &Inspect) -> Result<Value> {
 fn no_object(name: &str) -> Error {
     let short: String = name.chars().take(80).collect();
     Error::user(format!("No such object: {short}"))
-        .hint("`rcon ps -a` lists containers, `rcon images` images")
+        .hint("`rcon ps -a` lists containers, `rcon images` images, `rcon volume ls` volumes")
 }
 
 fn container(store: &Store, name: &str, size: bool) -> Result<Value> {
@@ -140,6 +144,7 @@ fn places(store: &Store, c: &Listed) -> Places {
         } else {
             PathBuf::new()
         },
+        volumes: crate::volume::Volumes(store).dir(),
         lower: shape::lower(&c.config, |layer| store.layer(layer)),
         over: fs.filter(|_| shape::has_overlay(&c.config)),
         masked: linux.and_then(|linux| linux.masked_paths().clone()),

@@ -23,6 +23,8 @@ pub struct Places {
     pub lower: Vec<PathBuf>,
     /// What lies over them; none: changes go to the directory itself.
     pub over: Option<PathBuf>,
+    /// Where volumes are kept.
+    pub volumes: PathBuf,
     /// Paths that are hidden from it, and those it cannot write.
     pub masked: Option<Vec<String>>,
     /// See `masked`.
@@ -63,7 +65,7 @@ pub fn inspect(
         "ExecIDs": null,
         "HostConfig": host,
         "GraphDriver": {"Name": graph_driver(places), "Data": graph_data(places)},
-        "Mounts": config.mounts.iter().filter_map(mount).collect::<Vec<_>>(),
+        "Mounts": mounts(config, &places.volumes),
         "Config": of_config(config),
         "NetworkSettings": network(config, state),
     });
@@ -234,7 +236,12 @@ fn healthcheck(check: &Healthcheck) -> Value {
     })
 }
 
-fn mount(mount: &Mount) -> Option<Value> {
+fn mounts(config: &Config, volumes: &Path) -> Vec<Value> {
+    let all = config.mounts.iter();
+    all.filter_map(|m| mount(m, volumes)).collect()
+}
+
+fn mount(mount: &Mount, volumes: &Path) -> Option<Value> {
     let target = &mount.target;
     let mut mode: Vec<&str> = mount.options.iter().map(String::as_str).collect();
     if mount.read_only {
@@ -262,7 +269,7 @@ fn mount(mount: &Mount) -> Option<Value> {
             all["Type"] = "volume".into();
             all["Name"] = name.clone().into();
             all["Driver"] = "local".into();
-            all["Source"] = "".into();
+            all["Source"] = json!(volumes.join(name).join("_data"));
         }
         MountKind::Image { reference } => {
             all["Type"] = "image".into();

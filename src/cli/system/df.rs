@@ -12,11 +12,13 @@ use crate::cli::image::images;
 use crate::cli::listing::{self, Listed};
 use crate::cli::ps::row;
 use crate::cli::sizes;
+use crate::cli::volume;
 use crate::container::Timestamp;
 use crate::error::{Error, Result};
 use crate::format::units::size;
 use crate::format::{Column, Format, render_list};
 use crate::store::Store;
+use crate::volume::{Volumes, users};
 
 #[derive(Debug, clap::Args)]
 pub struct Df {
@@ -72,6 +74,11 @@ const CONTAINERS: [Column; 8] = [
     ("STATUS", "Status"),
     ("NAMES", "Names"),
 ];
+const VOLUMES: [Column; 3] = [
+    ("VOLUME NAME", "Name"),
+    ("LINKS", "Links"),
+    ("SIZE", "Size"),
+];
 const LOGS: [Column; 3] = [("CONTAINER ID", "ID"), ("SIZE", "Size"), ("NAMES", "Names")];
 
 /// `system df`.
@@ -117,12 +124,36 @@ fn kinds(store: &Store) -> Result<Vec<Kind>> {
             things: changed.collect(),
         },
         Kind {
+            name: "Local Volumes",
+            title: "Local Volumes space usage:",
+            columns: &VOLUMES,
+            things: volumes(store)?,
+        },
+        Kind {
             name: "Container Logs",
             title: "Container logs space usage:",
             columns: &LOGS,
             things: logged.filter(|log| log.size > 0).collect(),
         },
     ])
+}
+
+/// A volume is in use if a container has it, whether that is up or not.
+fn volumes(store: &Store) -> Result<Vec<Thing>> {
+    let users = users::all(store)?;
+    let mut all = Vec::new();
+    for v in volume::readable(store)? {
+        let links = users.get(&v.name).map_or(0, Vec::len);
+        let size = volume::size(&v, &Volumes(store).data(&v.name));
+        let mut row = volume::row(store, &v, links);
+        row["Size"] = size::decimal(size).into();
+        all.push(Thing {
+            size,
+            active: links > 0,
+            row,
+        });
+    }
+    Ok(all)
 }
 
 impl Kind {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::cli::listing::{self, Listed};
-use crate::cli::{image, network, rm, sizes};
+use crate::cli::{image, network, rm, sizes, volume};
 use crate::container::{State, Status, Timestamp};
 use crate::error::{Error, Result};
 use crate::format::filter::Filters;
@@ -24,6 +24,9 @@ pub struct Prune {
 // The same, and images.
 #[derive(Debug, clap::Args)]
 pub struct Everything {
+    /// Volumes without a name that no container has, too
+    #[arg(long)]
+    volumes: bool,
     /// All images that no container was made from, not only those without a name
     #[arg(short, long)]
     all: bool,
@@ -52,8 +55,13 @@ pub fn system(store: &Store, args: &Everything) -> Result<ExitCode> {
     } else {
         "all dangling images"
     };
+    let volumes = if args.volumes {
+        "\n  - all anonymous volumes not used by at least one container"
+    } else {
+        ""
+    };
     let warning = format!(
-        "WARNING! This will remove:\n  - all stopped containers\n  - all networks that no container names\n  - {which}\n\nAre you sure you want to continue?"
+        "WARNING! This will remove:\n  - all stopped containers\n  - all networks that no container names{volumes}\n  - {which}\n\nAre you sure you want to continue?"
     );
     agree(&args.what, &warning, "system prune")?;
     let (mut removed, code) = remove_containers(store, &chosen)?;
@@ -65,12 +73,27 @@ pub fn system(store: &Store, args: &Everything) -> Result<ExitCode> {
     let networks = network::remove_unused(store, |n| {
         chosen.until.is_none_or(|until| n.created < until) && chosen.filters.labels(&n.labels)
     })?;
-    let code = if networks.failed {
+    let volumes = remove_volumes(store, args, &chosen)?;
+    removed.bytes += volumes.bytes;
+    let code = if networks.failed || volumes.failed {
         ExitCode::FAILURE
     } else {
         code
     };
-    report(&removed, &networks.text(), code)
+    report(&removed, &(networks.text() + &volumes.text()), code)
+}
+
+/// Only those without a name, and only if they are wanted gone: they hold what
+/// nobody can make again.
+fn remove_volumes(store: &Store, args: &Everything, chosen: &Chosen) -> Result<volume::Removed> {
+    if !args.volumes {
+        return Ok(volume::Removed::default());
+    }
+    volume::remove_unused(store, |v| {
+        v.anonymous
+            && chosen.until.is_none_or(|until| v.created < until)
+            && chosen.filters.labels(&v.labels)
+    })
 }
 
 fn agree(args: &Prune, question: &str, what: &str) -> Result<()> {

@@ -20,6 +20,7 @@ fn binds_volumes_and_images() {
         name: "data".to_owned(),
         anonymous: false,
         subpath: subpath.map(PathBuf::from),
+        wish: crate::container::VolumeWish::default(),
     };
     f.mount(volume(None), "/data", &["nocopy"]);
     f.volumes

@@ -110,13 +110,14 @@ fn volumes_from(text: &str) -> Result<(&str, bool)> {
     Ok((reference, read_only))
 }
 
-/// Memory is nobody else's. A volume that goes away with the other container
-/// does not go away with this one.
+/// Memory is nobody else's. A volume without a name goes away with the last
+/// container that has it.
 fn borrowed(mut mount: Mount, read_only: bool) -> Option<Mount> {
-    match &mut mount.kind {
+    match &mount.kind {
         MountKind::Tmpfs(_) | MountKind::Image { .. } => return None,
-        MountKind::Volume { anonymous, .. } => *anonymous = false,
-        MountKind::Bind { .. } => {}
+        // What the image has there was the other's to copy.
+        MountKind::Volume { .. } if !mount.has("nocopy") => mount.options.push("nocopy".to_owned()),
+        MountKind::Volume { .. } | MountKind::Bind { .. } => {}
     }
     mount.read_only |= read_only;
     Some(mount)

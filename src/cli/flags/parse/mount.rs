@@ -3,8 +3,8 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::volume::{PROPAGATION, check_name};
-use super::{csv, paths, units};
-use crate::container::{Mount, MountKind, TmpfsOptions};
+use super::{csv, pair, paths, units};
+use crate::container::{IdMap, Mount, MountKind, TmpfsOptions, VolumeWish};
 use crate::error::{Error, Result};
 
 /// Everything that can be said, before it is known whether it fits together.
@@ -20,6 +20,7 @@ struct Fields {
     create: bool,
     subpath: Option<PathBuf>,
     tmpfs: TmpfsOptions,
+    wish: VolumeWish,
     /// Keys that are for one kind of mount only, as they were typed.
     special: Vec<String>,
 }
@@ -57,7 +58,9 @@ impl Fields {
             "bind-propagation" => self.propagation = Some(propagation(value)?),
             "bind-recursive" => self.recursive = Some(recursive(value)?),
             "volume-subpath" => self.subpath = Some(subpath(&value)?),
-            "volume-driver" if value == "local" => {}
+            "volume-driver" => check_driver(&value)?,
+            "volume-label" => self.wish.labels.extend([pair::label(&value)?]),
+            "volume-opt" => self.wish.options.extend([pair::volume_option(&value)?]),
             "tmpfs-size" => {
                 let size = units::size(&value).map_err(|e| e.context("tmpfs-size"))?;
                 self.tmpfs.size = Some(size as u64);
@@ -84,10 +87,23 @@ impl Fields {
                     self.options.push("nocopy".to_owned());
                 }
             }
+            "idmap" => self.owners(value)?,
             _ => return Ok(false),
         }
         self.remember(key.to_owned());
         Ok(true)
+    }
+
+    /// As in `idmap`, `idmap=true` or `idmap=uids=…;gids=…`.
+    fn owners(&mut self, value: Option<&str>) -> Result<()> {
+        let word = match value {
+            Some(lists) if lists.contains("ids=") => format!("idmap={lists}"),
+            _ if csv::truth("idmap", value)? => "idmap".to_owned(),
+            _ => return Ok(()),
+        };
+        IdMap::parse(&word).transpose()?;
+        self.options.push(word);
+        Ok(())
     }
 
     fn remember(&mut self, key: String) {
@@ -186,10 +202,14 @@ impl Fields {
             anonymous: name.is_empty(),
             name,
             subpath: self.subpath.take(),
+            wish: std::mem::take(&mut self.wish),
         })
     }
 
     fn tmpfs(&mut self) -> Result<MountKind> {
+        if self.options.iter().any(|o| o.starts_with("idmap")) {
+            return Err(Error::user("a tmpfs has no owners but its own").hint("leave idmap out"));
+        }
         if self.source.is_some() {
             return Err(Error::user("a tmpfs has no source").hint("leave source out"));
         }
@@ -205,6 +225,16 @@ impl Fields {
             .ok_or_else(|| Error::user("source is required").hint("add source=, an image"))?;
         Ok(MountKind::Image { reference })
     }
+}
+
+/// There is one driver; the name says it, for those who know Docker's.
+pub fn check_driver(name: &str) -> Result<()> {
+    if name == "local" {
+        return Ok(());
+    }
+    Err(Error::user(format!("no volume driver {name:?}")).hint(
+        "rcon keeps volumes itself, as the driver local does, and mounts what its options say",
+    ))
 }
 
 fn propagation(value: String) -> Result<String> {
@@ -250,10 +280,12 @@ fn mode(text: &str) -> Result<u32> {
 fn unknown(key: &str, field: &str) -> Error {
     let e = Error::user(format!("unexpected key '{key}' in '{field}'"));
     e.hint(match key {
-        "volume-driver" => "rcon keeps volumes itself, as the driver local does",
-        "volume-opt" | "volume-label" => "make the volume first, with rcon volume create",
         "image-subpath" => "mount the whole image",
-        _ => "known are type, source, target, readonly, and bind-, volume- and tmpfs- options",
+        _ => {
+            "known are type, source, target, readonly, idmap, bind-propagation, bind-recursive, \
+             bind-nonrecursive, bind-create-src, volume-nocopy, volume-subpath, volume-driver, \
+             volume-label, volume-opt, tmpfs-size, tmpfs-mode and consistency"
+        }
     })
 }
 

@@ -14,6 +14,7 @@ fn volume(name: &str, subpath: Option<&str>) -> MountKind {
         name: name.into(),
         anonymous: name.is_empty(),
         subpath: subpath.map(PathBuf::from),
+        wish: VolumeWish::default(),
     }
 }
 
@@ -125,6 +126,42 @@ fn volumes_memory_and_images() {
             false,
             "",
         ),
+        (
+            "src=data,dst=/x,volume-opt=type=tmpfs,volume-opt=device=tmpfs,volume-label=a=1",
+            MountKind::Volume {
+                name: "data".into(),
+                anonymous: false,
+                subpath: None,
+                wish: VolumeWish {
+                    labels: [("a".into(), "1".into())].into(),
+                    options: [
+                        ("type".into(), "tmpfs".into()),
+                        ("device".into(), "tmpfs".into()),
+                    ]
+                    .into(),
+                },
+            },
+            false,
+            "",
+        ),
+        (
+            "src=data,dst=/x,idmap",
+            volume("data", None),
+            false,
+            "idmap",
+        ),
+        (
+            "src=data,dst=/x,idmap=uids=1-0-1;gids=1-0-1",
+            volume("data", None),
+            false,
+            "idmap=uids=1-0-1;gids=1-0-1",
+        ),
+        (
+            "src=data,dst=/x,idmap=false",
+            volume("data", None),
+            false,
+            "",
+        ),
         ("type=tmpfs,dst=/x", tmpfs(None, None), false, ""),
         (
             "type=tmpfs,dst=/x,tmpfs-size=1m,tmpfs-mode=1770",
@@ -189,7 +226,11 @@ const REFUSED: &[(&str, &str)] = &[
         "src=data,dst=/x,volume-driver=nfs",
         "as the driver local does",
     ),
-    ("src=data,dst=/x,volume-opt=o=1", "rcon volume create"),
+    ("src=data,dst=/x,volume-opt=size=1", "size"),
+    ("src=data,dst=/x,volume-label==1", "empty name"),
+    ("type=tmpfs,dst=/x,idmap", "no owners but its own"),
+    ("src=data,dst=/x,idmap=uids=1", "invalid range"),
+    ("src=data,dst=/x,idmap=perhaps", "true or false"),
     ("type=npipe,src=/a,dst=/x", "bind, volume, tmpfs or image"),
     ("type=bind,\"src=/h,dst=/x", "not closed"),
 ];

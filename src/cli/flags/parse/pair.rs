@@ -36,6 +36,19 @@ pub fn log_option(text: &str) -> Result<Pair> {
     }
 }
 
+/// An option of a volume; which there are, the driver knows.
+pub fn volume_option(text: &str) -> Result<Pair> {
+    let pair = match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => (key.to_owned(), value.to_owned()),
+        _ => {
+            return Err(Error::user(format!("invalid volume option {text:?}"))
+                .hint("KEY=value, as in type=tmpfs"));
+        }
+    };
+    crate::volume::options::check_key(&pair.0)?;
+    Ok(pair)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::paths;
-use crate::container::{Mount, MountKind};
+use crate::container::{IdMap, Mount, MountKind, VolumeWish};
 use crate::error::{Error, Result};
+use crate::volume;
 
 /// How mounts made later travel between the host and the container.
 pub const PROPAGATION: &[&str] = &[
@@ -57,24 +58,20 @@ fn kind(source: &str) -> Result<MountKind> {
         name: source.to_owned(),
         anonymous: source.is_empty(),
         subpath: None,
+        wish: VolumeWish::default(),
     })
 }
 
-/// A volume's name is a directory's.
+/// Whether a volume can have this name. Most that cannot are paths.
 pub fn check_name(name: &str) -> Result<()> {
-    let starts_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
-    let fine = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-    if starts_well && name.len() > 1 && name.len() <= 255 && name.chars().all(fine) {
-        return Ok(());
-    }
     let hint = if name.starts_with('~') {
         "only a shell knows ~, and only in front of a word: write \"$HOME\" instead"
     } else if name.contains('/') {
         "write ./ in front of a directory of the host"
     } else {
-        "a name has two or more letters, digits, and _ . - which it does not begin with"
+        return volume::check_name(name);
     };
-    Err(Error::user(format!("{name:?} is not a volume's name")).hint(hint))
+    volume::check_name(name).map_err(|e| e.hint(hint))
 }
 
 /// `ro,z`: what may be said of a path of the host and of a volume differs.
@@ -82,17 +79,8 @@ fn add_modes(mount: &mut Mount, modes: &str) -> Result<()> {
     let is_bind = matches!(mount.kind, MountKind::Bind { .. });
     let mut seen = Vec::new();
     for word in modes.split(',') {
-        let class = class(word, is_bind).ok_or_else(|| {
-            let other = if is_bind { "" } else { ", nocopy" };
-            Error::user(format!("invalid mode: {word}")).hint(format!(
-                "ro, rw, z, Z{other}{}",
-                if is_bind {
-                    ", or how mounts travel: rprivate, rslave, rshared"
-                } else {
-                    ""
-                }
-            ))
-        })?;
+        let class = class(word, is_bind).ok_or_else(|| unknown(word, is_bind))?;
+        IdMap::parse(word).transpose()?;
         if seen.contains(&class) {
             return Err(Error::user(format!("invalid mode: {modes}"))
                 .hint(format!("only one word can say {class}")));
@@ -107,6 +95,15 @@ fn add_modes(mount: &mut Mount, modes: &str) -> Result<()> {
     Ok(())
 }
 
+fn unknown(word: &str, is_bind: bool) -> Error {
+    let e = Error::user(format!("invalid mode: {word}"));
+    e.hint(match (word, is_bind) {
+        ("U", _) => "idmap shows files under other owners, and leaves them as they are",
+        (_, true) => "ro, rw, z, Z, noexec, idmap, or how mounts travel: rprivate, rslave, rshared",
+        (_, false) => "ro, rw, z, Z, nocopy, noexec, idmap",
+    })
+}
+
 /// What a word is about.
 fn class(word: &str, is_bind: bool) -> Option<&'static str> {
     match word {
@@ -114,7 +111,12 @@ fn class(word: &str, is_bind: bool) -> Option<&'static str> {
         // Without SELinux there is nothing to label, and Docker says nothing.
         "z" | "Z" => Some("how it is labelled"),
         "consistent" | "cached" | "delegated" => Some("how it is cached"),
-        "nocopy" if !is_bind => Some("what is copied"),
+        "nocopy" | "copy" if !is_bind => Some("what is copied"),
+        "exec" | "noexec" => Some("whether programs can be run"),
+        "suid" | "nosuid" => Some("whether set-user-id counts"),
+        "dev" | "nodev" => Some("whether devices can be used"),
+        "idmap" => Some("whose files are shown"),
+        _ if word.starts_with("idmap=") => Some("whose files are shown"),
         _ if is_bind && PROPAGATION.contains(&word) => Some("how mounts travel"),
         _ => None,
     }
@@ -137,11 +139,13 @@ mod tests {
                 name,
                 anonymous: false,
                 subpath: None,
+                ..
             } => format!("volume {name}"),
             MountKind::Volume {
                 name,
                 anonymous: true,
                 subpath: None,
+                ..
             } if name.is_empty() => "new".into(),
             other => panic!("{other:?}"),
         };
@@ -160,6 +164,11 @@ mod tests {
             ("name:/in", "volume name /in rw "),
             ("my.vol-1_x:/in:ro", "volume my.vol-1_x /in ro "),
             ("name:/in:nocopy,z", "volume name /in rw nocopy,z"),
+            ("name:/in:noexec,idmap", "volume name /in rw noexec,idmap"),
+            (
+                "./a:/in:idmap=uids=1-0-1;gids=1-0-1,ro",
+                "bind ./a /in ro idmap=uids=1-0-1;gids=1-0-1",
+            ),
             ("/host:/in", "bind /host /in rw "),
             ("/host dir:/in dir", "bind /host dir /in dir rw "),
             ("/host:/in:ro,z", "bind /host /in ro z"),
@@ -199,6 +208,9 @@ mod tests {
             ("a:/in", "two or more letters"),
             ("-ab:/in", "not a volume's name"),
             ("vol ume:/in", "not a volume's name"),
+            ("/a:/in:U", "idmap shows files under other owners"),
+            ("/a:/in:idmap=uids=1-0-1", "uids and gids go together"),
+            ("/a:/in:idmap,idmap", "only one word"),
             ("/a:/b:", "invalid mode: "),
             ("/a:/b:x", "invalid mode: x"),
             ("/a:/b:RO", "invalid mode: RO"),

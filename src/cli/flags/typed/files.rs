@@ -5,6 +5,7 @@ use clap::Args;
 use super::super::parse::device::{self, Named};
 use super::super::parse::{mount, tmpfs, units, volume};
 use crate::container::Mount;
+use crate::error::Result;
 
 /// What it sees of other files.
 #[derive(Debug, Clone, Args)]
@@ -22,6 +23,9 @@ pub struct Files {
     /// Mount what another container has mounted; with :ro not to be written [default: none]
     #[arg(long, value_name = "CONTAINER[:ro|:rw]")]
     pub volumes_from: Vec<String>,
+    /// What keeps volumes: local, which is all there is
+    #[arg(long, value_name = "NAME", value_parser = driver)]
+    pub volume_driver: Option<String>,
     /// Make the root file system unwritable [default: writable, and gone with the container]
     #[arg(long)]
     pub read_only: bool,
@@ -37,4 +41,9 @@ pub struct Files {
     /// Not supported: name the devices of a GPU with --device, as --device /dev/dri/renderD128
     #[arg(long, value_name = "REQUEST")]
     pub gpus: Option<String>,
+}
+
+fn driver(name: &str) -> Result<String> {
+    mount::check_driver(name)?;
+    Ok(name.to_owned())
 }

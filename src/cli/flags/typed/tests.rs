@@ -72,6 +72,7 @@ const FLAGS: &[(&str, &str, &str)] = &[
     ("volume", "v", "/x:/y"),
     ("mount", "", "target=/x"),
     ("volumes-from", "", "web"),
+    ("volume-driver", "", "local"),
     ("device", "", "/dev/null"),
     ("device-cgroup-rule", "", "c 1:3 r"),
     ("privileged", "", ""),

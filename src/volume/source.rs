@@ -1,0 +1,106 @@
+//! What a volume is filled with, and where.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use super::fill::Place;
+use super::store::Volumes;
+use crate::container::{Mount, MountKind, Root};
+use crate::error::{Context, Error, Result};
+use crate::plan::Overlay;
+use crate::run;
+use crate::store::{Store, files};
+use crate::sys::fd;
+
+/// Copies the image's files into a volume that is empty, if they are wanted
+/// there; and takes up what somebody had to leave. The caller has its content.
+pub(super) fn fill(place: &Place, mount: &Mount, source: &mut Source<'_>) -> Result<()> {
+    place.recover()?;
+    if wants_copy(mount) && place.is_empty()? {
+        place.fill(source.open()?, &mount.target)?;
+    }
+    Ok(())
+}
+
+/// A part of a volume is somebody's who has filled it.
+fn wants_copy(mount: &Mount) -> bool {
+    let whole = matches!(mount.kind, MountKind::Volume { subpath: None, .. });
+    whole && !mount.has("nocopy")
+}
+
+/// Where a volume is filled.
+pub(super) fn place(volumes: Volumes<'_>, name: &str, mounted: bool) -> Place {
+    let data = volumes.data(name);
+    let at = |part: &str| {
+        if mounted {
+            data.join(format!(".rcon-{part}"))
+        } else {
+            volumes.of(&format!(".{part}-{name}"))
+        }
+    };
+    Place {
+        filling: at("filling"),
+        filled: at("filled"),
+        data,
+    }
+}
+
+/// The same for one that is being made.
+pub(super) fn beside(dir: &Path) -> Place {
+    Place {
+        data: dir.join("_data"),
+        filling: dir.join("filling"),
+        filled: dir.join("filled"),
+    }
+}
+
+/// The files that a container's root begins with, opened when first needed.
+pub(super) struct Source<'a> {
+    store: &'a Store,
+    root: &'a Root,
+    open: Option<OwnedFd>,
+}
+
+impl<'a> Source<'a> {
+    /// That of a container with this root.
+    pub(super) fn new(store: &'a Store, root: &'a Root) -> Self {
+        Self {
+            store,
+            root,
+            open: None,
+        }
+    }
+
+    fn open(&mut self) -> Result<&OwnedFd> {
+        if self.open.is_none() {
+            self.open = Some(self.make()?);
+        }
+        self.open
+            .as_ref()
+            .ok_or_else(|| Error::internal("a root that was opened is gone"))
+    }
+
+    fn make(&self) -> Result<OwnedFd> {
+        let mut layers: Vec<PathBuf> = match self.root {
+            Root::Directory { path, .. } => {
+                let flags = libc::O_PATH | libc::O_DIRECTORY;
+                return Ok(fd::open(path, flags)?);
+            }
+            Root::Layers { layers } => layers.iter().map(|l| self.store.layer(l)).collect(),
+        };
+        // One that is empty below all: the kernel wants two, and an image may
+        // have none.
+        let empty = Volumes(self.store).of(".empty");
+        let what = || "laying the image's layers over each other";
+        files::private_dir_all(&empty).context(what)?;
+        layers.push(empty);
+        if layers.len() == 1 {
+            return Ok(fd::open(&layers[0], libc::O_PATH | libc::O_DIRECTORY)?);
+        }
+        let overlay = Overlay {
+            layers,
+            changes: None,
+        };
+        run::mount_overlay(&overlay).context(what)
+    }
+}

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::files::Tree;
 use super::files::mode::Mode;
 use super::language::Sharing;
-use crate::container::{NetworkMode, Resources, Ulimit};
+use crate::container::{self, NetworkMode, Resources, Ulimit};
 
 /// What a step is to do.
 #[derive(Debug)]
@@ -55,6 +55,9 @@ pub struct Limits {
     pub resources: Resources,
     /// What each process may use.
     pub ulimits: Vec<Ulimit>,
+    /// What they see of the host. No step's outcome is kept for what is in
+    /// there: it is no part of the build.
+    pub mounts: Vec<container::Mount>,
     /// Below which cgroup they are.
     pub cgroup_parent: Option<String>,
 }

@@ -108,7 +108,7 @@ fn config(job: &Job<'_>, run: &Run, mounts: &Mounts, lowers: &[String]) -> Resul
             cgroup_parent: limits.cgroup_parent.clone(),
             ..Isolation::default()
         },
-        mounts: mounts.all.clone(),
+        mounts: [&limits.mounts[..], &mounts.all].concat(),
         resources: limits.resources.clone(),
         network: Network {
             mode: run.network.clone(),

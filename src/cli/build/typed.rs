@@ -10,7 +10,7 @@ use crate::build::ask::{Ask, Fetch, Pull};
 use crate::build::work::Limits;
 use crate::cli::flags::parse;
 use crate::cli::image::platform;
-use crate::container::{NetworkMode, Resources, Ulimit};
+use crate::container::{Mount, MountKind, NetworkMode, Resources, Ulimit};
 use crate::error::{Context, Error, Result};
 use crate::image::reference::Reference;
 
@@ -90,6 +90,9 @@ pub struct Build {
     /// Put a name into /etc/hosts of programs
     #[arg(long, value_name = "NAME:IP", value_parser = parse::host::extra)]
     add_host: Vec<(String, String)>,
+    /// Show a directory or file of the host to programs, as podman does; the image has none of it
+    #[arg(short, long, value_name = "SOURCE:TARGET[:OPTIONS]", value_parser = parse::volume::parse)]
+    volume: Vec<Mount>,
     /// How much /dev/shm of programs can hold
     #[arg(long, value_name = "SIZE", value_parser = parse::units::size)]
     shm_size: Option<i64>,
@@ -253,7 +256,7 @@ impl Build {
             allow_host,
             allow_insecure: self.allowed("security.insecure")?,
             platform,
-            limits: self.limits(),
+            limits: self.limits()?,
             epoch: epoch.transpose()?,
             names: self.tags()?,
         })
@@ -294,10 +297,32 @@ impl Build {
         }
     }
 
-    fn limits(&self) -> Limits {
+    /// What programs see of the host: its files and directories, and no more.
+    fn mounts(&self) -> Result<Vec<Mount>> {
+        let here = std::env::current_dir().context(|| "cannot find the current directory")?;
+        let found = |mount: &Mount| {
+            let mut mount = mount.clone();
+            let target = mount.target.display();
+            let MountKind::Bind { source, create, .. } = &mut mount.kind else {
+                let what = format!("-v {target}: a build has no volumes");
+                let hint = "name a path of the host, or write RUN --mount=type=cache";
+                return Err(Error::user(what).hint(hint));
+            };
+            *source = here.join(&*source);
+            // What a build is to see is there.
+            *create = false;
+            if !source.exists() {
+                return Err(Error::user(format!("-v {}: no such path", source.display())));
+            }
+            Ok(mount)
+        };
+        self.volume.iter().map(found).collect()
+    }
+
+    fn limits(&self) -> Result<Limits> {
         let given = |value: Option<i64>| value.filter(|v| *v != 0);
         let list = |text: &Option<String>| text.clone().filter(|t| !t.is_empty());
-        Limits {
+        Ok(Limits {
             hosts: self.add_host.clone(),
             resources: Resources {
                 memory: given(self.memory),
@@ -310,9 +335,10 @@ impl Build {
                 shm_size: given(self.shm_size).map(|n| n as u64),
                 ..Resources::default()
             },
+            mounts: self.mounts()?,
             ulimits: self.ulimit.clone(),
             cgroup_parent: list(&self.cgroup_parent),
-        }
+        })
     }
 }
 

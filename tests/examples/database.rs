@@ -13,7 +13,9 @@ fn inside(k: &Kitchen, name: &str, database: &str, statement: &str) -> Option<St
         "exec", name, "mysql", "-uroot", "-p1234", "-N", "-e", statement, database,
     ];
     let out = k.run(&args);
-    out.status.success().then(|| out.stdout.trim_end().to_owned())
+    out.status
+        .success()
+        .then(|| out.stdout.trim_end().to_owned())
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::common::registry::free_port;
 use crate::common::store::StoreBed;
-use crate::common::{Call, Output, eventually};
+use crate::common::{Call, Output};
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -23,10 +23,6 @@ impl Kitchen {
     pub fn new(example: &str, bases: &[&str]) -> Option<Self> {
         let bed = StoreBed::on_the_hosts_network()?;
         let kitchen = Self { bed };
-        for base in bases {
-            let archive = base_image(base);
-            kitchen.ok(&["load", "-q", "-i", archive.to_str().unwrap()]);
-        }
         let from = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("docs/examples")
             .join(example);
@@ -34,6 +30,10 @@ impl Kitchen {
         fs::create_dir(&to).expect("our directory");
         for file in fs::read_dir(from).expect("the example").flatten() {
             fs::copy(file.path(), to.join(file.file_name())).expect("a file of the example");
+        }
+        for base in bases {
+            let archive = base_image(base);
+            kitchen.ok(&["load", "-q", "-i", archive.to_str().unwrap()]);
         }
         Some(kitchen)
     }
@@ -173,14 +173,4 @@ impl Web {
 pub fn within(seconds: u64, what: &str, done: impl FnMut() -> bool) {
     let in_time = crate::common::host::becomes_true(Duration::from_secs(seconds), done);
     assert!(in_time, "this did not happen within {seconds} s: {what}");
-}
-
-/// As [`eventually`], for what is said.
-#[track_caller]
-pub fn says(what: &str, mut said: impl FnMut() -> String) {
-    let mut last = String::new();
-    eventually(what, || {
-        last = said();
-        last.contains(what)
-    });
 }

@@ -312,7 +312,10 @@ impl Build {
             // What a build is to see is there.
             *create = false;
             if !source.exists() {
-                return Err(Error::user(format!("-v {}: no such path", source.display())));
+                return Err(Error::user(format!(
+                    "-v {}: no such path",
+                    source.display()
+                )));
             }
             Ok(mount)
         };

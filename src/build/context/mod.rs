@@ -181,7 +181,7 @@ fn all(from: impl Read, path: &Path) -> Result<Vec<u8>> {
 fn decoded(bytes: Vec<u8>, path: &Path) -> Result<String> {
     String::from_utf8(bytes).map_err(|e| {
         let before = &e.as_bytes()[..e.utf8_error().valid_up_to()];
-        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        let line = before.split(|b| *b == b'\n').count();
         Error::user(format!("{path:?}: line {line} is no text in UTF-8"))
             .hint("save it as UTF-8, as with: iconv -f latin1 -t utf8")
     })

@@ -278,7 +278,7 @@ fn a_lone_dockerfile_has_no_context() {
         let e = arrived(first, &bed).unwrap_err();
         assert!(e.remedy().unwrap().contains(name), "{e}");
     }
-    let e = arrived(&[b'x'; 5 << 20], &bed).unwrap_err();
+    let e = arrived(&vec![b'x'; 5 << 20], &bed).unwrap_err();
     assert!(e.to_string().contains("more than"), "{e}");
 }
 

@@ -259,10 +259,7 @@ impl<'a> Lexer<'a> {
         }
         let digits = self.chars.peek().is_some_and(|c| c.is_numeric());
         let mut name = String::new();
-        let goes_on = |c: &char| match digits {
-            true => c.is_numeric(),
-            false => c.is_alphanumeric() || *c == '_',
-        };
+        let goes_on = |c: &char| c.is_numeric() || (!digits && (c.is_alphabetic() || *c == '_'));
         while let Some(c) = self.chars.next_if(goes_on) {
             name.push(c);
         }
@@ -328,10 +325,9 @@ impl<'a> Lexer<'a> {
         }
         let counts = value.filter(|value| !(or_empty && value.is_empty()));
         match (mark, counts) {
-            ('+', Some(_)) => Ok(word),
+            ('+', Some(_)) | ('-', None) => Ok(word),
             ('+', None) => Ok(String::new()),
             (_, Some(value)) => Ok(value),
-            ('-', None) => Ok(word),
             (_, None) if !word.is_empty() => Err(format!("{name}: {word}")),
             (_, None) if or_empty => Err(format!("{name} must be set and not be empty")),
             (_, None) => Err(format!("{name} must be set")),

@@ -344,7 +344,7 @@ impl<'a> Lexer<'a> {
         match (self.lookup)(name) {
             None if self.mode.keep_unset => Ok(format!("${{{name}{mark}{word}}}")),
             None => Ok(String::new()),
-            Some(value) => Ok(matcher.apply(&value)),
+            Some(value) => matcher.apply(&value),
         }
     }
 
@@ -352,11 +352,12 @@ impl<'a> Lexer<'a> {
         let all = self.chars.next_if_eq(&'/').is_some();
         let from = self.inner('/', true)?;
         let to = self.inner('}', true)?;
-        let matcher = pattern::part(&from)?;
+        let search = pattern::Search::new(&from)?;
         let value = match (self.lookup)(name) {
             None if self.mode.keep_unset => return Ok(format!("${{{name}/{from}/{to}}}")),
             value => value.unwrap_or_default(),
         };
+        let matcher = search.regex()?;
         // What is put in is no pattern; `$1` in it means nothing.
         let literal = regex::NoExpand(&to);
         let most = if all { usize::MAX } else { 1 };

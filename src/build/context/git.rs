@@ -76,7 +76,8 @@ fn remote(address: &str) -> Result<Option<String>> {
     if let Some((scheme, rest)) = address.split_once("://") {
         let scheme = scheme.to_ascii_lowercase();
         let web = matches!(scheme.as_str(), "http" | "https");
-        if !TRANSPORTS.contains(&scheme.as_str()) || (web && !rest.ends_with(".git")) {
+        let named = rest.strip_suffix(".git").is_some();
+        if !TRANSPORTS.contains(&scheme.as_str()) || (web && !named) {
             return Ok(None);
         }
         let host = rest.split('/').next().unwrap_or_default();

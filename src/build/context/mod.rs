@@ -139,17 +139,24 @@ impl Context {
         let flags = libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY;
         let path = inside::relative(path);
         match fd::openat2(&self.root, path, flags, 0, fd::IN_ROOT) {
-            Ok(file) => text(file.into(), path).map(Some),
+            Ok(file) => {
+                // Who has made the context may have put a pipe there, at which
+                // a reader waits for ever.
+                if fd::stat(&file)?.st_mode & libc::S_IFMT != libc::S_IFREG {
+                    return Err(Error::user(format!("{path:?} is no regular file")));
+                }
+                text(file.into(), path).map(Some)
+            }
             Err(e) if matches!(e.errno, Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
             Err(e) => Err(e).context(|| format!("opening {path:?} in the context")),
         }
     }
 }
 
-/// The text of a small file of the host; `None` if there is none.
+/// The text of a small file of the host, or of a pipe as the shell's `<(...)`
+/// is one; `None` if there is none.
 fn read_host(path: &Path) -> Result<Option<String>> {
-    let flags = libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY;
-    match fd::open(path, flags) {
+    match fd::open(path, libc::O_RDONLY | libc::O_NOCTTY) {
         Ok(file) => text(file.into(), path).map(Some),
         Err(e) if matches!(e.errno, Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
         Err(e) => Err(e.into()),
@@ -157,12 +164,6 @@ fn read_host(path: &Path) -> Result<Option<String>> {
 }
 
 fn text(file: File, path: &Path) -> Result<String> {
-    let is_fifo = fd::stat(&file)?.st_mode & libc::S_IFMT == libc::S_IFIFO;
-    if is_fifo {
-        // As the shell's `-f <(…)`; whoever writes may not have begun.
-        let file = fd::reopen(&file, libc::O_RDONLY | libc::O_NOCTTY)?;
-        return decoded(all(File::from(file), path)?, path);
-    }
     decoded(all(file, path)?, path)
 }
 
@@ -181,7 +182,7 @@ fn all(from: impl Read, path: &Path) -> Result<Vec<u8>> {
 fn decoded(bytes: Vec<u8>, path: &Path) -> Result<String> {
     String::from_utf8(bytes).map_err(|e| {
         let before = &e.as_bytes()[..e.utf8_error().valid_up_to()];
-        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        let line = before.split(|b| *b == b'\n').count();
         Error::user(format!("{path:?}: line {line} is no text in UTF-8"))
             .hint("save it as UTF-8, as with: iconv -f latin1 -t utf8")
     })

@@ -99,12 +99,14 @@ fn what_is_no_text_is_not_read() {
     let bed = Bed::new();
     fs::write(bed.0.join("latin"), b"FROM a\n# \xe9\n").unwrap();
     fs::create_dir(bed.0.join("dir")).unwrap();
+    nix::unistd::mkfifo(&bed.0.join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     let big = fs::File::create(bed.0.join("big")).unwrap();
     big.set_len(LARGEST + 1).unwrap();
     let context = Context::folder(&bed.0).unwrap();
     for (name, why) in [
         ("latin", "line 2 is no text in UTF-8"),
-        ("dir", "Is a directory"),
+        ("dir", "is no regular file"),
+        ("pipe", "is no regular file"),
         ("big", "has more than 4194304 bytes"),
     ] {
         let e = context.read(Path::new(name)).unwrap_err().to_string();
@@ -278,7 +280,7 @@ fn a_lone_dockerfile_has_no_context() {
         let e = arrived(first, &bed).unwrap_err();
         assert!(e.remedy().unwrap().contains(name), "{e}");
     }
-    let e = arrived(&[b'x'; 5 << 20], &bed).unwrap_err();
+    let e = arrived(&vec![b'x'; 5 << 20], &bed).unwrap_err();
     assert!(e.to_string().contains("more than"), "{e}");
 }
 

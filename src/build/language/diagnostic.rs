@@ -1,5 +1,6 @@
 //! What is wrong with a Dockerfile, where, and what to do about it.
 
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::span::{Span, Word};
@@ -60,7 +61,7 @@ impl Diagnostic {
         let mut out = format!("{name}:{line}:{column}: {message}\n");
         out += &excerpt(source, self.span);
         if let Some(hint) = &self.hint {
-            out += &format!("hint: {}\n", escaped(hint));
+            let _ = writeln!(out, "hint: {}", escaped(hint));
         }
         out
     }
@@ -100,11 +101,11 @@ pub fn excerpt(source: &str, span: Span) -> String {
         out += format!(" {:numbers$} | {text}", index + 1).trim_end();
         out.push('\n');
         if index == first {
-            out += &format!(" {:numbers$} | {carets}\n", "");
+            let _ = writeln!(out, " {:numbers$} | {carets}", "");
         }
     }
     if last > shown {
-        out += &format!(" {:numbers$} | ...\n", "");
+        let _ = writeln!(out, " {:numbers$} | ...", "");
     }
     out
 }

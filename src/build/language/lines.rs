@@ -122,16 +122,10 @@ impl<'a> Lines<'a> {
 
     /// Adds a line, and says whether it goes on.
     fn push(&self, line: &mut Line<'a>, bytes: Range<usize>) -> bool {
-        match continued(&self.source.text[bytes.clone()], self.directives.escape) {
-            Some(length) => {
-                line.push(bytes.start..bytes.start + length);
-                true
-            }
-            None => {
-                line.push(bytes);
-                false
-            }
-        }
+        let text = &self.source.text[bytes.clone()];
+        let goes_on = continued(text, self.directives.escape);
+        line.push(bytes.start..bytes.start + goes_on.unwrap_or(text.len()));
+        goes_on.is_some()
     }
 
     /// The next line of an instruction that goes on.

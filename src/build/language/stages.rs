@@ -1,6 +1,8 @@
 //! Whether the stages of a file can be told apart, and whether each only needs
 //! those above it.
 
+use std::collections::HashMap;
+
 use super::ast::{Instruction, Stage, Step};
 use super::diagnostic::Diagnostic;
 use super::span::Word;
@@ -10,23 +12,27 @@ const RESERVED: [&str; 2] = ["scratch", "context"];
 
 type Result<T> = std::result::Result<T, Diagnostic>;
 
+/// Stages by their names.
+type Names<'a> = HashMap<&'a str, &'a Stage>;
+
 pub(super) fn check(stages: &[Stage]) -> Result<()> {
+    let mut names = Names::new();
     for stage in stages {
         if let Some(alias) = &stage.alias {
-            check_name(&stages[..stage.index], alias)?;
+            check_name(alias, names.insert(&alias.text, stage))?;
         }
     }
     for stage in stages {
         for step in &stage.steps {
             for from in needed(step) {
-                check_from(stages, stage.index, from)?;
+                check_from(stages.len(), &names, stage.index, from)?;
             }
         }
     }
     Ok(())
 }
 
-fn check_name(before: &[Stage], alias: &Word) -> Result<()> {
+fn check_name(alias: &Word, other: Option<&Stage>) -> Result<()> {
     let name = &alias.text;
     if RESERVED.contains(&name.as_str()) {
         let message = format!("a stage cannot be named {name}");
@@ -34,8 +40,7 @@ fn check_name(before: &[Stage], alias: &Word) -> Result<()> {
             Diagnostic::new(alias.span, message).hint("it is a reserved word; choose another")
         );
     }
-    let same = |stage: &&Stage| stage.alias.as_ref().is_some_and(|a| a.text == *name);
-    match before.iter().find(same) {
+    match other {
         Some(other) => {
             let line = other.span.line;
             let message = format!("a stage is named {name} already, on line {line}");
@@ -58,14 +63,10 @@ fn needed(step: &Step) -> Vec<&Word> {
 
 /// A stage that is there, but not above: everybody means that one and not an
 /// image.
-fn check_from(stages: &[Stage], index: usize, from: &Word) -> Result<()> {
-    let named = |stage: &Stage| {
-        let alias = stage.alias.as_ref();
-        alias.is_some_and(|alias| alias.text.eq_ignore_ascii_case(&from.text))
-    };
+fn check_from(all: usize, names: &Names<'_>, index: usize, from: &Word) -> Result<()> {
     let digits = !from.text.is_empty() && from.text.bytes().all(|b| b.is_ascii_digit());
-    let found = match stages.iter().position(named) {
-        Some(found) => found,
+    let found = match names.get(from.text.to_ascii_lowercase().as_str()) {
+        Some(found) => found.index,
         None if digits => from.text.parse().unwrap_or(usize::MAX),
         None => return Ok(()),
     };
@@ -77,13 +78,12 @@ fn check_from(stages: &[Stage], index: usize, from: &Word) -> Result<()> {
             format!("the stage {from} needs itself"),
             "what this stage has is there already; from an image, name it with its tag",
         )
-    } else if found < stages.len() {
+    } else if found < all {
         wrong(
             format!("the stage {from} comes only later"),
             "a stage can use those above it: move it up",
         )
     } else {
-        let all = stages.len();
         wrong(
             format!("there is no stage {from}"),
             &format!("the file has {all}, counted from 0; a name is clearer"),

@@ -4,6 +4,7 @@
 //! read as one [`Line`], and whatever is cut out of that line as a [`Part`]
 //! can still say which bytes of the file it is made of.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::span::{Span, Word};
@@ -16,6 +17,9 @@ pub(super) struct Source<'a> {
     pub(super) text: &'a str,
     /// Where each line starts.
     starts: Vec<usize>,
+    /// A byte, and how many characters of its line come before it. Places are
+    /// mostly asked for in order, and a line may be long.
+    counted: Cell<(usize, usize)>,
 }
 
 impl<'a> Source<'a> {
@@ -23,7 +27,11 @@ impl<'a> Source<'a> {
         let first = if text.starts_with(BOM) { BOM.len() } else { 0 };
         let after = text.match_indices('\n').map(|(at, _)| at + 1);
         let starts = std::iter::once(first).chain(after).collect();
-        Self { text, starts }
+        Self {
+            text,
+            starts,
+            counted: Cell::default(),
+        }
     }
 
     /// How many lines there are, an empty one at the end not counted.
@@ -47,13 +55,26 @@ impl<'a> Source<'a> {
     /// These bytes as a span.
     pub(super) fn span(&self, bytes: Range<usize>) -> Span {
         let line = self.line_of(bytes.start);
-        let from = self.starts[line].min(bytes.start);
         Span {
             start: bytes.start,
             end: bytes.end,
             line: line as u32 + 1,
-            column: self.text[from..bytes.start].chars().count() as u32 + 1,
+            column: self.characters(line, bytes.start) as u32 + 1,
         }
+    }
+
+    /// How many characters of the line come before byte `at`.
+    fn characters(&self, line: usize, at: usize) -> usize {
+        let start = self.starts[line].min(at);
+        let (known, count) = self.counted.get();
+        let (from, before) = if (start..=at).contains(&known) {
+            (known, count)
+        } else {
+            (start, 0)
+        };
+        let count = before + self.text[from..at].chars().count();
+        self.counted.set((at, count));
+        count
     }
 }
 

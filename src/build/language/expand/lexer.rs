@@ -259,10 +259,7 @@ impl<'a> Lexer<'a> {
         }
         let digits = self.chars.peek().is_some_and(|c| c.is_numeric());
         let mut name = String::new();
-        let goes_on = |c: &char| match digits {
-            true => c.is_numeric(),
-            false => c.is_alphanumeric() || *c == '_',
-        };
+        let goes_on = |c: &char| c.is_numeric() || (!digits && (c.is_alphabetic() || *c == '_'));
         while let Some(c) = self.chars.next_if(goes_on) {
             name.push(c);
         }
@@ -328,10 +325,9 @@ impl<'a> Lexer<'a> {
         }
         let counts = value.filter(|value| !(or_empty && value.is_empty()));
         match (mark, counts) {
-            ('+', Some(_)) => Ok(word),
+            ('+', Some(_)) | ('-', None) => Ok(word),
             ('+', None) => Ok(String::new()),
             (_, Some(value)) => Ok(value),
-            ('-', None) => Ok(word),
             (_, None) if !word.is_empty() => Err(format!("{name}: {word}")),
             (_, None) if or_empty => Err(format!("{name} must be set and not be empty")),
             (_, None) => Err(format!("{name} must be set")),
@@ -348,7 +344,7 @@ impl<'a> Lexer<'a> {
         match (self.lookup)(name) {
             None if self.mode.keep_unset => Ok(format!("${{{name}{mark}{word}}}")),
             None => Ok(String::new()),
-            Some(value) => Ok(matcher.apply(&value)),
+            Some(value) => matcher.apply(&value),
         }
     }
 
@@ -356,11 +352,12 @@ impl<'a> Lexer<'a> {
         let all = self.chars.next_if_eq(&'/').is_some();
         let from = self.inner('/', true)?;
         let to = self.inner('}', true)?;
-        let matcher = pattern::part(&from)?;
+        let search = pattern::Search::new(&from)?;
         let value = match (self.lookup)(name) {
             None if self.mode.keep_unset => return Ok(format!("${{{name}/{from}/{to}}}")),
             value => value.unwrap_or_default(),
         };
+        let matcher = search.regex()?;
         // What is put in is no pattern; `$1` in it means nothing.
         let literal = regex::NoExpand(&to);
         let most = if all { usize::MAX } else { 1 };

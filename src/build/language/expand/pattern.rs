@@ -55,8 +55,9 @@ fn compile(tokens: &[Token], longest: bool, from_start: bool) -> Result<Regex> {
 
 /// Cuts off what matches at one end.
 pub(super) struct Trim {
-    regex: Regex,
+    tokens: Vec<Token>,
     at_end: bool,
+    longest: bool,
 }
 
 impl Trim {
@@ -67,28 +68,35 @@ impl Trim {
             tokens.reverse();
         }
         Ok(Self {
-            regex: compile(&tokens, longest, true)?,
+            tokens,
             at_end,
+            longest,
         })
     }
 
-    pub(super) fn apply(&self, value: &str) -> String {
+    pub(super) fn apply(&self, value: &str) -> Result<String> {
+        let regex = compile(&self.tokens, self.longest, true)?;
+        let cut = |value: &str| match regex.find(value) {
+            Some(found) => value[found.end()..].to_owned(),
+            None => value.to_owned(),
+        };
         if !self.at_end {
-            return self.cut(value).to_owned();
+            return Ok(cut(value));
         }
         let turned: String = value.chars().rev().collect();
-        self.cut(&turned).chars().rev().collect()
-    }
-
-    fn cut<'a>(&self, value: &'a str) -> &'a str {
-        match self.regex.find(value) {
-            Some(found) => &value[found.end()..],
-            None => value,
-        }
+        Ok(cut(&turned).chars().rev().collect())
     }
 }
 
-/// What finds a pattern anywhere in a value.
-pub(super) fn part(pattern: &str) -> Result<Regex> {
-    compile(&tokens(pattern)?, true, false)
+/// What is looked for anywhere in a value.
+pub(super) struct Search(Vec<Token>);
+
+impl Search {
+    pub(super) fn new(pattern: &str) -> Result<Self> {
+        tokens(pattern).map(Self)
+    }
+
+    pub(super) fn regex(&self) -> Result<Regex> {
+        compile(&self.0, true, false)
+    }
 }

@@ -333,3 +333,17 @@ fn depth_is_bounded() {
     let braces = format!("FROM a\nENV x={}", "${a:-".repeat(150_000));
     assert!(parse(&braces).is_err());
 }
+
+#[test]
+fn nothing_takes_long() {
+    let start = std::time::Instant::now();
+    let words = format!("FROM a\nENV {}", "a=1 ".repeat(250_000));
+    assert!(parse(&words).is_ok());
+    let patterns = format!("FROM a\nRUN {} <<E\nE\n", "${x#*a} ".repeat(100_000));
+    assert!(parse(&patterns).is_ok());
+    let lines = format!("FROM a\nRUN x{}", " \\\n a".repeat(500_000));
+    assert!(parse(&lines).is_ok());
+    let stages: Vec<String> = (0..200_000).map(|n| format!("FROM a AS s{n}\n")).collect();
+    assert!(parse(&stages.concat()).is_ok());
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+}

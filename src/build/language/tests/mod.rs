@@ -1,6 +1,8 @@
+mod corpus;
 mod errors;
 mod forms;
 mod lines;
+mod properties;
 
 use super::*;
 

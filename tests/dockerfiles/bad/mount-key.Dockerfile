@@ -1,0 +1,3 @@
+FROM debian
+RUN --network=none --mount=type=cache,tagret=/root/.cache \
+    make

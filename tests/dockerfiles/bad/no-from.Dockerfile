@@ -1,0 +1,3 @@
+# syntax=docker/dockerfile:1
+ARG X=1
+WORKDIR /app

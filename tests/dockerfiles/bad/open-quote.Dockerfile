@@ -1,0 +1,7 @@
+FROM debian
+RUN \
+	make \
+	&& make install
+ENV  	NAME="open \
+	end
+RUN x

@@ -1,0 +1,3 @@
+FROM debian
+RUN apt-get update
+COYP . /app

@@ -1,0 +1,3 @@
+FROM debian
+ARG IMAGE=nginx
+COPY --from=${IMAGE} /etc/nginx /etc/nginx

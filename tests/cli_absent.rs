@@ -11,8 +11,6 @@ fn what_is_not_there_is_refused() {
     for (flags, part) in [
         (&["-p", "8000:80"][..], "ports cannot be published"),
         (&["-P"], "ports cannot be published"),
-        (&["-v", "data:/data"], "there are no volumes"),
-        (&["-v", "/data"], "there are no volumes"),
         (&["--device", "vendor.com/gpu=all"], "CDI"),
     ] {
         let args = [&["run"], flags, &["--rootfs", root, "true"]].concat();

@@ -6,7 +6,7 @@
 //! somebody wants them (see `leftovers`).
 
 use super::record::Volume;
-use super::source::{Source, beside, fill, place};
+use super::source::{Source, fill, place};
 use super::store::{Fresh, Volumes};
 use crate::container::{Config, Id, Mount, MountKind, VolumeWish};
 use crate::error::Result;
@@ -15,6 +15,7 @@ use crate::store::{Lock, Store};
 /// Volumes for a container that is being made.
 pub struct Arranged<'a> {
     volumes: Volumes<'a>,
+    lasting: bool,
     held: Vec<Lock>,
     fresh: Vec<(String, Fresh)>,
 }
@@ -35,6 +36,7 @@ impl Arranged<'_> {
 pub fn arrange<'a>(store: &'a Store, config: &Config) -> Result<Arranged<'a>> {
     let mut all = Arranged {
         volumes: Volumes(store),
+        lasting: !config.auto_remove,
         held: Vec::new(),
         fresh: Vec::new(),
     };
@@ -71,7 +73,7 @@ impl Arranged<'_> {
             let fresh = self
                 .volumes
                 .make(&volume, &Id::try_from(name.to_owned())?)?;
-            let place = beside(&fresh.dir);
+            let place = place(&fresh.dir, false, self.lasting);
             self.fresh.push((name.to_owned(), fresh));
             if !wish.options.is_empty() {
                 return Ok(());
@@ -86,6 +88,6 @@ impl Arranged<'_> {
         }
         let volumes = self.volumes;
         let _content = volumes.hold_content(name)?;
-        fill(&place(volumes, name, false), mount, source)
+        fill(&place(&volumes.of(name), false, true), mount, source)
     }
 }

@@ -47,7 +47,7 @@ pub fn attach(volumes: Volumes<'_>, config: &Config, mount: &Mount) -> Result<()
     fs::write(run.join(config.id.as_str()), "").context(what)?;
     mount_at(&filesystem, volumes, name)?;
     let mut source = Source::new(volumes.0, &config.root);
-    fill(&place_of(volumes, name, true), mount, &mut source)
+    fill(&place_of(&volumes.of(name), true, true), mount, &mut source)
 }
 
 fn mount_at(filesystem: &Filesystem, volumes: Volumes<'_>, name: &str) -> Result<()> {
@@ -66,6 +66,8 @@ pub fn detach(volumes: Volumes<'_>, name: &str, container: &Id) -> Result<()> {
     }
     let _content = volumes.hold_content(name)?;
     let _ = fs::remove_file(own);
+    // As long as another has it, it is not empty.
+    let _ = fs::remove_dir(volumes.run(name));
     rest(volumes, name)
 }
 

@@ -1,8 +1,8 @@
 //! The image's files go into an empty volume, all of them or none.
 //!
-//! They are copied to a place beside the volume first (`.filling-<name>`). When
-//! all are there and on the disk, that place gets another name
-//! (`.filled-<name>`), and from then on the way is only forward: one after the
+//! They are copied to a place beside the volume's own files first (`filling`).
+//! When all are there and on the disk, that place gets another name (`filled`),
+//! and from then on the way is only forward: one after the
 //! other is moved into the volume, by whoever comes next if need be. A volume
 //! that is on a file system of its own has these two places inside.
 //!
@@ -33,6 +33,8 @@ pub(super) struct Place {
     pub filling: PathBuf,
     /// That place when all are there.
     pub filled: PathBuf,
+    /// It must be whole after a power failure, too.
+    pub lasting: bool,
 }
 
 impl Place {
@@ -85,7 +87,9 @@ impl Place {
         let to = fd::open(&self.filling, libc::O_RDONLY | libc::O_DIRECTORY)?;
         copy_all(root, path, &to)?;
         dress(source, &to)?;
-        nix::unistd::syncfs(&to).map_err(|e| Error::environment(e.desc()))?;
+        if self.lasting && fs::read_dir(&self.filling)?.next().is_some() {
+            nix::unistd::syncfs(&to).map_err(|e| Error::environment(e.desc()))?;
+        }
         fs::rename(&self.filling, &self.filled)?;
         Ok(())
     }

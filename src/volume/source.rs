@@ -28,29 +28,23 @@ fn wants_copy(mount: &Mount) -> bool {
     whole && !mount.has("nocopy")
 }
 
-/// Where a volume is filled.
-pub(super) fn place(volumes: Volumes<'_>, name: &str, mounted: bool) -> Place {
-    let data = volumes.data(name);
+/// Where a volume is filled that is kept in `dir`; or, if a file system is
+/// mounted in it, inside of that. One whose container goes with its end goes,
+/// too, and need not last.
+pub(super) fn place(dir: &Path, mounted: bool, lasting: bool) -> Place {
+    let data = dir.join("_data");
     let at = |part: &str| {
         if mounted {
             data.join(format!(".rcon-{part}"))
         } else {
-            volumes.of(&format!(".{part}-{name}"))
+            dir.join(part)
         }
     };
     Place {
         filling: at("filling"),
         filled: at("filled"),
         data,
-    }
-}
-
-/// The same for one that is being made.
-pub(super) fn beside(dir: &Path) -> Place {
-    Place {
-        data: dir.join("_data"),
-        filling: dir.join("filling"),
-        filled: dir.join("filled"),
+        lasting,
     }
 }
 

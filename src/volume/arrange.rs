@@ -5,8 +5,9 @@
 //! place only after it: should this command be killed, the record tells whether
 //! somebody wants them (see `leftovers`).
 
+use super::fill::Place;
 use super::record::Volume;
-use super::source::{Source, fill, place};
+use super::source::{Source, fill};
 use super::store::{Fresh, Volumes};
 use crate::container::{Config, Id, Mount, MountKind, VolumeWish};
 use crate::error::Result;
@@ -73,7 +74,7 @@ impl Arranged<'_> {
             let fresh = self
                 .volumes
                 .make(&volume, &Id::try_from(name.to_owned())?)?;
-            let place = place(&fresh.dir, false, self.lasting);
+            let place = Place::open(&fresh.dir, false, self.lasting)?;
             self.fresh.push((name.to_owned(), fresh));
             if !wish.options.is_empty() {
                 return Ok(());
@@ -88,6 +89,6 @@ impl Arranged<'_> {
         }
         let volumes = self.volumes;
         let _content = volumes.hold_content(name)?;
-        fill(&place(&volumes.of(name), false, true), mount, source)
+        fill(&Place::open(&volumes.of(name), false, true)?, mount, source)
     }
 }

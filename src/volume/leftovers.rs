@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::source::place;
+use super::fill::Place;
 use super::store::{Volumes, remove_tree};
 use super::{attach, users};
 use crate::error::Result;
@@ -117,7 +117,7 @@ fn unborn(volumes: Volumes<'_>, path: &Path, name: &str) -> Result<()> {
 
 fn half(volumes: Volumes<'_>, name: &str) -> Result<()> {
     match volumes.try_hold_content(name)? {
-        Some(_content) => place(&volumes.of(name), false, true).recover(),
+        Some(_content) => Place::open(&volumes.of(name), false, true)?.recover(),
         None => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! What a volume is filled with, and where.
 
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::fill::Place;
 use super::store::Volumes;
@@ -26,26 +26,6 @@ pub(super) fn fill(place: &Place, mount: &Mount, source: &mut Source<'_>) -> Res
 fn wants_copy(mount: &Mount) -> bool {
     let whole = matches!(mount.kind, MountKind::Volume { subpath: None, .. });
     whole && !mount.has("nocopy")
-}
-
-/// Where a volume is filled that is kept in `dir`; or, if a file system is
-/// mounted in it, inside of that. One whose container goes with its end goes,
-/// too, and need not last.
-pub(super) fn place(dir: &Path, mounted: bool, lasting: bool) -> Place {
-    let data = dir.join("_data");
-    let at = |part: &str| {
-        if mounted {
-            data.join(format!(".rcon-{part}"))
-        } else {
-            dir.join(part)
-        }
-    };
-    Place {
-        filling: at("filling"),
-        filled: at("filled"),
-        data,
-        lasting,
-    }
 }
 
 /// The files that a container's root begins with, opened when first needed.

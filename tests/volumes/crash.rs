@@ -92,6 +92,7 @@ fn a_killed_command_leaves_a_volume_empty_or_full() {
 fn what_was_half_moved_is_moved_to_the_end() {
     let Some(place) = Place::new() else { return };
     place.says(&["volume", "create", "data"]);
+    place.says(&["volume", "create", "other"]);
     // As a kill between two moves leaves it.
     let filled = place.dir().join("data/filled");
     fs::create_dir(&filled).unwrap();
@@ -102,7 +103,6 @@ fn what_was_half_moved_is_moved_to_the_end() {
     // A container has made this one meanwhile; it is the newer.
     fs::write(place.data("data").join("c"), "own").unwrap();
     // And this never got so far.
-    place.says(&["volume", "create", "other"]);
     fs::create_dir(place.dir().join("other/filling")).unwrap();
     let out = place.rcon(&["system", "check"]).code(1);
     assert!(out.stdout.contains("volume data: half filled"), "{out}");

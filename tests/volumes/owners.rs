@@ -66,6 +66,13 @@ fn ranges_that_are_given() {
 #[test]
 fn a_volume_and_a_user_namespace() {
     let Some(place) = Place::new() else { return };
+    // Its root must be able to make what is mounted on.
+    let mut chown = std::process::Command::new("chown");
+    chown
+        .args(["-R", "100000:100000"])
+        .arg(place.bed.rootfs(""));
+    assert!(chown.status().unwrap().success());
+    place.import(&[], "mapped:1");
     place.prints(
         &["-v", "data:/mnt"],
         PLAIN,

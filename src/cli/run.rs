@@ -110,10 +110,11 @@ fn make(store: &Store, request: &mut Request) -> Result<(Entry, Lock)> {
         }
     };
     super::absent::refuse(&request.config)?;
+    // That may take its time, and may be ended.
+    let volumes = arrange(store, &request.config).map_err(usage)?;
     // Whoever ends this command now would leave a container half made. What
     // comes meanwhile is for the program, or comes too late.
     process::hold(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT]);
-    let volumes = arrange(store, &request.config).map_err(usage)?;
     let made = store.add(&request.config, request.name.as_deref());
     let (entry, lock) = made.map_err(usage)?;
     volumes.keep()?;

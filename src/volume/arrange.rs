@@ -5,8 +5,9 @@
 //! place only after it: should this command be killed, the record tells whether
 //! somebody wants them (see `leftovers`).
 
+use super::fill::Place;
 use super::record::Volume;
-use super::source::{Source, beside, fill, place};
+use super::source::{Source, fill};
 use super::store::{Fresh, Volumes};
 use crate::container::{Config, Id, Mount, MountKind, VolumeWish};
 use crate::error::Result;
@@ -15,6 +16,7 @@ use crate::store::{Lock, Store};
 /// Volumes for a container that is being made.
 pub struct Arranged<'a> {
     volumes: Volumes<'a>,
+    lasting: bool,
     held: Vec<Lock>,
     fresh: Vec<(String, Fresh)>,
 }
@@ -35,6 +37,7 @@ impl Arranged<'_> {
 pub fn arrange<'a>(store: &'a Store, config: &Config) -> Result<Arranged<'a>> {
     let mut all = Arranged {
         volumes: Volumes(store),
+        lasting: !config.auto_remove,
         held: Vec::new(),
         fresh: Vec::new(),
     };
@@ -71,7 +74,7 @@ impl Arranged<'_> {
             let fresh = self
                 .volumes
                 .make(&volume, &Id::try_from(name.to_owned())?)?;
-            let place = beside(&fresh.dir);
+            let place = Place::open(&fresh.dir, false, self.lasting)?;
             self.fresh.push((name.to_owned(), fresh));
             if !wish.options.is_empty() {
                 return Ok(());
@@ -86,6 +89,6 @@ impl Arranged<'_> {
         }
         let volumes = self.volumes;
         let _content = volumes.hold_content(name)?;
-        fill(&place(volumes, name, false), mount, source)
+        fill(&Place::open(&volumes.of(name), false, true)?, mount, source)
     }
 }

@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
+use super::fill::Place;
 use super::options::Filesystem;
-use super::source::{Source, fill, place as place_of};
+use super::source::{Source, fill};
 use super::store::Volumes;
 use crate::container::{Config, Id, Mount, MountKind};
 use crate::error::{Context, Error, Result};
@@ -47,7 +48,11 @@ pub fn attach(volumes: Volumes<'_>, config: &Config, mount: &Mount) -> Result<()
     fs::write(run.join(config.id.as_str()), "").context(what)?;
     mount_at(&filesystem, volumes, name)?;
     let mut source = Source::new(volumes.0, &config.root);
-    fill(&place_of(volumes, name, true), mount, &mut source)
+    fill(
+        &Place::open(&volumes.of(name), true, true)?,
+        mount,
+        &mut source,
+    )
 }
 
 fn mount_at(filesystem: &Filesystem, volumes: Volumes<'_>, name: &str) -> Result<()> {
@@ -66,6 +71,8 @@ pub fn detach(volumes: Volumes<'_>, name: &str, container: &Id) -> Result<()> {
     }
     let _content = volumes.hold_content(name)?;
     let _ = fs::remove_file(own);
+    // As long as another has it, it is not empty.
+    let _ = fs::remove_dir(volumes.run(name));
     rest(volumes, name)
 }
 

@@ -1,8 +1,8 @@
 //! The image's files go into an empty volume, all of them or none.
 //!
-//! They are copied to a place beside the volume first (`.filling-<name>`). When
-//! all are there and on the disk, that place gets another name
-//! (`.filled-<name>`), and from then on the way is only forward: one after the
+//! They are copied to a place beside the volume's own files first (`filling`).
+//! When all are there and on the disk, that place gets another name (`filled`),
+//! and from then on the way is only forward: one after the
 //! other is moved into the volume, by whoever comes next if need be. A volume
 //! that is on a file system of its own has these two places inside.
 //!
@@ -10,55 +10,76 @@
 //! its root: a link to `/etc` means its own. Copying is done by descriptors, in
 //! this process.
 
-use std::ffi::OsString;
-use std::fs;
-use std::os::fd::OwnedFd;
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+use nix::fcntl::{RenameFlags, renameat2};
 
-use crate::archive::{Ownership, copy};
+use crate::archive::{Ownership, copy, remove_all};
 use crate::error::{Context, Error, Result};
-use crate::store::files;
-use crate::sys::{entry, fd, xattr};
+use crate::sys::{SysError, SysResult, entry, fd, xattr};
 
-/// Where a volume is filled.
-#[derive(Debug, Clone)]
+/// A volume that is to be filled.
+#[derive(Debug)]
 pub(super) struct Place {
     /// Its files.
-    pub data: PathBuf,
+    data: OwnedFd,
     /// Where they are brought together.
-    pub filling: PathBuf,
-    /// That place when all are there.
-    pub filled: PathBuf,
+    beside: OwnedFd,
+    /// What that place is called, and what when all are there.
+    names: [&'static str; 2],
+    /// It must be whole after a power failure, too.
+    lasting: bool,
 }
 
 impl Place {
-    /// Nothing is in it, and nothing is on the way.
+    /// A volume that is kept in `dir`. One with a file system of its own has
+    /// everything inside, where a container that has it already can do what it
+    /// likes: nothing there is reached by a path or through a link.
+    pub fn open(dir: &Path, mounted: bool, lasting: bool) -> Result<Self> {
+        let data = dir.join("_data");
+        let (beside, names) = if mounted {
+            (&data, [".rcon-filling", ".rcon-filled"])
+        } else {
+            (&dir.to_owned(), ["filling", "filled"])
+        };
+        let open = |path: &PathBuf| {
+            let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOFOLLOW;
+            fd::open(path, flags)
+        };
+        Ok(Self {
+            data: open(&data)?,
+            beside: open(beside)?,
+            names,
+            lasting,
+        })
+    }
+
+    fn filling(&self) -> &'static Path {
+        Path::new(self.names[0])
+    }
+
+    fn filled(&self) -> &'static Path {
+        Path::new(self.names[1])
+    }
+
+    /// Nothing is in it.
     pub fn is_empty(&self) -> Result<bool> {
-        let what = || format!("cannot read {}", self.data.display());
-        let own = [self.filling.file_name(), self.filled.file_name()];
-        let inside = self.filling.parent() == Some(&self.data);
-        for name in fs::read_dir(&self.data).context(what)? {
-            let name = name.context(what)?.file_name();
-            if !(inside && own.contains(&Some(&name))) {
-                return Ok(false);
-            }
-        }
-        Ok(!self.filled.exists())
+        Ok(names_in(&self.data)?.is_empty())
     }
 
     /// Takes up again what somebody had to leave.
     pub fn recover(&self) -> Result<()> {
-        if self.filled.exists() {
-            self.finish()?;
+        match entry::stat(&self.beside, self.filled())? {
+            Some(stat) if stat.st_mode & libc::S_IFMT == libc::S_IFDIR => self.finish()?,
+            // Nothing of ours.
+            Some(_) => remove_all(&self.beside, self.filled())?,
+            None => {}
         }
-        if self.filling.exists() {
-            files::remove_tree(&self.filling)?;
-        }
-        Ok(())
+        remove_all(&self.beside, self.filling())
     }
 
     /// Copies what `root` has at `path`. The caller keeps others away.
@@ -66,55 +87,72 @@ impl Place {
         let Some(source) = find(root, path)? else {
             return Ok(());
         };
-        let what = || format!("copying the image's {}", path.display());
-        match files::private_dir(&self.filling) {
+        match fd::mkdirat(&self.beside, self.filling(), 0o700) {
             // What cannot be written stays as empty as it is.
-            Err(e) if e.raw_os_error() == Some(libc::EROFS) => return Ok(()),
-            made => made.context(what)?,
+            Err(e) if e.errno == Errno::EROFS => return Ok(()),
+            made => made?,
         }
         let copied = self.copy(root, path, &source);
         if copied.is_err() {
             // The failure that led here is the one to tell.
-            let _ = files::remove_tree(&self.filling);
+            let _ = remove_all(&self.beside, self.filling());
         }
-        copied.map_err(|e| e.context(what()))?;
+        copied.map_err(|e| e.context(format!("copying the image's {}", path.display())))?;
         self.finish()
     }
 
     fn copy(&self, root: &OwnedFd, path: &Path, source: &OwnedFd) -> Result<()> {
-        let to = fd::open(&self.filling, libc::O_RDONLY | libc::O_DIRECTORY)?;
+        let to = child(&self.beside, self.filling())?;
         copy_all(root, path, &to)?;
         dress(source, &to)?;
-        nix::unistd::syncfs(&to).map_err(|e| Error::environment(e.desc()))?;
-        fs::rename(&self.filling, &self.filled)?;
-        Ok(())
+        if self.lasting && !names_in(&to)?.is_empty() {
+            nix::unistd::syncfs(&to).map_err(|e| Error::environment(e.desc()))?;
+        }
+        let (from, to) = (self.filling(), self.filled());
+        Ok(rename(&self.beside, from, &self.beside, to)?)
     }
 
+    /// From here on the way is only forward.
     fn finish(&self) -> Result<()> {
-        let what = || format!("filling {}", self.data.display());
-        let names = fs::read_dir(&self.filled).context(what)?;
-        for name in names {
-            self.take(&name.context(what)?.file_name()).context(what)?;
+        let filled = child(&self.beside, self.filled())?;
+        for name in names_in(&filled)? {
+            self.take(&filled, Path::new(&name))?;
         }
-        let from = fd::open(&self.filled, libc::O_RDONLY | libc::O_DIRECTORY)?;
-        let to = fd::open(&self.data, libc::O_RDONLY | libc::O_DIRECTORY)?;
-        dress(&from, &to)?;
-        files::remove_tree(&self.filled)
+        dress(&filled, &self.data)?;
+        remove_all(&self.beside, self.filled())
     }
 
     /// Moves one thing. What a container has made there meanwhile stays.
-    fn take(&self, name: &OsString) -> std::io::Result<()> {
-        let (from, to) = (self.filled.join(name), self.data.join(name));
-        let flags = RenameFlags::RENAME_NOREPLACE;
-        match renameat2(AT_FDCWD, &from, AT_FDCWD, &to, flags) {
-            // Not every file system can do that.
-            Err(Errno::EINVAL | Errno::ENOSYS) if to.symlink_metadata().is_err() => {
-                fs::rename(from, to)
-            }
-            Err(Errno::EEXIST | Errno::EINVAL | Errno::ENOSYS) => Ok(()),
-            done => Ok(done?),
+    fn take(&self, filled: &OwnedFd, name: &Path) -> SysResult<()> {
+        match rename(filled, name, &self.data, name) {
+            Err(e) if e.errno == Errno::EEXIST => Ok(()),
+            done => done,
         }
     }
+}
+
+/// A directory that is no link, and on the same mount.
+fn child(dir: &OwnedFd, name: &Path) -> SysResult<OwnedFd> {
+    let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOFOLLOW;
+    fd::openat2(dir, name, flags, 0, fd::SAME_MOUNT)
+}
+
+fn names_in(dir: &OwnedFd) -> SysResult<Vec<std::ffi::OsString>> {
+    entry::names(child(dir, Path::new("."))?)
+}
+
+/// Moves something to where nothing is.
+fn rename(from: &OwnedFd, old: &Path, to: &OwnedFd, new: &Path) -> SysResult<()> {
+    let flags = RenameFlags::RENAME_NOREPLACE;
+    let done = match renameat2(from.as_fd(), old, to.as_fd(), new, flags) {
+        // Not every file system can be told so.
+        Err(Errno::EINVAL | Errno::ENOSYS) => match entry::stat(to, new)? {
+            Some(_) => Err(Errno::EEXIST),
+            None => nix::fcntl::renameat(from.as_fd(), old, to.as_fd(), new),
+        },
+        done => done,
+    };
+    done.map_err(|e| SysError::new(e, format!("renameat2({old:?}, {new:?})")))
 }
 
 /// What the image has there; `None` where there is nothing.
@@ -136,7 +174,8 @@ fn inside(path: &Path) -> PathBuf {
 }
 
 fn copy_all(root: &OwnedFd, path: &Path, to: &OwnedFd) -> Result<()> {
-    let contents = [path.as_os_str().as_bytes(), b"/."].concat();
+    let path: &OsStr = path.as_os_str();
+    let contents = [path.as_bytes(), b"/."].concat();
     let source = copy::copy_from(root, &contents, true)?;
     let keep = Ownership::Keep;
     copy::copy(&source, &keep, to, b"/", &keep).map(drop)

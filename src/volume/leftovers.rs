@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::source::place;
+use super::fill::Place;
 use super::store::{Volumes, remove_tree};
 use super::{attach, users};
 use crate::error::Result;
@@ -79,13 +79,11 @@ fn of_directory(volumes: Volumes<'_>, name: &str) -> Option<Leftover> {
             remedy: Remedy::Gone(path.clone()),
         });
     }
-    let half = name.strip_prefix(".filling-");
-    let half = half.or_else(|| name.strip_prefix(".filled-"))?;
-    let there = volumes.of(half).is_dir();
-    let busy = there && !matches!(volumes.try_hold_content(half), Ok(Some(_)));
-    (!busy).then(|| Leftover {
-        what: format!("volume {half}: half filled"),
-        remedy: Remedy::Half(half.to_owned()),
+    let half = ["filling", "filled"].iter().any(|p| path.join(p).exists());
+    let idle = half && matches!(volumes.try_hold_content(name), Ok(Some(_)));
+    idle.then(|| Leftover {
+        what: format!("volume {name}: half filled"),
+        remedy: Remedy::Half(name.to_owned()),
     })
 }
 
@@ -118,14 +116,8 @@ fn unborn(volumes: Volumes<'_>, path: &Path, name: &str) -> Result<()> {
 }
 
 fn half(volumes: Volumes<'_>, name: &str) -> Result<()> {
-    if volumes.of(name).is_dir() {
-        return match volumes.try_hold_content(name)? {
-            Some(_content) => place(volumes, name, false).recover(),
-            None => Ok(()),
-        };
+    match volumes.try_hold_content(name)? {
+        Some(_content) => Place::open(&volumes.of(name), false, true)?.recover(),
+        None => Ok(()),
     }
-    for part in ["filling", "filled"] {
-        remove_tree(&volumes.of(&format!(".{part}-{name}")))?;
-    }
-    Ok(())
 }

@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 /// The version of the records this rcon writes, and the only one it reads.
 pub const VERSION: u32 = 1;
 
-/// Names are those of directories, and of others that are made of them.
-const LONGEST_NAME: usize = 240;
+/// A name is a directory's.
+const LONGEST_NAME: usize = 255;
 
 /// A volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,10 +62,10 @@ mod tests {
 
     #[test]
     fn names_that_are_no_paths() {
-        for good in ["data", "a1", "9", "my.vol-1_x", "lock", &"n".repeat(240)] {
+        for good in ["data", "a1", "9", "my.vol-1_x", "lock", &"n".repeat(255)] {
             assert_eq!(check_name(good).is_ok(), good.len() > 1, "{good}");
         }
-        let long = "n".repeat(241);
+        let long = "n".repeat(256);
         for bad in [
             "", "a", ".a", "..", "-a", "_a", "a/b", "a b", "a\0b", "ä1", &long,
         ] {

@@ -1,7 +1,7 @@
 //! What a volume is filled with, and where.
 
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::fill::Place;
 use super::store::Volumes;
@@ -26,32 +26,6 @@ pub(super) fn fill(place: &Place, mount: &Mount, source: &mut Source<'_>) -> Res
 fn wants_copy(mount: &Mount) -> bool {
     let whole = matches!(mount.kind, MountKind::Volume { subpath: None, .. });
     whole && !mount.has("nocopy")
-}
-
-/// Where a volume is filled.
-pub(super) fn place(volumes: Volumes<'_>, name: &str, mounted: bool) -> Place {
-    let data = volumes.data(name);
-    let at = |part: &str| {
-        if mounted {
-            data.join(format!(".rcon-{part}"))
-        } else {
-            volumes.of(&format!(".{part}-{name}"))
-        }
-    };
-    Place {
-        filling: at("filling"),
-        filled: at("filled"),
-        data,
-    }
-}
-
-/// The same for one that is being made.
-pub(super) fn beside(dir: &Path) -> Place {
-    Place {
-        data: dir.join("_data"),
-        filling: dir.join("filling"),
-        filled: dir.join("filled"),
-    }
 }
 
 /// The files that a container's root begins with, opened when first needed.

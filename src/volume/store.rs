@@ -6,10 +6,9 @@
 //!     _data/               its files; or where its file system is mounted
 //!     lock                 shared by who makes a container with it, held by who removes it
 //!     content              held by who fills, mounts or unmounts it
+//!     filling/, filled/    the image's files on the way into it: see `fill`
 //! <root>/volumes/.new-…    one that is being made
 //! <root>/volumes/.gone-…   one that is being removed
-//! <root>/volumes/.filling-<name>, .filled-<name>
-//!                          the image's files on the way into it: see `fill`
 //! <run>/volumes/<name>/<container>
 //!                          who has its file system mounted: see `attach`
 //! ```
@@ -166,7 +165,13 @@ impl Volumes<'_> {
         };
         let json = serde_json::to_vec_pretty(volume).map_err(|e| Error::internal(e.to_string()))?;
         let data = fresh.dir.join("_data");
-        files::replace_for_good(&fresh.dir, "config.json", &json)
+        // One without a name is no more lasting than its container's record.
+        let keep = if volume.anonymous {
+            files::replace
+        } else {
+            files::replace_for_good
+        };
+        keep(&fresh.dir, "config.json", &json)
             .and_then(|()| fs::create_dir(&data))
             .and_then(|()| fs::set_permissions(&data, fs::Permissions::from_mode(0o755)))
             .context(what)?;
@@ -232,9 +237,6 @@ impl Volumes<'_> {
         fs::rename(self.of(name), &gone).context(what)?;
         super::note(self.0, "destroy", name, &[]);
         remove_tree(&gone).map_err(|e| e.context(what()))?;
-        for part in ["filling", "filled"] {
-            remove_tree(&self.of(&format!(".{part}-{name}")))?;
-        }
         let _ = fs::remove_dir_all(self.run(name));
         Ok(())
     }

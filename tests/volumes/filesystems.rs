@@ -33,7 +33,7 @@ fn it_is_mounted_as_long_as_somebody_uses_it() {
     place.exec("one", "echo shared >/x/y");
     assert_eq!(place.exec("two", "cat /x/y"), "shared");
     let at = place.data("mem").to_string_lossy().into_owned();
-    assert_eq!(place.host_mounts(), [at.clone()]);
+    assert_eq!(place.host_mounts(), std::slice::from_ref(&at));
     place.says(&["stop", "one"]);
     assert_eq!(place.host_mounts(), [at]);
     assert_eq!(place.exec("two", "cat /x/y"), "shared");

@@ -143,6 +143,45 @@ fn a_part_of_a_volume_is_swapped_while_containers_start() {
     place.says(&["rm", "-f", "swapper"]);
 }
 
+/// A container that is in a volume with a file system of its own knows where the
+/// next one's files are brought together, and has been there before.
+#[test]
+fn the_place_where_a_volume_is_filled_is_swapped() {
+    let Some(place) = Place::new() else { return };
+    let host = place.host_dir("outside");
+    let before = tree(&host);
+    let opts = ["-o", "type=tmpfs", "-o", "device=tmpfs", "mem"];
+    place.says(&[&["volume", "create"], &opts[..]].concat());
+    for (n, plant) in [
+        "ln -s $H .rcon-filling",
+        "ln -s $H .rcon-filled",
+        "mkdir .rcon-filled; ln -s $H .rcon-filled/out; touch .rcon-filled/.rcon-filled",
+        "touch .rcon-filling .rcon-filled",
+        "(while :; do rm -rf .rcon-filling; ln -s $H .rcon-filling; rm -f .rcon-filling; done) &",
+        "(while :; do rm -rf .rcon-filled; ln -s $H .rcon-filled; rm -f .rcon-filled; done) &",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let name = format!("planter{n}");
+        let env = format!("H={host}");
+        place.start(&name, &["-e", &env, "-v", "mem:/v:nocopy"], PLAIN);
+        place.exec(&name, &format!("cd /v; {plant}\ntrue"));
+        for _ in 0..20 {
+            // It may not start, and then says so.
+            let out = place.run(&["-v", "mem:/data"], PLAIN, "true");
+            assert!(!out.stderr.contains("panicked"), "{out}");
+            assert_eq!(tree(&host), before, "{plant}");
+        }
+        place.says(&["rm", "-f", &name]);
+    }
+    // The honest case, when nobody is in the way.
+    assert_eq!(
+        place.prints(&["-v", "mem:/data"], PLAIN, "cat /data/file"),
+        "image"
+    );
+}
+
 /// CVE-2021-41089: `cp` changed the modes of files of the host's.
 #[test]
 fn links_in_a_volume_lead_nowhere_on_the_host() {

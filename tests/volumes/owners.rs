@@ -66,19 +66,36 @@ fn ranges_that_are_given() {
 #[test]
 fn a_volume_and_a_user_namespace() {
     let Some(place) = Place::new() else { return };
-    place.prints(&["-v", "data:/x"], PLAIN, "touch /x/of-root; chown 5:6 /x");
+    // Its root must be able to make what is mounted on.
+    let mut chown = std::process::Command::new("chown");
+    chown
+        .args(["-R", "100000:100000"])
+        .arg(place.bed.rootfs(""));
+    assert!(chown.status().unwrap().success());
+    place.import(&[], "mapped:1");
+    place.prints(
+        &["-v", "data:/mnt"],
+        PLAIN,
+        "touch /mnt/of-root; chown 5:6 /mnt",
+    );
     let flags = ["--userns", "100000:65536"];
     let with = |volume: &str, script: &str| {
-        place.prints(&[&flags[..], &["-v", volume]].concat(), PLAIN, script)
+        place.prints(&[&flags[..], &["-v", volume]].concat(), "mapped:1", script)
     };
     // Without it the host's ids are nobody's.
-    assert_eq!(with("data:/x", "stat -c %u /x/of-root"), "65534");
-    let shown = with("data:/x:idmap", "stat -c %u:%g /x/of-root /x; touch /x/new");
+    assert_eq!(with("data:/mnt", "stat -c %u /mnt/of-root"), "65534");
+    let shown = with(
+        "data:/mnt:idmap",
+        "stat -c %u:%g /mnt/of-root /mnt; touch /mnt/new",
+    );
     assert_eq!(shown, "0:0\n5:6");
     let new = place.data("data").join("new");
     assert_eq!(owner(new.to_str().unwrap()), (0, 0));
-    let relative = "data:/x:idmap=uids=@0-3-1#5-4-1;gids=@0-3-1#6-4-1";
-    assert_eq!(with(relative, "stat -c %u:%g /x/of-root /x"), "3:3\n4:4");
+    let relative = "data:/mnt:idmap=uids=@0-3-1#5-4-1;gids=@0-3-1#6-4-1";
+    assert_eq!(
+        with(relative, "stat -c %u:%g /mnt/of-root /mnt"),
+        "3:3\n4:4"
+    );
 }
 
 #[test]

@@ -128,7 +128,11 @@ impl Place {
     pub fn unfinished(&self) -> Vec<String> {
         let entries = fs::read_dir(self.dir()).into_iter().flatten().flatten();
         let names = entries.filter_map(|e| e.file_name().into_string().ok());
-        let odd = names.filter(|n| n.starts_with('.') && n != ".empty");
+        let half = |name: &String| {
+            let dir = self.dir().join(name);
+            dir.join("filling").exists() || dir.join("filled").exists()
+        };
+        let odd = names.filter(|n| n.starts_with('.') && n != ".empty" || half(n));
         odd.collect()
     }
 

@@ -118,3 +118,35 @@ fn shared_ipc_shares_its_files() {
     assert!(f.options("/dev/shm").starts_with("/run/other/shm: rbind"));
     assert!(f.options("/dev/mqueue").starts_with("mqueue: nosuid"));
 }
+
+#[test]
+fn under_which_owners_a_mount_is_shown() {
+    let maps = |f: &Fixture| {
+        let json = f.json();
+        let list = json["mounts"].as_array().unwrap();
+        let found = list.iter().find(|m| m["destination"] == "/x").unwrap();
+        let of = |field: &str| {
+            let all = found[field].as_array().cloned().unwrap_or_default();
+            let one = |m: &Value| format!("{}:{}:{}", m["containerID"], m["hostID"], m["size"]);
+            all.iter().map(one).collect::<Vec<_>>().join(" ")
+        };
+        (of("uidMappings"), of("gidMappings"))
+    };
+    let mut f = Fixture::default();
+    f.mount(bind("/a"), "/x", &["idmap"]);
+    assert!(f.error().contains("nobody looked up who owns"));
+    f.host.owners.insert("/x".into(), (0, 0));
+    assert_eq!(maps(&f), (String::new(), String::new()));
+    assert_eq!(f.options("/x"), "/a: rbind rprivate");
+    f.host.owners.insert("/x".into(), (2, 0));
+    let (uids, gids) = maps(&f);
+    assert!(uids.starts_with("0:2:1 1:1:1 2:0:1 3:3:"), "{uids}");
+    assert_eq!(gids, "0:0:4294967295");
+    f.config.isolation.userns = Some((100, 50));
+    assert_eq!(maps(&f), ("0:100:50".into(), "0:100:50".into()));
+    f.config.mounts[0].options = vec!["idmap=uids=@5-6-7#0-1-2;gids=1-2-3".to_owned()];
+    assert_eq!(maps(&f).0, "5:106:7 0:101:2");
+    let big = "idmap=uids=@0-4294967200-1;gids=0-0-1";
+    f.config.mounts[0].options = vec![big.to_owned()];
+    assert!(f.error().contains("beyond the last"));
+}

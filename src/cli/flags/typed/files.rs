@@ -23,7 +23,7 @@ pub struct Files {
     /// Mount what another container has mounted; with :ro not to be written [default: none]
     #[arg(long, value_name = "CONTAINER[:ro|:rw]")]
     pub volumes_from: Vec<String>,
-    /// What keeps volumes: local, which is all there is
+    /// What keeps volumes; there is one only [default: local]
     #[arg(long, value_name = "NAME", value_parser = driver)]
     pub volume_driver: Option<String>,
     /// Make the root file system unwritable [default: writable, and gone with the container]

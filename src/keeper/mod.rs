@@ -10,6 +10,7 @@
 //! they have not taken yet in [`outbox`], and what is said in [`protocol`].
 
 pub mod check;
+mod checker;
 mod clients;
 mod ending;
 mod health;

@@ -227,7 +227,7 @@ impl Keeper {
         };
         self.running = None;
         self.close_doors();
-        self.checks.cease();
+        self.cease_checks();
         // Who shares the host's processes may have left some behind, and they
         // could keep the streams open.
         self.clear_up();

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
@@ -120,6 +120,8 @@ pub(super) struct Walk<'a> {
     pub state: State,
     pub preserve_fds: u32,
     pub explain: Option<Explain>,
+    /// How long the launcher waits for the next word.
+    pub patience: Option<Duration>,
     pub warnings: Vec<String>,
     pub program: Option<Ready>,
     pub uid: u32,
@@ -443,6 +445,7 @@ impl Walk<'_> {
     /// We are the new process now. Its part of the plan comes next.
     fn be(&mut self, actor: Actor) -> ! {
         self.me = actor;
+        self.patience = None;
         self.child = None;
         // The directories are the launcher's business, and must not be open
         // in a process that a container can see.

@@ -117,7 +117,7 @@ impl Keeper {
         if let super::clients::Heard::Said(super::Request::Attach(streams, size)) =
             self.clients.hear(starter)
         {
-            self.clients.attach(starter, streams);
+            let _ = self.clients.attach(starter, streams);
             self.size = size;
         }
     }

@@ -20,6 +20,7 @@ mod network;
 mod outbox;
 mod prepare;
 mod protocol;
+mod reach;
 pub mod root;
 mod serve;
 mod streams;
@@ -29,16 +30,15 @@ mod worker;
 pub use ending::{clear_away, truth};
 pub use network::{Wish, check_own_network};
 pub use protocol::{Failure, Reply, Request, Size, Stream, Streams as Attached};
-pub use update::update_stopped;
+pub use reach::{NotReached, connect, hear, kill, kill_recorded};
+pub use update::{Change, update_stopped};
 
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use nix::errno::Errno;
-
 use crate::container::{Config, State, Status};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 use crate::events;
 use crate::network::connection::Connection;
 use crate::store::{Entry, Lock, Store};
@@ -60,6 +60,8 @@ struct Keeper {
     running: Option<serve::Running>,
     ended: Option<Exit>,
     stopping: Option<serve::Stopping>,
+    /// Nobody can be let in until then.
+    deaf_until: Option<std::time::Instant>,
     checks: health::Checks,
     size: Size,
     pause: Duration,
@@ -201,6 +203,7 @@ impl Keeper {
             running: None,
             ended: None,
             stopping: None,
+            deaf_until: None,
             checks: health::Checks::default(),
             size: start.size,
             pause: Self::first_pause(),
@@ -316,36 +319,6 @@ pub fn note(store: &Store, entry: &Entry, config: &Config, action: &str, more: &
     let name = entry.name().unwrap_or_default();
     let attributes = events::attributes(&name, config, more);
     events::record(store, "container", action, entry.id().as_str(), &attributes);
-}
-
-/// Connects to the keeper of a container that is up.
-pub fn connect(entry: &Entry) -> Result<OwnedFd> {
-    let path = entry.socket();
-    socket::connect_messages(&path).context(|| {
-        format!(
-            "cannot reach the keeper of container {}",
-            entry.id().short()
-        )
-    })
-}
-
-/// Kills the keeper at the other end, which does not answer. Who that is, the
-/// kernel knows from when it began to listen.
-pub fn kill(connection: &OwnedFd) -> Result<()> {
-    use nix::sys::socket::{MsgFlags, getsockopt, sockopt::PeerCredentials};
-    let peer = getsockopt(connection, PeerCredentials);
-    let pid = peer.map_err(|e| Error::environment(e.desc()))?.pid();
-    let Ok(handle) = fd::pidfd_open(pid) else {
-        return Ok(());
-    };
-    // As long as the connection stands that process is there, and the handle
-    // is its own and nobody else's who got the number.
-    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_PEEK;
-    match nix::sys::socket::recv(connection.as_raw_fd(), &mut [0; 1], flags) {
-        Err(Errno::EAGAIN) => Ok(fd::pidfd_send_signal(&handle, libc::SIGKILL)?),
-        Ok(0) => Ok(()),
-        Ok(_) | Err(_) => Err(Error::environment("the keeper answers after all").hint("try again")),
-    }
 }
 
 /// Closes what the keeper has no use for: it would keep files of the caller's

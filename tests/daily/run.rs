@@ -295,3 +295,20 @@ fn ended_as_soon_as_started_it_leaves_nothing() {
     }
     place.assert_empty();
 }
+
+#[test]
+fn flags_that_only_docker_has_are_answered_with_what_to_do_instead() {
+    let Some(place) = Place::new() else { return };
+    for (flag, instead) in [
+        ("--runtime=runc", "leave it out"),
+        ("--link=db", "--network NET"),
+        ("--storage-opt=size=1G", "--tmpfs"),
+        ("--isolation=hyperv", "leave it out"),
+        ("--volume-driver=nfs", "-v /DIR:/PATH"),
+    ] {
+        let out = place.rcon(&["run", flag, "busybox"]).output().code(125);
+        let (name, _) = flag.split_once('=').unwrap();
+        assert!(!out.stderr.contains("unexpected argument"), "{}", out.stderr);
+        out.fails_naming(&[name, instead]);
+    }
+}

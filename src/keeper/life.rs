@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::time::{Duration, Instant};
 
+use oci_spec::runtime::PosixRlimitType;
+
 use super::ending::take_away;
 use super::prepare::Sharer;
 use super::serve::Running;
 use super::streams::{self, Wanted};
-use super::{Keeper, prepare};
+use super::{Keeper, parents, prepare};
 use crate::container::{Health, Sharing, Status, Timestamp};
 use crate::error::{Error, Result};
 use crate::process::start_time;
@@ -24,13 +26,16 @@ impl Keeper {
         self.clear_former()?;
         self.enter_networks()?;
         self.bind_ports()?;
+        let mut limits = self.limits.clone();
+        let for_ports = self.net.limit.into_iter();
+        limits.extend(for_ports.map(|(soft, hard)| (PosixRlimitType::RlimitNofile, soft, hard)));
         let prepared = prepare::prepare(
             &self.store,
             &self.entry,
             &self.config,
             self.size,
             self.connections(),
-            self.net.limit,
+            &limits,
         )?;
         let wanted = Wanted {
             terminal: self.config.program.tty,
@@ -45,6 +50,7 @@ impl Keeper {
             .transpose()?;
         // Written before anything is made, for whoever has to clean up after us.
         self.state.cgroups = Some(prepared.plan.cgroups.expected());
+        let parents = parents::missing(&prepared.plan.cgroups);
         self.write_state();
         let shares_processes = matches!(self.config.isolation.pid, Sharing::Container(_));
         theirs.place()?;
@@ -64,6 +70,7 @@ impl Keeper {
             }),
             patience: shares_processes.then_some(PATIENCE),
         });
+        parents::mark(&parents);
         streams::forget_own()?;
         let held = held.inspect_err(|_| take_away(&mut self.state))?;
         let mut shared = prepared.shared.iter();

@@ -15,9 +15,11 @@ mod clients;
 mod ending;
 mod health;
 mod life;
+mod limits;
 mod log;
 mod network;
 mod outbox;
+mod parents;
 mod prepare;
 mod protocol;
 mod reach;
@@ -27,7 +29,7 @@ mod streams;
 mod update;
 mod worker;
 
-pub use ending::{clear_away, truth};
+pub use ending::{clear_away, starter, truth};
 pub use network::{Wish, check_own_network};
 pub use protocol::{Failure, Reply, Request, Size, Stream, Streams as Attached};
 pub use reach::{NotReached, connect, hear, kill, kill_recorded};
@@ -69,6 +71,8 @@ struct Keeper {
     warnings: Vec<String>,
     /// Its networks, from the first start on.
     connections: Option<Vec<Connection>>,
+    /// What the caller's limits were, where they were lifted.
+    limits: Vec<limits::Kept>,
     /// Its published ports and its name server.
     net: worker::Net,
     /// What is read goes through here.
@@ -182,9 +186,14 @@ impl Keeper {
             ..start.state
         };
         process::new_session()?;
+        // Whose umask and limits the caller has is no business of the store's.
+        identity::set_umask(0o022);
+        let limits = limits::lift();
         close_others(&[start.lock.as_fd(), starter.as_fd()])?;
         std::env::set_current_dir("/").context(|| "cannot enter /")?;
         let path = start.entry.socket();
+        // Without it a full disk may keep the end from being noted.
+        let _ = start.entry.keep_room();
         // The lock is ours: whoever listened there is gone.
         let _ = fs::remove_file(&path);
         let listener = socket::listen_messages(&path)?;
@@ -210,6 +219,7 @@ impl Keeper {
             explain: start.explain,
             warnings: Vec::new(),
             connections: None,
+            limits,
             net: worker::Net::default(),
             buf: Vec::new(),
         })
@@ -294,8 +304,17 @@ impl Keeper {
 
     fn write_state(&self) {
         if let Some(lock) = &self.lock {
-            // On a full disk the old record stays, and the container goes on.
-            let _ = self.entry.write_state(lock, &self.state);
+            if self.entry.write_state(lock, &self.state).is_ok() {
+                return;
+            }
+            // What checks have printed is what there may be no room for. If
+            // that does not help, the old record stays and the container goes
+            // on.
+            let mut short = self.state.clone();
+            for probe in short.health.iter_mut().flat_map(|health| &mut health.log) {
+                probe.output.clear();
+            }
+            let _ = self.entry.write_state(lock, &short);
         }
     }
 

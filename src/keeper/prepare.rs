@@ -7,11 +7,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::{BoxBuilder, PosixRlimitBuilder, PosixRlimitType, Spec};
+use oci_spec::runtime::{BoxBuilder, PosixRlimitBuilder, Spec};
 
+use super::limits::Kept;
 use super::protocol::Size;
 use super::root;
-use super::worker::Limit;
 use crate::container::{Config, Id, MountKind, Name, NetworkMode, Sharing};
 use crate::error::{Context, Error, Result};
 use crate::facts::{self, BundleFacts, Facts};
@@ -58,7 +58,7 @@ pub(super) fn prepare(
     config: &Config,
     size: Size,
     connections: &[Connection],
-    limit: Option<Limit>,
+    limits: &[Kept],
 ) -> Result<Prepared> {
     let facts = facts::observe()?;
     make_sources(config)?;
@@ -70,8 +70,8 @@ pub(super) fn prepare(
     let context = (store, entry, config, &facts);
     let mut spec = spec(context, place, connections, &namespaces)?;
     show_size(&mut spec, size);
-    if let Some(limit) = limit {
-        keep_limit(&mut spec, limit)?;
+    for limit in limits {
+        keep_limit(&mut spec, *limit)?;
     }
     entry.write_spec(&spec)?;
     let bundle = BundleFacts {
@@ -154,13 +154,12 @@ fn show_size(spec: &mut Spec, (rows, columns): Size) {
     }
 }
 
-/// What the keeper needed more of, the program has no more of for that.
-fn keep_limit(spec: &mut Spec, (soft, hard): Limit) -> Result<()> {
+/// What the keeper has more of, the program has no more of for that.
+fn keep_limit(spec: &mut Spec, (kind, soft, hard): Kept) -> Result<()> {
     let Some(process) = spec.process_mut() else {
         return Ok(());
     };
     let mut limits = process.rlimits().clone().unwrap_or_default();
-    let kind = PosixRlimitType::RlimitNofile;
     if limits.iter().all(|l| l.typ() != kind) {
         let limit = PosixRlimitBuilder::default().typ(kind);
         let limit = limit.soft(soft).hard(hard).build();

@@ -427,6 +427,13 @@ pub fn die_with_parent(wanted: bool) -> SysResult<()> {
     .map(drop)
 }
 
+/// Has a signal do nothing to this process; what it executes may be told by
+/// [`reset_signals`] to take it as usual.
+pub fn ignore(signal: i32) {
+    // SAFETY: an ignored signal runs no code of ours.
+    unsafe { libc::signal(signal, libc::SIG_IGN) };
+}
+
 /// Has these signals wait until somebody asks for them.
 pub fn hold(signals: &[i32]) {
     // SAFETY: `sigset_t` is plain data; sigemptyset makes it valid, and the

@@ -101,7 +101,10 @@ fn a_list_that_is_not_there_is_shown_as_go_shows_it() {
         ("{{.HostConfig.Binds}}", "[]\n"),
         ("{{json .HostConfig.Binds}}", "null\n"),
         ("{{.HostConfig.CapAdd}}{{.ExecIDs}}", "[][]\n"),
-        ("{{.HostConfig.PidsLimit}} {{.State.Health}}", "<nil> <nil>\n"),
+        (
+            "{{.HostConfig.PidsLimit}} {{.State.Health}}",
+            "<nil> <nil>\n",
+        ),
         ("{{.Config.Labels.none}}", "<no value>\n"),
     ] {
         assert_eq!(bed.says(&["inspect", "-f", format, "aa"]), want, "{format}");

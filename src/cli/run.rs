@@ -94,11 +94,7 @@ fn check_terminal(request: &Request) -> Result<()> {
 
 /// Keeps the container that is wanted; with `starter`, for being started at
 /// once.
-fn make(
-    store: &Store,
-    request: &mut Request,
-    starter: Option<Starter>,
-) -> Result<(Entry, Lock)> {
+fn make(store: &Store, request: &mut Request, starter: Option<Starter>) -> Result<(Entry, Lock)> {
     for warning in &request.warnings {
         say::warning(warning);
     }

@@ -70,7 +70,11 @@ impl Keeper {
         said: OwnedFd,
         words: OwnedFd,
     ) -> i32 {
-        let begun = settle_in(c"rcon:check", self.state.keeper, &[said.as_fd(), words.as_fd()]);
+        let begun = settle_in(
+            c"rcon:check",
+            self.state.keeper,
+            &[said.as_fd(), words.as_fd()],
+        );
         match begun.and_then(|()| self.run_check(check, room, said)) {
             Ok(exit) => exit.shell_code(),
             Err(e) => {
@@ -116,11 +120,7 @@ impl Keeper {
         Ok(exit)
     }
 
-    fn plan_check(
-        &self,
-        check: &Healthcheck,
-        room: Option<&CgroupPaths>,
-    ) -> Result<(Plan, State)> {
+    fn plan_check(&self, check: &Healthcheck, room: Option<&CgroupPaths>) -> Result<(Plan, State)> {
         let gone = || Error::environment("the container has just ended");
         let spec = self.entry.spec()?;
         let process = spec::further(
@@ -162,7 +162,10 @@ impl Keeper {
     pub(super) fn call_back(&self, checker: Checker) -> Vec<OwnedFd> {
         let _ = fd::pidfd_send_signal(&checker.pidfd, libc::SIGKILL);
         let sweeper = checker.room.and_then(|room| self.send_sweeper(&room));
-        [Some(checker.pidfd), sweeper].into_iter().flatten().collect()
+        [Some(checker.pidfd), sweeper]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// Has what is left in a check's cgroup ended. That can take its time, too.

@@ -298,7 +298,10 @@ mod tests {
         for one in first.iter().chain([&waits, &stops]) {
             assert!(clients.all.contains_key(one), "{one} had to go");
         }
-        assert!(!clients.all.contains_key(&late), "it was the first idle one");
+        assert!(
+            !clients.all.contains_key(&late),
+            "it was the first idle one"
+        );
     }
 
     #[test]

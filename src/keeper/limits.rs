@@ -30,11 +30,7 @@ const KINDS: [(Resource, PosixRlimitType, rlim_t); 5] = [
         PosixRlimitType::RlimitData,
         libc::RLIM_INFINITY,
     ),
-    (
-        Resource::RLIMIT_NOFILE,
-        PosixRlimitType::RlimitNofile,
-        1024,
-    ),
+    (Resource::RLIMIT_NOFILE, PosixRlimitType::RlimitNofile, 1024),
 ];
 
 /// A limit as it was: its kind, soft and hard.

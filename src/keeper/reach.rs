@@ -101,8 +101,12 @@ pub fn kill_recorded(entry: &Entry) -> Result<()> {
         return Ok(());
     };
     let lock = entry.dir().join("lock");
-    let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten();
-    let mut open = open.flatten().filter_map(|fd| fs::read_link(fd.path()).ok());
+    let open = fs::read_dir(format!("/proc/{pid}/fd"))
+        .into_iter()
+        .flatten();
+    let mut open = open
+        .flatten()
+        .filter_map(|fd| fs::read_link(fd.path()).ok());
     let lock = fs::canonicalize(&lock).unwrap_or(lock);
     if open.any(|path| path == lock) {
         fd::pidfd_send_signal(&handle, libc::SIGKILL)?;

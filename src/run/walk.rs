@@ -23,7 +23,7 @@ use crate::plan::{
 };
 use crate::render::words;
 use crate::sys::process::{Forked, Strings};
-use crate::sys::{SysError, SysResult, fd, identity, mount, process, seccomp};
+use crate::sys::{SysError, SysResult, fd, identity, mount, process, remedy, seccomp};
 
 /// What a program starts with that was not asked to have another.
 const USUAL_UMASK: u32 = 0o022;
@@ -182,12 +182,16 @@ impl Walk<'_> {
         match e {
             StepError::Sys(e) => {
                 let hint = advice::advice(&step.action, e.errno);
-                let hint = hint.map_or(String::new(), |h| format!(" ({h})"));
+                // Where the meaning is known, the call has nothing to add.
+                let text = match hint.or_else(|| remedy(e.errno)) {
+                    Some(hint) => format!("{what}: {} ({hint})", e.errno.desc()),
+                    None => format!("{what}: {e}"),
+                };
                 Failure {
                     step: number,
                     errno: e.errno as i32,
                     kind: FailureKind::Step,
-                    text: format!("{what}: {e}{hint}"),
+                    text,
                 }
             }
             StepError::Other(e) => Failure {

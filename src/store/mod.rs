@@ -64,7 +64,9 @@ impl Store {
     /// `root` and `run` are what the command line says; without them
     /// `RCON_ROOT` moves both, so that a test or a learner has a private one.
     pub fn open(root: Option<PathBuf>, run: Option<PathBuf>) -> Result<Self> {
-        let moved = root.or_else(|| std::env::var_os("RCON_ROOT").map(PathBuf::from));
+        // As with other variables, nothing is the same as none.
+        let variable = std::env::var_os("RCON_ROOT").filter(|dir| !dir.is_empty());
+        let moved = root.or_else(|| variable.map(PathBuf::from));
         let run = run.or_else(|| moved.as_ref().map(|root| root.join("run")));
         let absolute =
             |path: PathBuf| std::path::absolute(&path).context(|| path.display().to_string());

@@ -529,4 +529,3 @@ pub fn ready_within(fd: &impl AsFd, patience: Option<Duration>) -> SysResult<boo
         }
     }
 }
-

@@ -144,7 +144,9 @@ pub fn wait_within(pidfd: impl AsFd, patience: Option<Duration>) -> SysResult<Op
 pub fn children() -> Vec<i32> {
     let path = "/proc/thread-self/children";
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+    text.split_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect()
 }
 
 /// Whether the child has ended, leaving its status for a later [`wait`].

@@ -196,7 +196,9 @@ fn what_a_check_leaves_in_a_session_of_its_own_is_ended() {
     std::thread::sleep(Duration::from_millis(600));
     let count = |which: &str| {
         let line = format!("ps | grep -c '[s]leep {which}'");
-        let out = place.rcon(&["exec", "littering", "sh", "-c", &line]).output();
+        let out = place
+            .rcon(&["exec", "littering", "sh", "-c", &line])
+            .output();
         out.stdout.trim().parse::<u32>().unwrap_or(99)
     };
     assert_eq!(count("4322"), 0, "of one that took too long");

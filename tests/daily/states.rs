@@ -414,7 +414,11 @@ fn a_crowd_does_not_lock_out_who_wants_to_stop_a_container() {
     let line = place.line(
         "run",
         &["-d", "--name", "full"],
-        &["sh", "-c", "trap 'exit 7' TERM; while :; do sleep 0.05; done"],
+        &[
+            "sh",
+            "-c",
+            "trap 'exit 7' TERM; while :; do sleep 0.05; done",
+        ],
     );
     let mut shell = std::process::Command::new("sh");
     shell.args(["-c", "ulimit -n 100; exec \"$0\" \"$@\""]);
@@ -453,7 +457,8 @@ fn one_whose_keeper_is_stopped_is_told_so() {
             out.ok();
             continue;
         }
-        out.code(1).fails_naming(&["keeper", "stopped", "kill -CONT"]);
+        out.code(1)
+            .fails_naming(&["keeper", "stopped", "kill -CONT"]);
         nix::sys::signal::kill(keeper, nix::sys::signal::Signal::SIGCONT).unwrap();
         place.ok(&["rm", "-f", name]);
     }

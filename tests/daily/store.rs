@@ -279,17 +279,28 @@ fn the_limits_and_the_umask_of_a_shell_are_not_the_keepers() {
     let made = place.path("made");
     let bind = format!("{}:/made", made.display());
     let script = "ulimit -f; seq 1 20000; sleep 600";
-    let line = place.line("run", &["-d", "--name", "tight", "-v", &bind], &["sh", "-c", script]);
+    let line = place.line(
+        "run",
+        &["-d", "--name", "tight", "-v", &bind],
+        &["sh", "-c", script],
+    );
     let mut shell = std::process::Command::new("sh");
     shell.args(["-c", "umask 077; ulimit -S -f 40; exec \"$0\" \"$@\""]);
     shell.arg(env!("CARGO_BIN_EXE_rcon"));
     place.call(shell).args(line).output().ok();
     place.says("tight", "\n20000\n");
     let said = place.ok(&["logs", "tight"]).stdout;
-    assert!(!said.starts_with("unlimited"), "the program's own limit: {:?}", said.lines().next());
+    assert!(
+        !said.starts_with("unlimited"),
+        "the program's own limit: {:?}",
+        said.lines().next()
+    );
     assert_eq!(said.lines().count(), 20001);
     let mode = fs::metadata(&made).unwrap().permissions();
-    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o755);
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777,
+        0o755
+    );
     place.ok(&["rm", "-f", "tight"]);
 }
 

@@ -296,9 +296,9 @@ fn the_limits_and_the_umask_of_a_shell_are_not_the_keepers() {
         said.lines().next()
     );
     assert_eq!(said.lines().count(), 20001);
-    let mode = fs::metadata(&made).unwrap().permissions();
+    let given = fs::metadata(&made).unwrap().permissions();
     assert_eq!(
-        std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777,
+        std::os::unix::fs::PermissionsExt::mode(&given) & 0o777,
         0o755
     );
     place.ok(&["rm", "-f", "tight"]);

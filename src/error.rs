@@ -221,7 +221,14 @@ impl From<std::io::Error> for Error {
     fn from(e: std::io::Error) -> Self {
         // The number behind the words is nobody's concern.
         match e.raw_os_error() {
-            Some(code) => Error::environment(nix::errno::Errno::from_raw(code).desc()),
+            Some(code) => {
+                let errno = nix::errno::Errno::from_raw(code);
+                let e = Error::environment(errno.desc());
+                match crate::sys::remedy(errno) {
+                    Some(hint) => e.hint(hint),
+                    None => e,
+                }
+            }
             None => Error::environment(e.to_string()),
         }
     }

@@ -159,3 +159,42 @@ fn what_cannot_be_copied_is_named() {
         bed.rcon(&args).fails_naming(&[part]);
     }
 }
+
+#[test]
+fn a_copy_lends_nobody_powers_unless_all_is_kept() {
+    let Some(bed) = StoreBed::new() else { return };
+    let script = "mkdir /d; cp /bin/busybox /d/su; chmod 6755 /d/su; mknod /d/null c 1 3; \
+                  echo > /d/done; sleep 600";
+    overlaid(&bed, "web", &["sh", "-c", script]);
+    host::becomes_true(std::time::Duration::from_secs(5), || {
+        bed.rcon(&["exec", "web", "test", "-e", "/d/done"])
+            .status
+            .success()
+    });
+    let out = bed.rcon(&["cp", "web:/d", "plain"]).ok();
+    assert!(out.stderr.contains("left out: 1"), "{out}");
+    let mode = |path: &str| fs::metadata(bed.path(path)).map(|m| m.mode() & 0o7777);
+    assert_eq!(mode("plain/su").unwrap(), 0o755);
+    assert!(mode("plain/null").is_err(), "a device node");
+    bed.rcon(&["cp", "-a", "web:/d", "kept"]).ok();
+    assert_eq!(mode("kept/su").unwrap(), 0o6755);
+    assert!(mode("kept/null").is_ok());
+    // What goes into a container is its own business.
+    bed.rcon(&["cp", "kept/su", "web:/d/again"]).ok();
+    let inside = bed.says(&["exec", "web", "stat", "-c", "%a", "/d/again"]);
+    assert_eq!(inside.trim(), "6755");
+}
+
+#[test]
+fn its_own_files_are_there_when_it_is_not_up() {
+    let Some(bed) = StoreBed::new() else { return };
+    overlaid(&bed, "web", &["sleep", "600"]);
+    bed.rcon(&["cp", "web:/etc/hosts", "up"]).ok();
+    bed.rcon(&["kill", "web"]).ok();
+    bed.rcon(&["wait", "web"]).ok();
+    bed.rcon(&["cp", "web:/etc/hosts", "down"]).ok();
+    assert!(text(&bed, "up").contains("localhost"));
+    assert_eq!(text(&bed, "down"), text(&bed, "up"));
+    bed.rcon(&["cp", "web:etc//hostname", "name"]).ok();
+    assert_eq!(text(&bed, "name").trim().len(), 12);
+}

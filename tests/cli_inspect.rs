@@ -92,3 +92,21 @@ fn a_port_that_is_not_published_is_an_error() {
     bed.rcon(&["port", "web", "x"])
         .fails_naming(&["invalid port"]);
 }
+
+#[test]
+fn a_list_that_is_not_there_is_shown_as_go_shows_it() {
+    let Some(bed) = StoreBed::new() else { return };
+    bed.make_container(&["create", "--name", "aa"], &["true"]);
+    for (format, want) in [
+        ("{{.HostConfig.Binds}}", "[]\n"),
+        ("{{json .HostConfig.Binds}}", "null\n"),
+        ("{{.HostConfig.CapAdd}}{{.ExecIDs}}", "[][]\n"),
+        (
+            "{{.HostConfig.PidsLimit}} {{.State.Health}}",
+            "<nil> <nil>\n",
+        ),
+        ("{{.Config.Labels.none}}", "<no value>\n"),
+    ] {
+        assert_eq!(bed.says(&["inspect", "-f", format, "aa"]), want, "{format}");
+    }
+}

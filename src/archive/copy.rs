@@ -266,7 +266,13 @@ fn open_parent(root: &OwnedFd, above: &[u8]) -> std::result::Result<OwnedFd, Sys
 impl Destination {
     /// Unpacks an archive there.
     pub fn unpack(&self, reader: impl Read, ownership: &Ownership) -> Result<Summary> {
+        self.take(reader, ownership, Trust::All)
+    }
+
+    fn take(&self, reader: impl Read, ownership: &Ownership, trust: Trust) -> Result<Summary> {
         let options = Unpack {
+            devices: trust == Trust::All,
+            powers: trust == Trust::All,
             ownership: ownership.clone(),
             conflict: Conflict::Refuse,
             rename: self.rename.clone(),
@@ -287,20 +293,30 @@ pub fn copy_to(
     destination(root, path, incoming)?.unpack(reader, ownership)
 }
 
+/// What is taken of the files of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// As they are.
+    All,
+    /// No device nodes, and nothing that lends powers: who gives files a new
+    /// owner would make them lend that one's.
+    Plain,
+}
+
 /// Copies from one root to another. `from` says whose the files are in between
 /// and `to` whose they are then.
 pub fn copy(
-    source: &Source,
-    from: &Ownership,
+    (source, from): (&Source, &Ownership),
     to_root: &OwnedFd,
     to_path: &[u8],
     to: &Ownership,
+    trust: Trust,
 ) -> Result<Summary> {
     let destination = destination(to_root, to_path, &Incoming::from(source))?;
     let (reader, writer) = std::io::pipe().context(|| "making a pipe")?;
     std::thread::scope(|scope| {
         let packing = scope.spawn(move || source.write(writer, from));
-        let unpacked = destination.unpack(reader, to);
+        let unpacked = destination.take(reader, to, trust);
         let packed = packing
             .join()
             .unwrap_or_else(|_| Err(Error::internal("packing failed")));

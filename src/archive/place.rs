@@ -90,7 +90,9 @@ impl<'a> Placer<'a> {
         };
         self.dress(&made, entry)?;
         if entry.kind != Kind::Symlink {
-            fd::chmod(&made, entry.mode)?;
+            let powers = libc::S_ISUID | libc::S_ISGID;
+            let without = if self.options.powers { 0 } else { powers };
+            fd::chmod(&made, entry.mode & !without)?;
         }
         if self.options.times {
             entry::set_time(&made, entry.mtime.seconds, entry.mtime.nanoseconds)?;
@@ -130,7 +132,8 @@ impl<'a> Placer<'a> {
         fd::chown(file, uid, gid)?;
         for (name, value) in &entry.xattrs {
             let takes = matches!(entry.kind, Kind::File | Kind::Directory);
-            if !self.options.xattrs || !takes || !overlay::is_carried(name) {
+            let is_power = name == overlay::CAPABILITY && !self.options.powers;
+            if !self.options.xattrs || !takes || is_power || !overlay::is_carried(name) {
                 self.left_out += 1;
             } else if name == overlay::CAPABILITY {
                 let value = self.options.ownership.capability_outward(value)?;

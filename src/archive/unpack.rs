@@ -78,6 +78,9 @@ pub struct Unpack {
     pub times: bool,
     /// Whether device nodes are made, or left out.
     pub devices: bool,
+    /// Whether files may lend whoever runs them the powers of others, by
+    /// set-id bits or capabilities.
+    pub powers: bool,
     /// What gives way to what.
     pub conflict: Conflict,
     /// Another name for the top.
@@ -93,6 +96,7 @@ impl Default for Unpack {
             xattrs: true,
             times: true,
             devices: true,
+            powers: true,
             conflict: Conflict::Replace,
             rename: None,
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::container::State;
 use crate::error::{Error, Result};
-use crate::keeper::{self, Reply, Request};
+use crate::keeper::{self, NotReached, Reply, Request};
 use crate::say;
 use crate::store::{Entry, Lock, Store};
 
@@ -73,7 +73,7 @@ pub fn ask(found: &Found, request: &Request) -> Result<()> {
     let connection = connect(found)?;
     // A keeper that is about to end neither listens nor answers.
     request.send(&connection).map_err(|_| not_running(found))?;
-    match Reply::receive(&connection)? {
+    match keeper::hear(&connection)? {
         Some(Reply::Refused(why)) => Err(Error::told(why)),
         Some(Reply::Done) => Ok(()),
         _ => Err(not_running(found)),
@@ -86,7 +86,10 @@ pub fn connect(found: &Found) -> Result<OwnedFd> {
         return Err(not_running(found));
     }
     // It may have ended since we looked.
-    keeper::connect(&found.entry).map_err(|_| not_running(found))
+    keeper::connect(&found.entry).map_err(|e| match e {
+        NotReached::Gone => not_running(found),
+        NotReached::Deaf(e) => e,
+    })
 }
 
 /// Nothing can be done to a container that is not up.
@@ -97,11 +100,16 @@ pub fn not_running(found: &Found) -> Error {
         .hint(format!("`rcon start {name}` starts it"))
 }
 
-/// Waits for the end; nothing when the keeper is gone without a word.
-pub fn wait_for_exit(connection: &OwnedFd) -> Result<Option<i32>> {
+/// Waits for the end; nothing when the keeper is gone without a word. `hear`
+/// gets the next one, and may give up.
+pub fn wait_for_exit(
+    connection: &OwnedFd,
+    hear: impl Fn(&OwnedFd) -> Result<Option<Reply>>,
+) -> Result<Option<i32>> {
     loop {
-        match Reply::receive(connection)? {
+        match hear(connection)? {
             Some(Reply::Exit(code)) => return Ok(Some(code)),
+            Some(Reply::Refused(why)) => return Err(Error::told(why)),
             Some(_) => {}
             None => return Ok(None),
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::common::{self, Found};
-use crate::archive::copy::{self, Incoming};
+use crate::archive::copy::{self, Incoming, Source, Trust};
 use crate::archive::{self, Change, ChangeKind, IdMaps, IdRange, Ownership, Pack};
 use crate::container::{IdMap, Mount, State};
 use crate::error::{Context, Error, Result};
@@ -18,7 +18,7 @@ use crate::sys::fd;
 
 #[derive(Debug, clap::Args)]
 pub struct Cp {
-    /// Keep user and group ids
+    /// Keep user and group ids, set-id bits, capabilities and device nodes
     #[arg(short, long)]
     archive: bool,
     /// Copy what a link leads to, not the link
@@ -149,16 +149,48 @@ fn open(store: &Store, entry: &Entry, state: &State, path: &str) -> Result<root:
     root::open_with_mounts(store, entry, state)
 }
 
-fn out(store: &Store, args: &Cp, from: &Found, path: &str, to: &Path) -> Result<()> {
+/// What is found at a path of a container.
+fn source(store: &Store, args: &Cp, from: &Found, path: &str) -> Result<Source> {
+    if let Some(name) = own_file(from, path) {
+        let dir = fd::open(&from.entry.files_dir(), libc::O_PATH | libc::O_DIRECTORY)?;
+        return copy::copy_from(&dir, name.as_bytes(), false);
+    }
     let open = open(store, &from.entry, &from.state, path)?;
-    let source = copy::copy_from(&open.root, path.as_bytes(), args.follow_link)?;
-    let own = if args.archive {
-        Ownership::Keep
+    copy::copy_from(&open.root, path.as_bytes(), args.follow_link)
+}
+
+/// The files that rcon writes for a container are shown in its `/etc` only
+/// while it is up; while it is not, there is no more than a place for them.
+fn own_file(from: &Found, path: &str) -> Option<&'static str> {
+    let parts = path.split('/').filter(|p| !p.is_empty() && *p != ".");
+    let name = match parts.collect::<Vec<_>>().as_slice() {
+        ["etc", "hostname"] => "hostname",
+        ["etc", "hosts"] => "hosts",
+        ["etc", "resolv.conf"] => "resolv.conf",
+        _ => return None,
+    };
+    let is_shown = from.state.pid != 0;
+    let is_there = from.entry.files_dir().join(name).exists();
+    (!is_shown && is_there && !path.ends_with('/')).then_some(name)
+}
+
+fn out(store: &Store, args: &Cp, from: &Found, path: &str, to: &Path) -> Result<()> {
+    let source = source(store, args, from, path)?;
+    let (own, trust) = if args.archive {
+        (Ownership::Keep, Trust::All)
     } else {
         let (uid, gid) = crate::sys::identity::effective_ids();
-        Ownership::Fixed(uid, gid)
+        (Ownership::Fixed(uid, gid), Trust::Plain)
     };
-    copy::copy(&source, &owners(from)?, &host()?, &host_path(to)?, &own).map(drop)
+    let theirs = owners(from)?;
+    let copied = copy::copy((&source, &theirs), &host()?, &host_path(to)?, &own, trust)?;
+    if copied.left_out > 0 && trust == Trust::Plain {
+        say::warning(format_args!(
+            "left out: {} device nodes, sockets or attributes (--archive keeps what can be kept)",
+            copied.left_out
+        ));
+    }
+    Ok(())
 }
 
 fn into(store: &Store, args: &Cp, from: &Path, to: &Found, path: &str) -> Result<()> {
@@ -171,7 +203,8 @@ fn into(store: &Store, args: &Cp, from: &Path, to: &Found, path: &str) -> Result
     } else {
         Ownership::Fixed(0, 0)
     };
-    copy::copy(&source, &from, &open.root, path.as_bytes(), &theirs).map(drop)
+    let root = &open.root;
+    copy::copy((&source, &from), root, path.as_bytes(), &theirs, Trust::All).map(drop)
 }
 
 fn out_stream(store: &Store, args: &Cp, from: &Found, path: &str) -> Result<()> {
@@ -180,8 +213,7 @@ fn out_stream(store: &Store, args: &Cp, from: &Found, path: &str) -> Result<()> 
         return Err(Error::user("an archive is not for a terminal")
             .hint("redirect it, or name a directory to copy to"));
     }
-    let open = open(store, &from.entry, &from.state, path)?;
-    let source = copy::copy_from(&open.root, path.as_bytes(), args.follow_link)?;
+    let source = source(store, args, from, path)?;
     let mut out = BufWriter::new(stdout.lock());
     source.write(&mut out, &owners(from)?)?;
     out.flush().context(|| "cannot write the archive")

@@ -150,6 +150,7 @@ fn run(found: &Found, container: OwnedFd, spec: &Spec, wanted: &Wanted) -> Resul
         root: None,
         container: Some(container),
         preserve_fds: 0,
+        patience: None,
         explain: explain(wanted)?,
     };
     let held = pipes::lent(&streams, || run::launch(launch))??;

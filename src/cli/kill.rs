@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::common::{self, Found};
 use crate::container::State;
 use crate::error::{Error, Result};
-use crate::keeper::{self, Request};
+use crate::keeper::{self, NotReached, Request};
 use crate::signal;
 use crate::store::Store;
 
@@ -116,11 +116,16 @@ pub fn end(store: &Store, found: &Found, signal: Option<i32>, time: Option<i64>)
         .checked_mul(1000)
         .filter(|ms| *ms >= 0)
         .unwrap_or(-1);
-    if let Ok(connection) = keeper::connect(&found.entry)
-        && Request::Stop(number, ms).send(&connection).is_ok()
-        && common::wait_for_exit(&connection)?.is_some()
-    {
-        return Ok(());
+    match keeper::connect(&found.entry) {
+        Ok(connection) => {
+            if Request::Stop(number, ms).send(&connection).is_ok()
+                && common::wait_for_exit(&connection, keeper::hear)?.is_some()
+            {
+                return Ok(());
+            }
+        }
+        Err(NotReached::Deaf(e)) => return Err(e),
+        Err(NotReached::Gone) => {}
     }
     // The keeper ended meanwhile: by itself, or killed, and then what it left
     // is taken away now. Its lock comes free an instant after its connections.

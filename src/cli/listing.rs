@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use crate::container::{Config, Id, State, Timestamp};
+use crate::container::{Config, Id, State, Status, Timestamp};
 use crate::error::{Context, Result};
 use crate::format::units::time;
 use crate::keeper;
@@ -53,6 +53,31 @@ impl Listed {
 /// interest; the newest first. One that cannot be read is told on standard
 /// error and does not hide the others.
 pub fn all(store: &Store, wanted: impl Fn(&State) -> bool) -> Result<Vec<Listed>> {
+    gather(store, wanted, false)
+}
+
+/// The same for people, who want to see those, too, of which nobody knows what
+/// became of them.
+pub fn all_with_spoilt(store: &Store, wanted: impl Fn(&State) -> bool) -> Result<Vec<Listed>> {
+    gather(store, wanted, true)
+}
+
+/// One whose record of what became of it makes no sense: it can only be
+/// removed.
+fn spoilt(entry: Entry) -> Option<Listed> {
+    let state = State {
+        status: Status::Dead,
+        error: "the record is spoilt".to_owned(),
+        ..State::new()
+    };
+    Listed::complete(entry, state).ok()
+}
+
+fn gather(
+    store: &Store,
+    wanted: impl Fn(&State) -> bool,
+    shows_spoilt: bool,
+) -> Result<Vec<Listed>> {
     let mut found = Vec::new();
     for entry in store.all()? {
         match read(store, &entry, &wanted) {
@@ -60,7 +85,10 @@ pub fn all(store: &Store, wanted: impl Fn(&State) -> bool) -> Result<Vec<Listed>
             Ok(listed) => found.extend(listed.filter(|l| l.config.build.is_none())),
             // It was removed while we looked.
             Err(_) if !entry.exists() => {}
-            Err(e) => say::warning(format_args!("container {}: {e}", entry.id().short())),
+            Err(e) => {
+                say::warning(format_args!("container {}: {e}", entry.id().short()));
+                found.extend(spoilt(entry).filter(|c| shows_spoilt && wanted(&c.state)));
+            }
         }
     }
     found.sort_by(|a, b| {

@@ -204,6 +204,8 @@ enum Container {
 
 /// Runs one command.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // A file that gets too large for `ulimit -f` is an error with a name.
+    crate::sys::process::ignore(libc::SIGXFSZ);
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,

@@ -7,10 +7,12 @@ use std::time::Instant;
 use super::common;
 use crate::container::Status;
 use crate::error::{Error, Result};
-use crate::keeper::{self, Request};
+use crate::keeper::{self, NotReached, Request};
 use crate::network::store::Networks;
 use crate::say;
 use crate::store::{Entry, Lock, Store};
+
+const KILLED: &str = "the container's keeper does not answer: it is killed";
 
 #[derive(Debug, clap::Args)]
 pub struct Rm {
@@ -104,9 +106,15 @@ fn remove_with(store: &Store, entry: &Entry, force: bool, volumes: bool) -> Resu
 /// Asks the keeper to end the container, and ends a keeper that does not
 /// answer: the container goes with it.
 fn end(store: &Store, entry: &Entry) -> Result<()> {
-    let Ok(connection) = keeper::connect(entry) else {
+    let connection = match keeper::connect(entry) {
+        Ok(connection) => connection,
         // It is about to end by itself, or has not begun.
-        return Ok(());
+        Err(NotReached::Gone) => return Ok(()),
+        Err(NotReached::Deaf(_)) => {
+            say::warning(KILLED);
+            keeper::kill_recorded(entry)?;
+            return keeper::truth(store, entry).map(drop);
+        }
     };
     if Request::Stop(libc::SIGKILL, 0).send(&connection).is_err() {
         return Ok(());
@@ -114,7 +122,7 @@ fn end(store: &Store, entry: &Entry) -> Result<()> {
     if common::wait_for_exit_until(&connection, Instant::now() + common::PATIENCE)? {
         return Ok(());
     }
-    say::warning("the container's keeper does not answer: it is killed");
+    say::warning(KILLED);
     keeper::kill(&connection)?;
     // What it left is taken away by whoever looks.
     keeper::truth(store, entry).map(drop)

@@ -11,7 +11,7 @@ use crate::error::{Context, Error, Result};
 use crate::foreground::session;
 use crate::keeper::{self, Attached};
 use crate::say;
-use crate::store::{Entry, Lock, Store};
+use crate::store::{Entry, Lock, Starter, Store};
 use crate::sys::process;
 use crate::volume::arrange::arrange;
 
@@ -41,7 +41,7 @@ pub fn here<T>(act: impl FnOnce(&Surroundings<'_>) -> Result<T>) -> Result<T> {
 pub fn create(store: &Store, args: &Create) -> Result<ExitCode> {
     let request = here(|here| args.request(here, &Others(store)));
     let mut request = request.map_err(usage)?;
-    let (entry, _lock) = make(store, &mut request)?;
+    let (entry, _lock) = make(store, &mut request, None)?;
     say::out(entry.id());
     Ok(ExitCode::SUCCESS)
 }
@@ -52,7 +52,7 @@ pub fn run(store: &Store, args: &Run) -> Result<ExitCode> {
     let mut request = request.map_err(usage)?;
     check_terminal(&request)?;
     start::refuse_terminal(&request.config)?;
-    let (entry, lock) = make(store, &mut request)?;
+    let (entry, lock) = make(store, &mut request, Some(keeper::starter()))?;
     let config = &request.config;
     let start = keeper::Start {
         explain: request.explain,
@@ -93,8 +93,9 @@ fn check_terminal(request: &Request) -> Result<()> {
     Ok(())
 }
 
-/// Keeps the container that is wanted.
-fn make(store: &Store, request: &mut Request) -> Result<(Entry, Lock)> {
+/// Keeps the container that is wanted; with `starter`, for being started at
+/// once.
+fn make(store: &Store, request: &mut Request, starter: Option<Starter>) -> Result<(Entry, Lock)> {
     for warning in &request.warnings {
         say::warning(warning);
     }
@@ -115,7 +116,15 @@ fn make(store: &Store, request: &mut Request) -> Result<(Entry, Lock)> {
     // Whoever ends this command now would leave a container half made. What
     // comes meanwhile is for the program, or comes too late.
     process::hold(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT]);
-    let made = store.add(&request.config, request.name.as_deref());
+    let name = request.name.as_deref();
+    // Whoever had that name may be gone since, and was to go with its program.
+    if let Some(Ok(former)) = name.map(|name| store.find(name)) {
+        let _ = keeper::truth(store, &former);
+    }
+    let made = match starter {
+        Some(starter) => store.add_to_start(&request.config, name, starter),
+        None => store.add(&request.config, name),
+    };
     let (entry, lock) = made.map_err(usage)?;
     volumes.keep()?;
     keeper::note(store, &entry, &request.config, "create", &[]);

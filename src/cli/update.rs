@@ -6,7 +6,7 @@ use super::common;
 use super::flags::parse;
 use crate::container::{Config, Resources, Restart};
 use crate::error::{Error, Result};
-use crate::keeper::{self, Request};
+use crate::keeper::{self, Change, Request};
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -66,7 +66,7 @@ pub fn update(store: &Store, args: &Update) -> Result<ExitCode> {
     }
     Ok(common::each(&args.containers, |name| {
         let found = common::find(store, name)?;
-        let wanted = args.applied(found.entry.config()?);
+        let wanted = args.applied(&found.entry.config()?);
         if !found.state.status.is_up()
             && let Some(_lock) = common::lock(&found.entry)?
         {
@@ -90,10 +90,11 @@ impl Update {
         self.limits(Resources::default()) == Resources::default() && self.restart.is_none()
     }
 
-    fn applied(&self, mut config: Config) -> Config {
-        config.resources = self.limits(config.resources);
-        config.restart = self.restart.unwrap_or(config.restart);
-        config
+    fn applied(&self, config: &Config) -> Change {
+        Change {
+            resources: self.limits(config.resources.clone()),
+            restart: self.restart.unwrap_or(config.restart),
+        }
     }
 
     fn limits(&self, mut r: Resources) -> Resources {

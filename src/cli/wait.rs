@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::common;
 use crate::error::Result;
-use crate::keeper::{self, Request};
+use crate::keeper::{self, Reply, Request};
 use crate::say;
 use crate::store::Store;
 
@@ -40,7 +40,7 @@ fn end_of(store: &Store, name: &str) -> Result<i32> {
             // A keeper at its end does not listen any more, but it still says
             // how that was.
             let _ = Request::Wait.send(&connection);
-            if let Some(code) = common::wait_for_exit(&connection)? {
+            if let Some(code) = common::wait_for_exit(&connection, |c| Ok(Reply::receive(c)?))? {
                 return Ok(code);
             }
         }

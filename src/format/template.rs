@@ -55,6 +55,9 @@ pub struct Options {
     /// Where in the data there are maps, as `/Config/Labels`: Go tells their
     /// keys, any of which may be missing, from the fields of a structure.
     pub maps: &'static [&'static str],
+    /// How a null is printed, by the name of its field: Go tells a list that
+    /// is not there, `[]`, from a number that is not, `<nil>`.
+    pub nulls: &'static [(&'static str, &'static str)],
     /// The data are the titles of columns: functions that shape a value leave
     /// a title as it is.
     pub header: bool,
@@ -66,6 +69,7 @@ impl Options {
         lenient: false,
         escape: false,
         maps: &[],
+        nulls: &[],
         header: false,
     };
     /// As [`Self::STRICT`], but missing fields are allowed.

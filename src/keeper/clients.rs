@@ -11,12 +11,17 @@ use super::outbox::Outbox;
 use super::protocol::{Reply, Request, Stream, Streams};
 use crate::sys::socket;
 
-/// The longest message of a client: its configuration, at most.
+/// The longest message of a client.
 const LONGEST: usize = 128 * 1024;
 /// The number of whoever had the keeper made.
 pub(super) const STARTER: u64 = 1;
 /// More than this at once is an accident or an attack.
-const MOST: usize = 256;
+const MOST: usize = 512;
+/// What a keeper needs beside its clients.
+const OWN_DESCRIPTORS: u64 = 48;
+/// Of the places, so many are never given to those who are attached: whoever
+/// wants to stop a container gets through.
+const FOR_ERRANDS: usize = 8;
 
 /// One connection.
 #[derive(Debug)]
@@ -24,6 +29,21 @@ struct Client {
     socket: OwnedFd,
     outbox: Outbox,
     streams: Streams,
+    errand: Errand,
+}
+
+/// What a client is there for; the first of these goes first when there is no
+/// place left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Errand {
+    /// It has said nothing, and maybe never will.
+    Nothing,
+    /// Wants to know the end.
+    Waits,
+    /// Wants something done.
+    Asks,
+    /// Sees or speaks.
+    Attached,
 }
 
 impl Client {
@@ -43,6 +63,8 @@ pub(super) struct Clients {
     /// Somebody was attached to the program's input.
     spoken: bool,
     dir: PathBuf,
+    /// So many there can be.
+    most: usize,
 }
 
 /// What came from a client.
@@ -65,12 +87,14 @@ impl Clients {
             next: first,
             spoken: false,
             dir: dir.to_owned(),
+            most: places(descriptors()),
         }
     }
 
-    /// Takes in a connection; `None` where there are too many.
+    /// Takes in a connection. Where there are too many, one goes for it that
+    /// is there for less; `None` if there is none.
     pub(super) fn add(&mut self, socket: OwnedFd) -> Option<u64> {
-        if self.all.len() >= MOST {
+        if self.all.len() >= self.most && !self.make_place() {
             return None;
         }
         let number = self.next;
@@ -79,6 +103,7 @@ impl Clients {
             socket,
             outbox: Outbox::new(&self.dir),
             streams: Streams::default(),
+            errand: Errand::Nothing,
         };
         self.all.insert(number, client);
         Some(number)
@@ -87,6 +112,18 @@ impl Clients {
     /// Whether whoever had the keeper made is still there.
     pub(super) fn has_starter(&self) -> bool {
         self.all.contains_key(&STARTER)
+    }
+
+    /// Sends away who is there for the least, and of those the one who came
+    /// first; whether there was one. Those who are attached stay.
+    pub(super) fn make_place(&mut self) -> bool {
+        let idle = self.all.iter().filter(|(_, c)| c.errand < Errand::Attached);
+        let least = idle.min_by_key(|(number, c)| (c.errand, **number));
+        let Some(number) = least.map(|(number, _)| *number) else {
+            return false;
+        };
+        self.remove(number);
+        true
     }
 
     /// Its connection.
@@ -109,7 +146,14 @@ impl Clients {
         match socket::receive_whole(&client.socket, LONGEST, MsgFlags::MSG_DONTWAIT) {
             Err(e) if e.errno == Errno::EAGAIN => Heard::Nothing,
             Ok(message) if !message.is_empty() => match Request::decode(&message) {
-                Some(request) => Heard::Said(request),
+                Some(request) => {
+                    let errand = match request {
+                        Request::Wait => Errand::Waits,
+                        _ => Errand::Asks,
+                    };
+                    self.has_errand(number, errand);
+                    Heard::Said(request)
+                }
                 // Nobody who speaks nonsense is one of ours.
                 None => self.remove(number),
             },
@@ -123,12 +167,32 @@ impl Clients {
         Heard::Gone
     }
 
-    /// From now on it sees and speaks.
-    pub(super) fn attach(&mut self, number: u64, streams: Streams) {
+    fn has_errand(&mut self, number: u64, errand: Errand) {
+        if let Some(client) = self.all.get_mut(&number) {
+            client.errand = client.errand.max(errand);
+        }
+    }
+
+    /// From now on it sees and speaks; whether there was a place for that.
+    pub(super) fn attach(&mut self, number: u64, streams: Streams) -> bool {
+        let attached = |c: &&Client| c.errand == Errand::Attached;
+        let is_one = self.all.get(&number).is_some_and(|c| attached(&c));
+        let count = self.all.values().filter(attached).count();
+        if !is_one && count + FOR_ERRANDS >= self.most {
+            return false;
+        }
         if let Some(client) = self.all.get_mut(&number) {
             client.streams = streams;
+            client.errand = Errand::Attached;
             self.spoken |= streams.input;
         }
+        true
+    }
+
+    /// Tells one why it cannot stay.
+    pub(super) fn refuse(&mut self, number: u64, why: &str) {
+        self.reply(number, &Reply::Refused(why.to_owned()));
+        self.remove(number);
     }
 
     /// It does not look at that stream any more; whether nobody else does.
@@ -192,5 +256,65 @@ impl Clients {
     pub(super) fn part(&mut self) -> bool {
         self.all.retain(|_, c| !c.outbox.is_empty());
         !self.all.is_empty()
+    }
+}
+
+fn descriptors() -> u64 {
+    use nix::sys::resource::{Resource, getrlimit};
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft)
+}
+
+/// How many clients there can be: each needs its connection, and a file where
+/// it is slow.
+fn places(descriptors: u64) -> usize {
+    let most = descriptors.saturating_sub(OWN_DESCRIPTORS) / 2;
+    usize::try_from(most).map_or(MOST, |most| most.clamp(2 * FOR_ERRANDS, MOST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_wants_something_gets_a_place() {
+        let mut clients = Clients::new(Path::new("/"), 1);
+        clients.most = 20;
+        let mut others = Vec::new();
+        let mut come = |clients: &mut Clients| {
+            let (ours, theirs) = socket::message_pair().unwrap();
+            others.push(theirs);
+            clients.add(ours).unwrap()
+        };
+        let looks = Streams {
+            output: true,
+            ..Streams::default()
+        };
+        let attached = |clients: &mut Clients, n: u64| clients.attach(n, looks);
+        let first: Vec<u64> = (0..12).map(|_| come(&mut clients)).collect();
+        assert!(first.iter().all(|n| attached(&mut clients, *n)));
+        let late = come(&mut clients);
+        assert!(!attached(&mut clients, late), "places are kept for others");
+        let waits = come(&mut clients);
+        clients.has_errand(waits, Errand::Waits);
+        let stops = come(&mut clients);
+        clients.has_errand(stops, Errand::Asks);
+        for _ in 0..100 {
+            come(&mut clients);
+        }
+        assert_eq!(clients.all.len(), 20);
+        for one in first.iter().chain([&waits, &stops]) {
+            assert!(clients.all.contains_key(one), "{one} had to go");
+        }
+        assert!(
+            !clients.all.contains_key(&late),
+            "it was the first idle one"
+        );
+    }
+
+    #[test]
+    fn places_follow_from_descriptors() {
+        assert_eq!(places(1024), 488);
+        assert_eq!(places(100), 26);
+        assert_eq!((places(10), places(u64::MAX)), (16, MOST));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::Keeper;
+use super::{Keeper, parents};
 use nix::sys::signal::Signal;
 
 use crate::cgroup::ops::{self, Cgroup};
@@ -11,7 +11,7 @@ use crate::cgroup::paths::CgroupPaths;
 use crate::container::{Restart, State, Status, Timestamp};
 use crate::error::Result;
 use crate::network::store::Networks;
-use crate::store::{Entry, Lock, Store};
+use crate::store::{Entry, Lock, Starter, Store};
 use crate::sys::process::Exit;
 
 /// The first pause before a program is started again; each is twice as long
@@ -87,13 +87,16 @@ pub(super) fn take_away(state: &mut State) {
 fn end_all(paths: &CgroupPaths) -> bool {
     // No process can be in a directory that could be removed; mostly none is
     // left, and looking for them would take longer.
-    if ops::destroy_empty(paths).is_ok() {
-        return true;
+    if ops::destroy_empty(paths).is_err() {
+        if let Ok(cgroup) = Cgroup::open(paths) {
+            let _ = cgroup.kill(Signal::SIGKILL);
+        }
+        if ops::destroy(paths).is_err() {
+            return false;
+        }
     }
-    if let Ok(cgroup) = Cgroup::open(paths) {
-        let _ = cgroup.kill(Signal::SIGKILL);
-    }
-    ops::destroy(paths).is_ok()
+    parents::remove(paths);
+    true
 }
 
 /// Whether a keeper has yet to write the end of it.
@@ -146,12 +149,13 @@ fn settle(store: &Store, entry: &Entry, lock: Lock) -> Result<State> {
     if let Ok(config) = &config {
         super::volumes::release(store, config);
     }
-    if state.status.is_up() {
-        state.status = Status::Exited;
-    }
     state.keeper = 0;
-    state.exit_code = 137;
-    state.finished = Some(Timestamp::now());
+    // Who was to start it may have been killed before it was begun.
+    if state.status.is_up() || state.started.is_some() {
+        state.status = Status::Exited;
+        state.exit_code = 137;
+        state.finished = Some(Timestamp::now());
+    }
     state.error = if rebooted {
         "the machine was restarted".to_owned()
     } else {
@@ -180,6 +184,14 @@ pub fn clear_away(store: &Store, entry: &Entry) {
         ..State::default()
     };
     take_away(&mut state);
+}
+
+/// This process, as the one who starts a new container.
+pub fn starter() -> Starter {
+    Starter {
+        pid: std::process::id() as i32,
+        boot: boot_id(),
+    }
 }
 
 /// A different one after each start of the machine.

@@ -1,36 +1,33 @@
 //! Whether a container is well: its own command is run in it from time to
 //! time, and a few failures in a row are believed.
 
-use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use super::{Keeper, streams};
+use super::Keeper;
+use super::checker::Checker;
 use crate::container::{Health, HealthStatus, Healthcheck, Probe, Timestamp};
-use crate::error::{Context, Error, Result};
-use crate::facts;
-use crate::plan::{self, ExecRequest};
-use crate::run::{self, Launch, State};
-use crate::spec::{self, Further};
 use crate::sys::{fd, process};
 
 /// So much of what a check prints is kept.
 const LONGEST_OUTPUT: usize = 4096;
 /// So many checks are remembered.
 const REMEMBERED: usize = 5;
+/// So long what is left of a check may take to end before it is frozen.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The checks of one container.
 #[derive(Debug, Default)]
 pub(super) struct Checks {
     next: Option<Instant>,
     running: Option<Running>,
+    /// What was killed, and is waited for by nobody.
+    dying: Vec<OwnedFd>,
 }
 
 #[derive(Debug)]
 struct Running {
-    pid: i32,
-    pidfd: OwnedFd,
-    output: Option<OwnedFd>,
+    checker: Checker,
     said: Vec<u8>,
     start: Timestamp,
     deadline: Instant,
@@ -44,12 +41,13 @@ impl Checks {
 
     /// The check that runs, if one does.
     pub(super) fn process(&self) -> Option<BorrowedFd<'_>> {
-        self.running.as_ref().map(|r| r.pidfd.as_fd())
+        self.running.as_ref().map(|r| r.checker.pidfd.as_fd())
     }
 
     /// What it says.
     pub(super) fn output(&self) -> Option<BorrowedFd<'_>> {
-        self.running.as_ref()?.output.as_ref().map(AsFd::as_fd)
+        let running = self.running.as_ref()?;
+        running.checker.output.as_ref().map(AsFd::as_fd)
     }
 
     /// Takes in what it says; the rest of a long story is let go by.
@@ -58,7 +56,7 @@ impl Checks {
             return;
         };
         let mut buf = [0; 4096];
-        let Some(output) = &running.output else {
+        let Some(output) = &running.checker.output else {
             return;
         };
         match nix::unistd::read(output, &mut buf) {
@@ -67,26 +65,14 @@ impl Checks {
                 running.said.extend(&buf[..n.min(room)]);
             }
             Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => {}
-            Ok(_) | Err(_) => running.output = None,
+            Ok(_) | Err(_) => running.checker.output = None,
         }
     }
 
-    /// The program has ended, and with it whatever looked after it.
-    pub(super) fn cease(&mut self) {
-        self.next = None;
-        if let Some(running) = self.running.take() {
-            running.kill();
-        }
-    }
-}
-
-impl Running {
-    /// Ends it and what it has started. It leads a session of its own, and its
-    /// number is nobody else's until we have waited for it.
-    fn kill(&self) {
-        let _ = process::kill(-self.pid, libc::SIGKILL);
-        let _ = fd::pidfd_send_signal(&self.pidfd, libc::SIGKILL);
-        let _ = process::wait(&self.pidfd);
+    /// Forgets those of the dying that have ended.
+    fn mourn(&mut self) {
+        self.dying
+            .retain(|pidfd| matches!(process::try_wait(pidfd), Ok(None)));
     }
 }
 
@@ -104,14 +90,44 @@ impl Keeper {
         self.checks.next = Some(Instant::now() + first);
     }
 
+    /// The program has ended, and with it whatever looked after it.
+    pub(super) fn cease_checks(&mut self) {
+        self.checks.next = None;
+        self.end_check();
+    }
+
     /// Ends a check that is on its way, as if it had not begun.
     pub(super) fn put_checks_off(&mut self) {
         let Some(check) = &self.config.health else {
             return;
         };
-        if let Some(running) = self.checks.running.take() {
-            running.kill();
-            self.checks.next = Some(Instant::now() + check.interval);
+        let interval = check.interval;
+        if self.end_check() {
+            self.checks.next = Some(Instant::now() + interval);
+            self.see_off();
+        }
+    }
+
+    /// Whether there was one to end.
+    fn end_check(&mut self) -> bool {
+        let Some(running) = self.checks.running.take() else {
+            return false;
+        };
+        let dying = self.call_back(running.checker);
+        self.checks.dying.extend(dying);
+        true
+    }
+
+    /// Waits a moment for the last of what was ended.
+    fn see_off(&mut self) {
+        let until = Instant::now() + PATIENCE;
+        self.checks.mourn();
+        while let Some(last) = self.checks.dying.last() {
+            let left = until.saturating_duration_since(Instant::now());
+            if !fd::ready_within(last, Some(left)).unwrap_or(false) {
+                return;
+            }
+            self.checks.mourn();
         }
     }
 
@@ -120,101 +136,65 @@ impl Keeper {
         let Some(check) = self.config.health.clone() else {
             return;
         };
+        self.checks.mourn();
         let now = Instant::now();
         if let Some(running) = &self.checks.running {
             if running.deadline <= now {
-                running.kill();
-                let text = format!("Health check exceeded timeout ({:?})", check.timeout);
-                self.conclude(&check, -1, Some(text));
-            } else if let Ok(Some(exit)) = process::try_wait(&running.pidfd) {
-                while self.checks.output().is_some_and(has_more) {
-                    self.checks.read();
-                }
-                self.conclude(&check, exit.shell_code(), None);
+                self.give_up(&check);
+            } else if let Ok(Some(exit)) = process::try_wait(&running.checker.pidfd) {
+                self.conclude(&check, exit.shell_code());
             }
+        } else if self.checks.next.is_some_and(|at| at <= now) {
+            self.begin_check(&check);
+        }
+    }
+
+    fn begin_check(&mut self, check: &Healthcheck) {
+        let now = Instant::now();
+        self.checks.next = None;
+        if self.state.status == crate::container::Status::Paused {
+            // What is frozen cannot answer, and is not unwell for that.
+            self.checks.next = Some(now + check.interval);
             return;
         }
-        if self.checks.next.is_some_and(|at| at <= now) {
-            self.checks.next = None;
-            if self.state.status == crate::container::Status::Paused {
-                // What is frozen cannot answer, and is not unwell for that.
-                self.checks.next = Some(now + check.interval);
-                return;
+        if !self.checks.dying.is_empty() {
+            let text = "what the last check has started does not end";
+            return self.judge(check, Timestamp::now(), -1, text.to_owned());
+        }
+        match self.send_checker(check) {
+            Ok(checker) => {
+                self.checks.running = Some(Running {
+                    checker,
+                    said: Vec::new(),
+                    start: Timestamp::now(),
+                    deadline: now + check.timeout,
+                });
             }
-            match self.start_check(&check) {
-                Ok(running) => self.checks.running = Some(running),
-                Err(e) => self.judge(&check, Timestamp::now(), -1, e.to_string()),
-            }
+            Err(e) => self.judge(check, Timestamp::now(), -1, e.to_string()),
         }
     }
 
-    fn start_check(&mut self, check: &Healthcheck) -> Result<Running> {
-        let spec = self.entry.spec()?;
-        let process = spec::further(
-            &spec,
-            &Further {
-                args: &check.command,
-                env: &[],
-                workdir: None,
-                user: None,
-                terminal: false,
-                privileged: None,
-            },
-        )?;
-        let gone = || Error::environment("the container has just ended");
-        let plan = plan::exec(
-            &ExecRequest {
-                process: &process,
-                spec: &spec,
-                namespaces: facts::foreign_namespaces(self.state.pid)?,
-                cgroups: self.state.cgroups.clone().ok_or_else(gone)?,
-                id: self.entry.id().to_string(),
-                no_new_keyring: false,
-            },
-            &facts::observe()?,
-        )?;
-        let container = crate::process::handle(self.state.pid, self.state.pid_start);
-        let (output, theirs) = streams::pipe()?;
-        streams::not_waiting(&output)?;
-        let null = File::open("/dev/null").context(|| "cannot open /dev/null")?;
-        fd::place(&null, 0)?;
-        fd::place(&theirs, 1)?;
-        fd::place(&theirs, 2)?;
-        drop(theirs);
-        let held = run::launch(Launch {
-            plan: &plan,
-            state: State {
-                oci_version: spec.version().clone(),
-                id: self.entry.id().to_string(),
-                status: "running".to_owned(),
-                pid: self.state.pid,
-                bundle: self.entry.dir().to_owned(),
-                annotations: std::collections::HashMap::default(),
-            },
-            console: None,
-            start_socket: None,
-            root: None,
-            container: Some(container.ok_or_else(gone)?),
-            preserve_fds: 0,
-            explain: None,
-        });
-        streams::forget_own()?;
-        let (pid, pidfd) = held?.release()?;
-        Ok(Running {
-            pid,
-            pidfd,
-            output: Some(output),
-            said: Vec::new(),
-            start: Timestamp::now(),
-            deadline: Instant::now() + check.timeout,
-        })
+    /// The check takes too long.
+    fn give_up(&mut self, check: &Healthcheck) {
+        let start = self.checks.running.as_ref().map(|r| r.start);
+        self.end_check();
+        let text = format!("Health check exceeded timeout ({:?})", check.timeout);
+        self.judge(check, start.unwrap_or_else(Timestamp::now), -1, text);
     }
 
-    fn conclude(&mut self, check: &Healthcheck, code: i32, instead: Option<String>) {
+    fn conclude(&mut self, check: &Healthcheck, code: i32) {
+        while self.checks.output().is_some_and(has_more) {
+            self.checks.read();
+        }
         let Some(running) = self.checks.running.take() else {
             return;
         };
-        let said = instead.unwrap_or_else(|| String::from_utf8_lossy(&running.said).into_owned());
+        let mut trouble = [0; LONGEST_OUTPUT];
+        let (code, said) = match nix::unistd::read(&running.checker.trouble, &mut trouble) {
+            Ok(n) if n > 0 => (-1, &trouble[..n]),
+            _ => (code, &running.said[..]),
+        };
+        let said = String::from_utf8_lossy(said).into_owned();
         self.judge(check, running.start, code, said);
     }
 
@@ -265,9 +245,7 @@ fn record(health: &mut Health, probe: Probe, check: &Healthcheck, starting: bool
 }
 
 fn has_more(output: BorrowedFd<'_>) -> bool {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    let mut fds = [PollFd::new(output, PollFlags::POLLIN)];
-    poll(&mut fds, PollTimeout::ZERO).unwrap_or(0) > 0
+    fd::ready_within(&output, Some(Duration::ZERO)).unwrap_or(false)
 }
 
 #[cfg(test)]

@@ -1,17 +1,24 @@
 //! The start of the program.
 
 use std::fs::File;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use oci_spec::runtime::PosixRlimitType;
 
 use super::ending::take_away;
+use super::prepare::Sharer;
 use super::serve::Running;
 use super::streams::{self, Wanted};
-use super::{Keeper, prepare};
-use crate::container::{Health, Status, Timestamp};
+use super::{Keeper, parents, prepare};
+use crate::container::{Health, Sharing, Status, Timestamp};
 use crate::error::{Error, Result};
 use crate::process::start_time;
 use crate::run::{self, Explain, Launch};
 use crate::sys::fd;
+
+/// How long a start is waited for that the processes of another container can
+/// hold up.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Keeper {
     /// Starts the program, for the first time or once more.
@@ -20,13 +27,16 @@ impl Keeper {
         self.enter_networks()?;
         self.bind_ports()?;
         self.enter_volumes()?;
+        let mut limits = self.limits.clone();
+        let for_ports = self.net.limit.into_iter();
+        limits.extend(for_ports.map(|(soft, hard)| (PosixRlimitType::RlimitNofile, soft, hard)));
         let prepared = prepare::prepare(
             &self.store,
             &self.entry,
             &self.config,
             self.size,
             self.connections(),
-            self.net.limit,
+            &limits,
         )?;
         let wanted = Wanted {
             terminal: self.config.program.tty,
@@ -41,7 +51,9 @@ impl Keeper {
             .transpose()?;
         // Written before anything is made, for whoever has to clean up after us.
         self.state.cgroups = Some(prepared.plan.cgroups.expected());
+        let parents = parents::missing(&prepared.plan.cgroups);
         self.write_state();
+        let shares_processes = matches!(self.config.isolation.pid, Sharing::Container(_));
         theirs.place()?;
         let console = theirs.console;
         let held = run::launch(Launch {
@@ -57,9 +69,17 @@ impl Keeper {
                 start: Instant::now(),
                 json: false,
             }),
+            patience: shares_processes.then_some(PATIENCE),
         });
+        parents::mark(&parents);
         streams::forget_own()?;
         let held = held.inspect_err(|_| take_away(&mut self.state))?;
+        let mut shared = prepared.shared.iter();
+        if let Err(e) = shared.try_for_each(Sharer::is_still_there) {
+            held.give_up();
+            take_away(&mut self.state);
+            return Err(e);
+        }
         self.streams.take_terminal(self.size)?;
         self.open_doors(held.pid)
             .inspect_err(|_| take_away(&mut self.state))?;
@@ -105,7 +125,7 @@ impl Keeper {
         if let super::clients::Heard::Said(super::Request::Attach(streams, size)) =
             self.clients.hear(starter)
         {
-            self.clients.attach(starter, streams);
+            let _ = self.clients.attach(starter, streams);
             self.size = size;
         }
     }

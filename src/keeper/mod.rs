@@ -10,16 +10,20 @@
 //! they have not taken yet in [`outbox`], and what is said in [`protocol`].
 
 pub mod check;
+mod checker;
 mod clients;
 mod ending;
 mod handover;
 mod health;
 mod life;
+mod limits;
 mod log;
 mod network;
 mod outbox;
+mod parents;
 mod prepare;
 mod protocol;
+mod reach;
 pub mod root;
 mod serve;
 mod streams;
@@ -27,20 +31,19 @@ mod update;
 mod volumes;
 mod worker;
 
-pub use ending::{clear_away, truth};
+pub use ending::{clear_away, starter, truth};
 pub use network::{Wish, check_own_network};
 pub use protocol::{Failure, Reply, Request, Size, Stream, Streams as Attached};
-pub use update::update_stopped;
+pub use reach::{NotReached, connect, hear, kill, kill_recorded};
+pub use update::{Change, update_stopped};
 pub use volumes::{forget as forget_volumes, release as release_volumes};
 
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use nix::errno::Errno;
-
 use crate::container::{Config, State, Status};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 use crate::events;
 use crate::network::connection::Connection;
 use crate::store::{Entry, Lock, Store};
@@ -62,6 +65,8 @@ struct Keeper {
     running: Option<serve::Running>,
     ended: Option<Exit>,
     stopping: Option<serve::Stopping>,
+    /// Nobody can be let in until then.
+    deaf_until: Option<std::time::Instant>,
     checks: health::Checks,
     size: Size,
     pause: Duration,
@@ -69,6 +74,8 @@ struct Keeper {
     warnings: Vec<String>,
     /// Its networks, from the first start on.
     connections: Option<Vec<Connection>>,
+    /// What the caller's limits were, where they were lifted.
+    limits: Vec<limits::Kept>,
     /// Its published ports and its name server.
     net: worker::Net,
     /// It has said that it uses its volumes.
@@ -184,9 +191,14 @@ impl Keeper {
             ..start.state
         };
         process::new_session()?;
+        // Whose umask and limits the caller has is no business of the store's.
+        identity::set_umask(0o022);
+        let limits = limits::lift();
         close_others(&[start.lock.as_fd(), starter.as_fd()])?;
         std::env::set_current_dir("/").context(|| "cannot enter /")?;
         let path = start.entry.socket();
+        // Without it a full disk may keep the end from being noted.
+        let _ = start.entry.keep_room();
         // The lock is ours: whoever listened there is gone.
         let _ = fs::remove_file(&path);
         let listener = socket::listen_messages(&path)?;
@@ -205,12 +217,14 @@ impl Keeper {
             running: None,
             ended: None,
             stopping: None,
+            deaf_until: None,
             checks: health::Checks::default(),
             size: start.size,
             pause: Self::first_pause(),
             explain: start.explain,
             warnings: Vec::new(),
             connections: None,
+            limits,
             net: worker::Net::default(),
             has_volumes: false,
             buf: Vec::new(),
@@ -300,8 +314,17 @@ impl Keeper {
 
     fn write_state(&self) {
         if let Some(lock) = &self.lock {
-            // On a full disk the old record stays, and the container goes on.
-            let _ = self.entry.write_state(lock, &self.state);
+            if self.entry.write_state(lock, &self.state).is_ok() {
+                return;
+            }
+            // What checks have printed is what there may be no room for. If
+            // that does not help, the old record stays and the container goes
+            // on.
+            let mut short = self.state.clone();
+            for probe in short.health.iter_mut().flat_map(|health| &mut health.log) {
+                probe.output.clear();
+            }
+            let _ = self.entry.write_state(lock, &short);
         }
     }
 
@@ -328,36 +351,6 @@ pub fn note(store: &Store, entry: &Entry, config: &Config, action: &str, more: &
     let name = entry.name().unwrap_or_default();
     let attributes = events::attributes(&name, config, more);
     events::record(store, "container", action, entry.id().as_str(), &attributes);
-}
-
-/// Connects to the keeper of a container that is up.
-pub fn connect(entry: &Entry) -> Result<OwnedFd> {
-    let path = entry.socket();
-    socket::connect_messages(&path).context(|| {
-        format!(
-            "cannot reach the keeper of container {}",
-            entry.id().short()
-        )
-    })
-}
-
-/// Kills the keeper at the other end, which does not answer. Who that is, the
-/// kernel knows from when it began to listen.
-pub fn kill(connection: &OwnedFd) -> Result<()> {
-    use nix::sys::socket::{MsgFlags, getsockopt, sockopt::PeerCredentials};
-    let peer = getsockopt(connection, PeerCredentials);
-    let pid = peer.map_err(|e| Error::environment(e.desc()))?.pid();
-    let Ok(handle) = fd::pidfd_open(pid) else {
-        return Ok(());
-    };
-    // As long as the connection stands that process is there, and the handle
-    // is its own and nobody else's who got the number.
-    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_PEEK;
-    match nix::sys::socket::recv(connection.as_raw_fd(), &mut [0; 1], flags) {
-        Err(Errno::EAGAIN) => Ok(fd::pidfd_send_signal(&handle, libc::SIGKILL)?),
-        Ok(0) => Ok(()),
-        Ok(_) | Err(_) => Err(Error::environment("the keeper answers after all").hint("try again")),
-    }
 }
 
 /// Closes what the keeper has no use for: it would keep files of the caller's

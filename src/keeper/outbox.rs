@@ -20,7 +20,9 @@ const IN_MEMORY: usize = 256 * 1024;
 /// So much where no file can be written, as on a full disk.
 const IN_NEED: usize = 16 << 20;
 /// So much in a file; who is that far behind has gone for good.
-const IN_FILE: u64 = 4 << 30;
+const IN_FILE: u64 = 1 << 30;
+/// What has been read of a file is given back to the disk in pieces of this.
+const PIECE: u64 = 1 << 20;
 
 /// Messages on their way to one client.
 #[derive(Debug)]
@@ -39,6 +41,10 @@ struct Spill {
     file: File,
     read: u64,
     written: u64,
+    /// Up to here it is on the disk no more.
+    given_back: u64,
+    /// So much may be in it.
+    most: u64,
 }
 
 impl Outbox {
@@ -136,15 +142,18 @@ impl Spill {
         use std::os::unix::fs::OpenOptionsExt;
         let mut options = File::options();
         options.read(true).write(true).mode(0o600);
+        let file = options.custom_flags(libc::O_TMPFILE).open(dir)?;
         Ok(Self {
-            file: options.custom_flags(libc::O_TMPFILE).open(dir)?,
+            most: IN_FILE.min(free_on_disk(&file) / 2),
+            file,
             read: 0,
             written: 0,
+            given_back: 0,
         })
     }
 
     fn write(&mut self, message: &[u8]) -> io::Result<()> {
-        if self.written - self.read > IN_FILE {
+        if self.written - self.read > self.most {
             return Err(io::Error::other("too far behind"));
         }
         let length = (message.len() as u32).to_le_bytes();
@@ -163,8 +172,29 @@ impl Spill {
         let mut message = vec![0; u32::from_le_bytes(length) as usize];
         self.file.read_exact_at(&mut message, self.read + 4)?;
         self.read += 4 + message.len() as u64;
+        self.give_back();
         Ok(Some(message))
     }
+
+    /// Punches out what nobody needs any more. Where that cannot be done, the
+    /// file is as long as all that was ever in it.
+    fn give_back(&mut self) {
+        use nix::fcntl::{FallocateFlags, fallocate};
+        let length = (self.read - self.given_back) / PIECE * PIECE;
+        if length == 0 {
+            return;
+        }
+        let punch = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+        let _ = fallocate(&self.file, punch, self.given_back as i64, length as i64);
+        self.given_back += length;
+    }
+}
+
+/// Half of it may be used: what watches a container must not fill the disk.
+fn free_on_disk(file: &File) -> u64 {
+    nix::sys::statvfs::fstatvfs(file).map_or(u64::MAX, |disk| {
+        disk.blocks_available().saturating_mul(disk.fragment_size())
+    })
 }
 
 /// Whether there was room.
@@ -236,6 +266,31 @@ mod tests {
             outbox.push(&ours, &message(n)).unwrap();
             assert!(outbox.queued <= IN_MEMORY);
         }
+    }
+
+    #[test]
+    fn what_was_taken_is_not_kept_on_the_disk() {
+        use std::os::unix::fs::MetadataExt;
+        let mut spill = Spill::new(&std::env::temp_dir()).unwrap();
+        let piece = vec![7; 32 * 1024];
+        for n in 0..2000 {
+            spill.write(&piece).unwrap();
+            // Always a little behind.
+            if n > 64 {
+                assert_eq!(spill.read().unwrap().unwrap(), piece);
+            }
+        }
+        let kept = spill.file.metadata().unwrap().blocks() * 512;
+        assert!(kept < 8 << 20, "{kept} bytes are kept of {}", spill.written);
+    }
+
+    #[test]
+    fn a_file_has_an_end() {
+        let mut spill = Spill::new(&std::env::temp_dir()).unwrap();
+        assert!(spill.most <= IN_FILE && spill.most > 0);
+        spill.most = 100_000;
+        let full = (0..100).find(|_| spill.write(&[0; 4096]).is_err());
+        assert_eq!(full, Some(25));
     }
 
     #[test]

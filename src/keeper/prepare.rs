@@ -7,13 +7,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::{BoxBuilder, PosixRlimitBuilder, PosixRlimitType, Spec};
+use oci_spec::runtime::{BoxBuilder, PosixRlimitBuilder, Spec};
 
+use super::limits::Kept;
 use super::protocol::Size;
 use super::root;
 use super::volumes::{self, Places};
-use super::worker::Limit;
-use crate::container::{Config, Id, MountKind, NetworkMode, Sharing};
+use crate::container::{Config, Id, MountKind, Name, NetworkMode, Sharing};
 use crate::error::{Context, Error, Result};
 use crate::facts::{self, BundleFacts, Facts};
 use crate::network::connection::{self, Connection};
@@ -31,6 +31,27 @@ pub(super) struct Prepared {
     pub root: Option<OwnedFd>,
     /// What its mounts of parts of volumes lead to, as long as it is not made.
     pub _volumes: Places,
+    /// Whose namespaces it shares.
+    pub shared: Vec<Sharer>,
+}
+
+/// Another container of which something is shared. Its namespaces are found
+/// by the number of its first process, which is somebody else's one day.
+pub(super) struct Sharer {
+    name: Name,
+    pid: i32,
+    start: u64,
+}
+
+impl Sharer {
+    /// To be asked when all of it has been opened: who is the same process as
+    /// before has been that all along.
+    pub(super) fn is_still_there(&self) -> Result<()> {
+        match crate::process::handle(self.pid, self.start) {
+            Some(_) => Ok(()),
+            None => Err(not_running(&self.name, "part")),
+        }
+    }
 }
 
 /// Works out how the container is started.
@@ -40,7 +61,7 @@ pub(super) fn prepare(
     config: &Config,
     size: Size,
     connections: &[Connection],
-    limit: Option<Limit>,
+    limits: &[Kept],
 ) -> Result<Prepared> {
     let facts = facts::observe()?;
     make_sources(config)?;
@@ -49,10 +70,12 @@ pub(super) fn prepare(
     let is_laid_out = overlay.is_some();
     let root = root::view(&rootfs, overlay.as_ref())?;
     let place = (rootfs.as_path(), root.as_fd());
-    let mut spec = spec(store, entry, config, &facts, place, (connections, &volumes))?;
+    let (namespaces, shared) = joined(store, config)?;
+    let context = (store, entry, config, &facts);
+    let mut spec = spec(context, place, (connections, &volumes), &namespaces)?;
     show_size(&mut spec, size);
-    if let Some(limit) = limit {
-        keep_limit(&mut spec, limit)?;
+    for limit in limits {
+        keep_limit(&mut spec, *limit)?;
     }
     entry.write_spec(&spec)?;
     let bundle = BundleFacts {
@@ -79,30 +102,28 @@ pub(super) fn prepare(
         state,
         root: is_laid_out.then_some(root),
         _volumes: volumes,
+        shared,
     })
 }
 
 fn spec(
-    store: &Store,
-    entry: &Entry,
-    config: &Config,
-    facts: &Facts,
+    (store, entry, config, facts): (&Store, &Entry, &Config, &Facts),
     (rootfs, root): (&Path, BorrowedFd<'_>),
     (connections, volumes): (&[Connection], &Places),
+    namespaces: &Joined,
 ) -> Result<Spec> {
     let user = users::resolve(root, &config.program.user, &config.program.groups)?;
     entry.make_files_dir()?;
     let mut host = HostFacts::observe(config, facts, own_binary(entry, config)?)?;
     host.owners = volumes::owners(config, &volumes.paths)?;
     let name = entry.name()?;
-    let namespaces = joined(store, config)?;
     spec::runtime_spec(&Inputs {
         config,
         name: &name,
         rootfs,
         files: &write_files((store, entry), config, &host.hostname, connections)?,
         user: &user,
-        namespaces: &namespaces,
+        namespaces,
         volumes: &volumes.paths,
         images: &BTreeMap::new(),
         host: &host,
@@ -139,13 +160,12 @@ fn show_size(spec: &mut Spec, (rows, columns): Size) {
     }
 }
 
-/// What the keeper needed more of, the program has no more of for that.
-fn keep_limit(spec: &mut Spec, (soft, hard): Limit) -> Result<()> {
+/// What the keeper has more of, the program has no more of for that.
+fn keep_limit(spec: &mut Spec, (kind, soft, hard): Kept) -> Result<()> {
     let Some(process) = spec.process_mut() else {
         return Ok(());
     };
     let mut limits = process.rlimits().clone().unwrap_or_default();
-    let kind = PosixRlimitType::RlimitNofile;
     if limits.iter().all(|l| l.typ() != kind) {
         let limit = PosixRlimitBuilder::default().typ(kind);
         let limit = limit.soft(soft).hard(hard).build();
@@ -244,23 +264,30 @@ pub(super) fn own_hosts(config: &Config, name: &str, connections: &[Connection])
     names::hosts(&config.network, &own, gateway)
 }
 
-/// The namespaces of other containers that this one shares.
-fn joined(store: &Store, config: &Config) -> Result<Joined> {
-    let of = |id: &Id, kind: &str| -> Result<PathBuf> {
+fn not_running(name: &Name, kind: &str) -> Error {
+    Error::user(format!(
+        "container {name}, whose {kind} is to be shared, is not running"
+    ))
+    .hint(format!("`rcon start {name}` starts it"))
+}
+
+/// The namespaces of other containers that this one shares, and who they are.
+fn joined(store: &Store, config: &Config) -> Result<(Joined, Vec<Sharer>)> {
+    let mut sharers = Vec::new();
+    let mut of = |id: &Id, kind: &str| -> Result<PathBuf> {
         let entry = store.find(id.as_str())?;
         let state = super::truth(store, &entry)?;
+        let name = entry.name()?;
         if state.pid == 0 {
-            let name = entry.name()?;
-            return Err(Error::user(format!(
-                "container {name}, whose {kind} is to be shared, is not running"
-            ))
-            .hint(format!("`rcon start {name}` starts it")));
+            return Err(not_running(&name, kind));
         }
-        Ok(format!("/proc/{}/ns/{kind}", state.pid).into())
-    };
-    let shared = |sharing: &Sharing, kind: &str| match sharing {
-        Sharing::Container(id) => of(id, kind).map(Some),
-        _ => Ok(None),
+        let path = format!("/proc/{}/ns/{kind}", state.pid);
+        sharers.push(Sharer {
+            name,
+            pid: state.pid,
+            start: state.pid_start,
+        });
+        Ok(path.into())
     };
     let isolation = &config.isolation;
     let network = match &config.network.mode {
@@ -276,7 +303,11 @@ fn joined(store: &Store, config: &Config) -> Result<Joined> {
         }
         _ => None,
     };
-    Ok(Joined {
+    let mut shared = |sharing: &Sharing, kind: &str| match sharing {
+        Sharing::Container(id) => of(id, kind).map(Some),
+        _ => Ok(None),
+    };
+    let joined = Joined {
         network,
         pid: shared(&isolation.pid, "pid")?,
         ipc: shared(&isolation.ipc, "ipc")?,
@@ -284,7 +315,8 @@ fn joined(store: &Store, config: &Config) -> Result<Joined> {
         cgroup: shared(&isolation.cgroup, "cgroup")?,
         user: None,
         shm,
-    })
+    };
+    Ok((joined, sharers))
 }
 
 /// Makes the directories of the host that `-v` names and that are not there,
@@ -305,4 +337,24 @@ fn make_sources(config: &Config) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_got_the_number_of_another_is_not_shared_with() {
+        let pid = std::process::id() as i32;
+        let (start, _) = crate::process::start_time(pid).unwrap();
+        let name = || Name::from("web");
+        let sharer = |start| Sharer {
+            name: name(),
+            pid,
+            start,
+        };
+        assert!(sharer(start).is_still_there().is_ok());
+        let other = sharer(start - 1).is_still_there().unwrap_err();
+        assert!(other.to_string().contains("web"), "{other}");
+    }
 }

@@ -71,7 +71,7 @@ pub enum Request {
     Pause,
     /// Thaw.
     Unpause,
-    /// Hold other limits from now on: a [`crate::container::Config`] as JSON.
+    /// Hold other limits from now on: a [`super::Change`] as JSON.
     Update(Vec<u8>),
     /// Connect it to a network: a [`super::Wish`].
     Connect(Vec<u8>),

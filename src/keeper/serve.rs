@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 use crate::sys::process::{self, Exit};
 use crate::sys::{fd, socket};
 
+/// How long nobody is let in when there are no descriptors for it.
+const DEAF: Duration = Duration::from_millis(200);
+
 /// What can be ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
@@ -85,6 +88,7 @@ impl Keeper {
             until,
             self.stopping.and_then(|s| s.kill_at),
             self.checks.deadline(),
+            self.deaf_until.filter(|_| self.is_deaf()),
         ];
         let deadline = deadline.into_iter().flatten().min();
         let timeout = deadline.map_or(PollTimeout::NONE, |at| {
@@ -111,10 +115,10 @@ impl Keeper {
 
     /// What there is to listen to now; each of them has a descriptor.
     fn sources(&self) -> Vec<(Source, PollFlags)> {
-        let mut all = vec![
-            (Source::Signals, PollFlags::POLLIN),
-            (Source::Listener, PollFlags::POLLIN),
-        ];
+        let mut all = vec![(Source::Signals, PollFlags::POLLIN)];
+        if !self.is_deaf() {
+            all.push((Source::Listener, PollFlags::POLLIN));
+        }
         if self.running.is_some() {
             all.push((Source::Program, PollFlags::POLLIN));
         }
@@ -200,10 +204,23 @@ impl Keeper {
     }
 
     fn let_in(&mut self) {
-        if let Ok(connection) = socket::accept(&self.listener) {
-            // One too many is closed at once.
-            let _ = self.clients.add(connection);
+        let mut accepted = socket::accept(&self.listener);
+        if accepted.is_err() && self.clients.make_place() {
+            // There were no descriptors left, and now there is one.
+            accepted = socket::accept(&self.listener);
         }
+        match accepted {
+            // One too many is closed at once.
+            Ok(connection) => drop(self.clients.add(connection)),
+            // Whoever waits is let in as soon as it can be; to try that all
+            // the time would take all of a processor.
+            Err(_) => self.deaf_until = Some(Instant::now() + DEAF),
+        }
+    }
+
+    /// Whether nobody can be let in for now.
+    fn is_deaf(&self) -> bool {
+        self.deaf_until.is_some_and(|until| Instant::now() < until)
     }
 
     /// Those who have come while the end was noted, and whom nobody else will
@@ -228,7 +245,7 @@ impl Keeper {
         };
         self.running = None;
         self.close_doors();
-        self.checks.cease();
+        self.cease_checks();
         // Who shares the host's processes may have left some behind, and they
         // could keep the streams open.
         self.clear_up();
@@ -261,7 +278,10 @@ impl Keeper {
     fn answer(&mut self, number: u64, request: Request) {
         let done = match request {
             Request::Attach(streams, size) => {
-                self.clients.attach(number, streams);
+                if !self.clients.attach(number, streams) {
+                    let why = "too many are attached to the container already";
+                    return self.clients.refuse(number, why);
+                }
                 self.resize(size);
                 self.note("attach", &[]);
                 return;

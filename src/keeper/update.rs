@@ -2,20 +2,31 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::Keeper;
 use crate::cgroup::ops::Cgroup;
 use crate::cgroup::{Layout, limits};
-use crate::container::Config;
+use crate::container::{Config, Resources, Restart};
 use crate::error::{Error, Result};
 use crate::facts;
 use crate::spec::{self, HostFacts};
 use crate::store::Entry;
 
+/// What can be changed of a container; the rest of its configuration may be
+/// more than a message holds.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Change {
+    /// Its limits, all of them.
+    pub resources: Resources,
+    /// When it is started again.
+    pub restart: Restart,
+}
+
 impl Keeper {
     /// Holds what is asked for from now on: all of it, or nothing.
     pub(super) fn update(&mut self, json: &[u8]) -> Result<()> {
-        let wanted: Config =
-            serde_json::from_slice(json).map_err(|e| Error::internal(e.to_string()))?;
+        let wanted = serde_json::from_slice(json).map_err(|e| Error::internal(e.to_string()))?;
         let cgroup = self.cgroup();
         let new = changed(&self.config, wanted);
         apply(&new, cgroup.as_ref())?;
@@ -28,14 +39,14 @@ impl Keeper {
 
 /// Changes the record of a container that is not up; the limits hold from its
 /// next start on.
-pub fn update_stopped(entry: &Entry, wanted: Config) -> Result<()> {
+pub fn update_stopped(entry: &Entry, wanted: Change) -> Result<()> {
     let new = changed(&entry.config()?, wanted);
     check(&new)?;
     entry.write_config(&new)
 }
 
 /// Nothing but what may change is taken from `wanted`.
-fn changed(old: &Config, wanted: Config) -> Config {
+fn changed(old: &Config, wanted: Change) -> Config {
     Config {
         resources: wanted.resources,
         restart: wanted.restart,

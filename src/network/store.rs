@@ -188,6 +188,7 @@ impl Networks<'_> {
 
     /// Makes a network. Its bridge comes with the first container.
     pub fn create(self, request: Request) -> Result<Network> {
+        self.0.lay_out()?;
         let dir = self.dir();
         files::private_dir_all(&dir).context(|| format!("cannot make {}", dir.display()))?;
         let _choosing = Lock::take(&dir)?;

@@ -182,6 +182,7 @@ fn make(
             root: None,
             container: None,
             preserve_fds: args.preserve_fds + sockets,
+            patience: None,
             explain: log.explain(args.explain)?,
         })?;
         held.warnings.iter().for_each(|w| log.warn(w));

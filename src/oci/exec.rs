@@ -67,6 +67,7 @@ fn start(
         root: None,
         container: Some(container),
         preserve_fds: args.preserve_fds,
+        patience: None,
         explain: log.explain(args.explain)?,
     })?;
     held.warnings.iter().for_each(|w| log.warn(w));

@@ -56,6 +56,9 @@ pub(super) fn advice(action: &Action, errno: Errno) -> Option<&'static str> {
         (Action::EnterDirectory { .. }, Errno::EROFS) => {
             Some("there is no such directory, and in a read-only root none can be made")
         }
+        (Action::EnterDirectory { .. } | Action::MakeDirectory { .. }, Errno::ENOTDIR) => {
+            Some("it can only be a directory, and the image has a file there")
+        }
         (Action::EnterRoot { .. }, Errno::EINVAL) => {
             Some("a root on an initramfs cannot be pivoted: try --no-pivot")
         }

@@ -23,12 +23,13 @@
 //! the buffer it is read into.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::MsgFlags;
 
 use crate::plan::Signal;
-use crate::sys::{SysResult, socket};
+use crate::sys::{SysResult, fd, socket};
 
 /// The longest message; a longer text is cut.
 const LONGEST: usize = 4096;
@@ -158,6 +159,12 @@ impl Channel {
 
     pub(super) fn send_with(&self, message: &Message, fd: impl AsFd) -> SysResult<()> {
         socket::send(&self.0, &message.encode(), &[fd.as_fd().as_raw_fd()])
+    }
+
+    /// Whether there is something to receive, be it the end, before the
+    /// patience is over.
+    pub(super) fn speaks_within(&self, patience: Option<Duration>) -> SysResult<bool> {
+        fd::ready_within(&self.0, patience)
     }
 
     /// The next message; `None` when the other side is gone. Nonsense counts

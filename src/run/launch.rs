@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use super::channel::{Channel, Failure, Message};
 use super::hooks::State;
@@ -11,6 +12,9 @@ use crate::cgroup::paths::CgroupPaths;
 use crate::error::{Error, Result};
 use crate::plan::{Action, Actor, Plan, Signal, Slot, Step};
 use crate::sys::{fd, process};
+
+/// How long what was killed is waited for.
+const TO_DIE: Duration = Duration::from_secs(5);
 
 /// Everything a start needs beside its plan.
 pub struct Launch<'a> {
@@ -30,6 +34,9 @@ pub struct Launch<'a> {
     pub preserve_fds: u32,
     /// Where the steps are told as they are taken.
     pub explain: Option<Explain>,
+    /// How long to wait for the next word of the processes that are made,
+    /// where others may keep them from speaking.
+    pub patience: Option<Duration>,
 }
 
 /// A container that has everything but its program.
@@ -45,6 +52,7 @@ pub struct Held {
     pub warnings: Vec<String>,
     channel: Channel,
     explain: Option<Explain>,
+    patience: Option<Duration>,
     /// The step that is left to take, with its number.
     last: Option<(usize, Step)>,
 }
@@ -53,6 +61,7 @@ pub struct Held {
 /// everything made so far is taken back.
 pub fn launch(launch: Launch<'_>) -> Result<Held> {
     let (ours, theirs) = Channel::pair()?;
+    let before = launch.patience.map(|_| process::children());
     let mut slots = BTreeMap::new();
     let known = [
         (Slot::Root, launch.root),
@@ -75,6 +84,7 @@ pub fn launch(launch: Launch<'_>) -> Result<Held> {
         state: launch.state,
         preserve_fds: launch.preserve_fds,
         explain: launch.explain,
+        patience: launch.patience,
         warnings: launch.plan.warnings.clone(),
         program: None,
         uid: 0,
@@ -93,6 +103,7 @@ pub fn launch(launch: Launch<'_>) -> Result<Held> {
             warnings: walk.warnings,
             channel: walk.channel,
             explain: walk.explain,
+            patience: walk.patience,
             last: walk
                 .plan
                 .steps
@@ -101,7 +112,7 @@ pub fn launch(launch: Launch<'_>) -> Result<Held> {
         }),
         (Ok(()), None) => Err(Error::internal("the plan makes no process")),
         (Err(failure), child) => {
-            take_back(child, &cgroups);
+            take_back(child, &cgroups, before.as_deref());
             Err(shown(failure))
         }
     }
@@ -120,16 +131,27 @@ fn is_start(step: &Step) -> bool {
 /// Ends what was made. The failure that led here is what will be reported, so
 /// a second one is let pass; the directories of cgroups that we found and did
 /// not make stay.
-fn take_back(child: Option<Child>, cgroups: &CgroupPaths) {
+fn take_back(child: Option<Child>, cgroups: &CgroupPaths, before: Option<&[i32]>) {
     if let Some(child) = child {
         end(&child.pidfd);
+    }
+    // One that was kept from telling of itself is ours all the same.
+    let ours = |pid: &i32| before.is_some_and(|before| !before.contains(pid));
+    for pid in before.map(|_| process::children()).into_iter().flatten() {
+        if let Ok(child) = fd::pidfd_open(pid)
+            && ours(&pid)
+        {
+            end(&child);
+        }
     }
     let _ = ops::destroy(cgroups);
 }
 
 fn end(child: &OwnedFd) {
     let _ = fd::pidfd_send_signal(child, libc::SIGKILL);
-    let _ = process::wait(child);
+    // One that waits for a disk or a file system of somebody's own does not
+    // even die now.
+    let _ = process::wait_within(child, Some(TO_DIE));
 }
 
 fn shown(failure: Failure) -> Error {
@@ -153,7 +175,8 @@ impl Held {
         if let (Some(explain), Some((number, step))) = (&mut self.explain, &self.last) {
             explain.tell(*number, step);
         }
-        if let Err(e) = start_program(&self.channel, (self.pid, &self.pidfd)) {
+        let init = (self.pid, &self.pidfd);
+        if let Err(e) = start_program(&self.channel, init, self.patience) {
             // Not waited for, it would keep a pid namespace that is just
             // being ended from its end.
             end(&self.pidfd);
@@ -161,19 +184,31 @@ impl Held {
         }
         Ok((self.pid, self.pidfd))
     }
+
+    /// Ends the container, whose program does not run yet.
+    pub fn give_up(self) {
+        end(&self.pidfd);
+    }
 }
 
 /// Lets the program of a container start that another process has created,
 /// over a connection to its start socket. `init` is that container's first
 /// process, by number and handle.
 pub fn release_over(connection: OwnedFd, init: (i32, &OwnedFd)) -> Result<()> {
-    start_program(&Channel(connection), init)
+    start_program(&Channel(connection), init, None)
 }
 
 /// An exec closes the other side: silence is success, unless there was none.
-fn start_program(channel: &Channel, init: (i32, &OwnedFd)) -> Result<()> {
+fn start_program(
+    channel: &Channel,
+    init: (i32, &OwnedFd),
+    patience: Option<Duration>,
+) -> Result<()> {
     channel.send(&Message::Told(Signal::Start))?;
     loop {
+        if !channel.speaks_within(patience)? {
+            return Err(silent());
+        }
         match channel.receive()? {
             None if never_executed(init) => return Err(speechless()),
             None => return Ok(()),
@@ -202,6 +237,12 @@ fn forked_only(stat: &str) -> Option<bool> {
     let (_, rest) = stat.rsplit_once(") ")?;
     let flags: u32 = rest.split(' ').nth(6)?.parse().ok()?;
     Some(flags & MARK != 0)
+}
+
+/// Something keeps the other side from answering.
+pub(super) fn silent() -> Error {
+    Error::environment("the container's first process does not answer while it is being set up")
+        .hint("was it stopped by a process of the namespaces that it shares?")
 }
 
 fn speechless() -> Error {

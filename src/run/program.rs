@@ -109,6 +109,10 @@ pub(super) fn explain_exec(program: &str, path: &CStr, e: &SysError) -> NotRunna
             "exec format error: not a program for this machine, or a script without #! line",
         ),
         Errno::EACCES => (FailureKind::NotExecutable, "permission denied"),
+        Errno::ETXTBSY => (
+            FailureKind::NotExecutable,
+            "text file busy: somebody has it open to write to it",
+        ),
         other => (FailureKind::NotExecutable, other.desc()),
     };
     NotRunnable::new(program, kind, e.errno, why)

@@ -4,28 +4,31 @@
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use nix::errno::Errno;
 
 use super::channel::{Channel, Heard, Message};
+use super::launch;
 use super::program::NotRunnable;
 use super::walk::{Child, Done, StepError, Walk};
 use crate::error::Error;
 use crate::plan::{Action, Actor, Signal};
-use crate::sys::{SysResult, process, socket};
+use crate::sys::{process, socket};
 
 impl Walk<'_> {
     /// The launcher learns of init, which the joiner has made, and lets the
     /// joiner go.
     pub(super) fn adopt(&mut self) -> Done {
-        let Some((pid, pidfd)) = hear_of_child(&self.channel, &mut self.early)? else {
+        let heard = hear_of_child(&self.channel, &mut self.early, self.patience)?;
+        let Some((pid, pidfd)) = heard else {
             // The joiner is gone without a child; it may have said why.
             self.next_message()?;
             return Err(Error::internal("the joiner did not tell of init").into());
         };
         let joiner = self.child.replace(Child { pid, pidfd });
         if let Some(joiner) = joiner {
-            process::wait(&joiner.pidfd)?;
+            process::wait_within(&joiner.pidfd, self.patience)?;
         }
         self.state.pid = pid;
         Ok(())
@@ -50,6 +53,9 @@ impl Walk<'_> {
         loop {
             let heard = match self.early.pop_front() {
                 Some(early) => Some(early),
+                None if !self.channel.speaks_within(self.patience)? => {
+                    return Err(launch::silent().into());
+                }
                 None => self.channel.receive()?,
             };
             match heard {
@@ -122,19 +128,33 @@ impl Walk<'_> {
 fn hear_of_child(
     channel: &Channel,
     early: &mut VecDeque<Heard>,
-) -> SysResult<Option<(i32, OwnedFd)>> {
-    while let Some(heard) = channel.receive()? {
+    patience: Option<Duration>,
+) -> crate::error::Result<Option<(i32, OwnedFd)>> {
+    loop {
+        if !channel.speaks_within(patience)? {
+            return Err(launch::silent());
+        }
+        let Some(heard) = channel.receive()? else {
+            return Ok(None);
+        };
         match heard {
             (Message::Child(pid), Some(pidfd)) => return Ok(Some((pid, pidfd))),
             other => early.push_back(other),
         }
     }
-    Ok(None)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_that_never_speaks_is_not_waited_for_for_ever() {
+        let (ours, _theirs) = Channel::pair().unwrap();
+        let patience = Some(Duration::from_millis(20));
+        let heard = hear_of_child(&ours, &mut VecDeque::new(), patience);
+        assert!(heard.unwrap_err().to_string().contains("does not answer"));
+    }
 
     #[test]
     fn init_may_speak_before_the_joiner() {
@@ -145,7 +165,7 @@ mod tests {
         theirs.send(&ready).unwrap();
         theirs.send_with(&Message::Child(7), &theirs.0).unwrap();
         let mut early = VecDeque::new();
-        let (pid, _) = hear_of_child(&ours, &mut early).unwrap().unwrap();
+        let (pid, _) = hear_of_child(&ours, &mut early, None).unwrap().unwrap();
         assert_eq!(pid, 7);
         let kept: Vec<Message> = early.into_iter().map(|(message, _)| message).collect();
         assert_eq!(kept, [warning, ready]);
@@ -158,7 +178,7 @@ mod tests {
         theirs.send(&warning).unwrap();
         drop(theirs);
         let mut early = VecDeque::new();
-        assert!(hear_of_child(&ours, &mut early).unwrap().is_none());
+        assert!(hear_of_child(&ours, &mut early, None).unwrap().is_none());
         assert_eq!(early.len(), 1);
     }
 }

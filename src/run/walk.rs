@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
@@ -23,7 +23,7 @@ use crate::plan::{
 };
 use crate::render::words;
 use crate::sys::process::{Forked, Strings};
-use crate::sys::{SysError, SysResult, fd, identity, mount, process, seccomp};
+use crate::sys::{SysError, SysResult, fd, identity, mount, process, remedy, seccomp};
 
 /// What a program starts with that was not asked to have another.
 const USUAL_UMASK: u32 = 0o022;
@@ -120,6 +120,8 @@ pub(super) struct Walk<'a> {
     pub state: State,
     pub preserve_fds: u32,
     pub explain: Option<Explain>,
+    /// How long the launcher waits for the next word.
+    pub patience: Option<Duration>,
     pub warnings: Vec<String>,
     pub program: Option<Ready>,
     pub uid: u32,
@@ -180,12 +182,16 @@ impl Walk<'_> {
         match e {
             StepError::Sys(e) => {
                 let hint = advice::advice(&step.action, e.errno);
-                let hint = hint.map_or(String::new(), |h| format!(" ({h})"));
+                // Where the meaning is known, the call has nothing to add.
+                let text = match hint.or_else(|| remedy(e.errno)) {
+                    Some(hint) => format!("{what}: {} ({hint})", e.errno.desc()),
+                    None => format!("{what}: {e}"),
+                };
                 Failure {
                     step: number,
                     errno: e.errno as i32,
                     kind: FailureKind::Step,
-                    text: format!("{what}: {e}{hint}"),
+                    text,
                 }
             }
             StepError::Other(e) => Failure {
@@ -443,6 +449,7 @@ impl Walk<'_> {
     /// We are the new process now. Its part of the plan comes next.
     fn be(&mut self, actor: Actor) -> ! {
         self.me = actor;
+        self.patience = None;
         self.child = None;
         // The directories are the launcher's business, and must not be open
         // in a process that a container can see.

@@ -10,6 +10,9 @@ use super::{Lock, files, names};
 use crate::container::{Config, Id, Name, SCHEMA, State};
 use crate::error::{Context, Error, Result};
 
+/// More than what is ever said of a container, but for what its checks print.
+const ROOM: u64 = 16 * 1024;
+
 /// One container, as it is kept.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -175,6 +178,12 @@ impl Entry {
         write_state(&self.dir, state)
     }
 
+    /// Keeps room on the disk to say how it ended.
+    pub fn keep_room(&self) -> Result<()> {
+        let room = files::keep_room(&self.dir, "state.json", ROOM);
+        room.context(|| format!("cannot write into {}", self.dir.display()))
+    }
+
     fn record<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let bytes = files::read(&self.dir.join(name)).map_err(|e| {
             if self.dir.exists() {
@@ -211,6 +220,6 @@ fn dress(dir: &Path, model: &Path) -> std::io::Result<()> {
 
 pub(super) fn write_state(dir: &Path, state: &State) -> Result<()> {
     let json = serde_json::to_vec_pretty(state).map_err(|e| Error::internal(e.to_string()))?;
-    files::replace(dir, "state.json", &json)
+    files::replace_in_need(dir, "state.json", &json)
         .context(|| format!("cannot write {}", dir.join("state.json").display()))
 }

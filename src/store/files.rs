@@ -33,6 +33,17 @@ pub(crate) fn remove_tree(path: &Path) -> Result<()> {
     archive::remove_all(&above, Path::new(name))
 }
 
+/// What is in a directory; nothing, where there is none.
+pub(crate) fn list(dir: &Path) -> Result<Vec<fs::DirEntry>> {
+    match fs::read_dir(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        entries => {
+            let entries = entries.context(|| format!("cannot read {}", dir.display()))?;
+            Ok(entries.flatten().collect())
+        }
+    }
+}
+
 /// One that everybody could enter who can get there.
 pub(crate) fn public_dir_all(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)?;
@@ -75,6 +86,53 @@ pub(crate) fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
 pub(crate) fn replace_for_good(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let fresh = dir.join(format!(".{name}.new"));
     exchange(&fresh, &dir.join(name), bytes, true)
+}
+
+/// The spare of a record: room on the disk for its next version.
+fn spare_of(name: &str) -> String {
+    format!(".{name}.spare")
+}
+
+/// Keeps room for the next version of a record that must be written whatever
+/// happens.
+pub(crate) fn keep_room(dir: &Path, name: &str, room: u64) -> io::Result<()> {
+    use nix::fcntl::{FallocateFlags, fallocate};
+    let mut options = File::options();
+    options.write(true).create_new(true).mode(0o600);
+    let spare = match options.open(dir.join(spare_of(name))) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        spare => spare?,
+    };
+    let keep_size = FallocateFlags::FALLOC_FL_KEEP_SIZE;
+    Ok(fallocate(&spare, keep_size, 0, room as i64)?)
+}
+
+/// As [`replace`]; on a full disk the new version goes where room was kept for
+/// it, and that of the old one is kept for the next.
+pub(crate) fn replace_in_need(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let full = |e: &io::Error| {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(e.kind(), StorageFull | QuotaExceeded)
+    };
+    match replace(dir, name, bytes) {
+        Err(e) if full(&e) => use_spare(dir, name, bytes).map_err(|_| e),
+        done => done,
+    }
+}
+
+fn use_spare(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+    let (spare, path) = (dir.join(spare_of(name)), dir.join(name));
+    let mut options = File::options();
+    let mut file = options
+        .write(true)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(&spare)?;
+    file.write_all(bytes)?;
+    // Not before: what is cut off is anybody's at once.
+    file.set_len(bytes.len() as u64)?;
+    let swap = RenameFlags::RENAME_EXCHANGE;
+    Ok(renameat2(AT_FDCWD, &spare, AT_FDCWD, &path, swap)?)
 }
 
 fn exchange(fresh: &Path, path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {

@@ -49,13 +49,25 @@ pub struct Store {
     run: PathBuf,
 }
 
+/// Who is about to start a new container.
+#[derive(Debug)]
+pub struct Starter {
+    /// Its process.
+    pub pid: i32,
+    /// In this boot.
+    pub boot: String,
+}
+
 impl Store {
-    /// Opens the store, making it where there is none.
+    /// Opens the store. Where there is none, it is an empty one, and made by
+    /// [`Store::lay_out`] when there is something to keep.
     ///
     /// `root` and `run` are what the command line says; without them
     /// `RCON_ROOT` moves both, so that a test or a learner has a private one.
     pub fn open(root: Option<PathBuf>, run: Option<PathBuf>) -> Result<Self> {
-        let moved = root.or_else(|| std::env::var_os("RCON_ROOT").map(PathBuf::from));
+        // As with other variables, nothing is the same as none.
+        let variable = std::env::var_os("RCON_ROOT").filter(|dir| !dir.is_empty());
+        let moved = root.or_else(|| variable.map(PathBuf::from));
         let run = run.or_else(|| moved.as_ref().map(|root| root.join("run")));
         let absolute =
             |path: PathBuf| std::path::absolute(&path).context(|| path.display().to_string());
@@ -116,14 +128,19 @@ impl Store {
                 text.trim()
             ))
             .hint("use the rcon that made it, or another store with --root")),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => self.lay_out(),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
             Err(e) => Err(Error::from(e)
                 .context(format!("cannot open the store {}", self.root.display()))
                 .hint("rcon needs root, or a store of your own with --root")),
         }
     }
 
-    fn lay_out(&self) -> Result<()> {
+    /// Makes the store where there is none: a mistyped `--root` of a command
+    /// that only looks leaves nothing behind.
+    pub fn lay_out(&self) -> Result<()> {
+        if self.root.join("version").exists() {
+            return Ok(());
+        }
         let what = || format!("cannot make the store {}", self.root.display());
         for dir in [&self.root, &self.containers(), &self.names(), &self.run] {
             files::private_dir_all(dir).context(what)?;
@@ -134,11 +151,34 @@ impl Store {
     /// Keeps a new container, under `name` or one that is made up. It comes
     /// locked, so that whoever made it can start it.
     pub fn add(&self, config: &Config, name: Option<&str>) -> Result<(Entry, Lock)> {
+        self.add_as(config, name, &State::new())
+    }
+
+    /// The same for one that is started at once: `starter` is about to become
+    /// its keeper. If that is killed before, the container counts as one that
+    /// has lost its keeper, and does not stay `created` for ever where it was
+    /// to go with its program.
+    pub fn add_to_start(
+        &self,
+        config: &Config,
+        name: Option<&str>,
+        starter: Starter,
+    ) -> Result<(Entry, Lock)> {
+        let state = State {
+            keeper: starter.pid,
+            boot: starter.boot,
+            ..State::new()
+        };
+        self.add_as(config, name, &state)
+    }
+
+    fn add_as(&self, config: &Config, name: Option<&str>, state: &State) -> Result<(Entry, Lock)> {
         name.map_or(Ok(()), check_name)?;
+        self.lay_out()?;
         let what = || "cannot keep the new container".to_owned();
         let fresh = self.containers().join(format!(".new-{}", config.id));
         files::private_dir(&fresh).context(what)?;
-        let kept = fill(&fresh, config).and_then(|lock| {
+        let kept = fill(&fresh, config, state).and_then(|lock| {
             let entry = self.entry(config.id.clone());
             let _naming = lock::wait_for(&self.root.join("lock"))?;
             let name = match name {
@@ -209,9 +249,8 @@ impl Store {
 
     fn ids(&self) -> Result<Vec<Id>> {
         let dir = self.containers();
-        let entries = fs::read_dir(&dir).context(|| format!("cannot read {}", dir.display()))?;
-        let names = entries
-            .flatten()
+        let names = files::list(&dir)?
+            .into_iter()
             .filter_map(|e| e.file_name().into_string().ok());
         Ok(names.filter_map(|name| Id::try_from(name).ok()).collect())
     }
@@ -280,13 +319,13 @@ impl Store {
 }
 
 /// Writes the records of a container that nobody can see yet.
-fn fill(dir: &Path, config: &Config) -> Result<Lock> {
+fn fill(dir: &Path, config: &Config, state: &State) -> Result<Lock> {
     let what = || "cannot keep the new container".to_owned();
     let lock =
         Lock::try_take(dir)?.ok_or_else(|| Error::internal("a new container is locked already"))?;
     let json = serde_json::to_vec_pretty(config).map_err(|e| Error::internal(e.to_string()))?;
     files::replace(dir, "config.json", &json).context(what)?;
-    entry::write_state(dir, &State::new())?;
+    entry::write_state(dir, state)?;
     Ok(lock)
 }
 

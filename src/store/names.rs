@@ -103,9 +103,8 @@ const THINGS: &[&str] = &[
 /// Names that lead nowhere, for whoever tidies up.
 pub(super) fn dangling(store: &Store) -> Result<Vec<Name>> {
     let dir = store.names();
-    let entries = fs::read_dir(&dir).context(|| format!("cannot read {}", dir.display()))?;
-    let names = entries
-        .flatten()
+    let names = files::list(&dir)?
+        .into_iter()
         .filter_map(|e| e.file_name().into_string().ok());
     Ok(names.filter(|name| owner(store, name).is_none()).collect())
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Lock, files};
-use crate::error::{Context, Result};
+use crate::error::Result;
 
 /// Removes directories of containers that were never finished or not removed
 /// to the end, unless somebody is still at it.
@@ -18,10 +18,8 @@ pub(super) fn sweep(containers: &Path) -> Result<()> {
 
 /// Finds them.
 pub(super) fn unfinished(containers: &Path) -> Result<Vec<PathBuf>> {
-    let entries =
-        fs::read_dir(containers).context(|| format!("cannot read {}", containers.display()))?;
     let is_unfinished = |name: &str| name.starts_with(".new-") || name.starts_with(".gone-");
-    let names = entries.flatten();
+    let names = files::list(containers)?.into_iter();
     let left = names.filter(|e| is_unfinished(&e.file_name().to_string_lossy()));
     // Between making the directory and locking it there is an instant in
     // which a maker has nothing to show.

@@ -228,3 +228,18 @@ fn nobody_else_may_look() {
         assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o077, 0);
     }
 }
+
+#[test]
+fn a_record_has_room_for_its_next_version() {
+    let dir = std::env::temp_dir().join(format!("rcon-test-spare-{}", std::process::id()));
+    fs::create_dir(&dir).unwrap();
+    files::replace(&dir, "x", b"one").unwrap();
+    files::keep_room(&dir, "x", 8192).unwrap();
+    files::keep_room(&dir, "x", 8192).unwrap();
+    let spare = fs::metadata(dir.join(".x.spare")).unwrap();
+    assert_eq!(spare.len(), 0);
+    assert!(std::os::unix::fs::MetadataExt::blocks(&spare) >= 16);
+    files::replace_in_need(&dir, "x", b"two").unwrap();
+    assert_eq!(fs::read(dir.join("x")).unwrap(), b"two");
+    fs::remove_dir_all(&dir).unwrap();
+}

@@ -63,8 +63,26 @@ impl std::error::Error for SysError {}
 
 impl From<SysError> for Error {
     fn from(e: SysError) -> Self {
-        Error::environment(e.to_string())
+        let hint = remedy(e.errno);
+        let e = Error::environment(e.to_string());
+        match hint {
+            Some(hint) => e.hint(hint),
+            None => e,
+        }
     }
+}
+
+/// What helps against a failure that means the same wherever it comes from.
+pub fn remedy(errno: Errno) -> Option<&'static str> {
+    Some(match errno {
+        Errno::ENOSPC | Errno::EDQUOT => {
+            "is the disk full? `df -h` and `df -i` tell, `rcon system prune` makes room"
+        }
+        Errno::EROFS => "that file system is mounted read-only",
+        Errno::EMFILE => "too many files are open in one process: look at `ulimit -n`",
+        Errno::EFBIG => "files may not get larger than `ulimit -f` says",
+        _ => return None,
+    })
 }
 
 /// Names the bits of `value` by `names`, unknown bits in hex: `A|B|0x40`.

@@ -2,8 +2,10 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{SysError, SysResult, c_path, flag_names, syscall};
 
@@ -507,4 +509,23 @@ pub fn standard(number: RawFd) -> BorrowedFd<'static> {
 /// Leaves a descriptor open for whoever comes after us, and forgets it.
 pub fn leak(fd: OwnedFd) -> RawFd {
     fd.into_raw_fd()
+}
+/// Whether there is something to read before `patience` is over; without any,
+/// as long as that takes. The end counts, too.
+pub fn ready_within(fd: &impl AsFd, patience: Option<Duration>) -> SysResult<bool> {
+    let until = patience.map(|patience| Instant::now() + patience);
+    loop {
+        let left = until.map_or(PollTimeout::NONE, |until| {
+            let left = until.saturating_duration_since(Instant::now());
+            // Rounded up: a little late, not a little early and often.
+            PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
+        });
+        let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut fds, left) {
+            Ok(0) if until.is_some_and(|until| until <= Instant::now()) => return Ok(false),
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => return Ok(true),
+            Err(e) => return Err(SysError::new(e, "poll()")),
+        }
+    }
 }

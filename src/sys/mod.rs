@@ -23,7 +23,7 @@ pub mod xattr;
 
 pub mod seccomp;
 
-pub use error::{SysError, SysResult, flag_names};
+pub use error::{SysError, SysResult, flag_names, remedy};
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;

@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
 
@@ -129,6 +130,23 @@ pub fn wait(pidfd: impl AsFd) -> SysResult<Exit> {
 /// As [`wait`], but does not wait: `None` while the child runs.
 pub fn try_wait(pidfd: impl AsFd) -> SysResult<Option<Exit>> {
     wait_with(pidfd, libc::WNOHANG)
+}
+
+/// As [`wait`], but for no longer than `patience`.
+pub fn wait_within(pidfd: impl AsFd, patience: Option<Duration>) -> SysResult<Option<Exit>> {
+    if fd::ready_within(&pidfd, patience)? {
+        return wait(pidfd).map(Some);
+    }
+    Ok(None)
+}
+
+/// The children of this thread, as far as the kernel tells.
+pub fn children() -> Vec<i32> {
+    let path = "/proc/thread-self/children";
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.split_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect()
 }
 
 /// Whether the child has ended, leaving its status for a later [`wait`].
@@ -409,6 +427,13 @@ pub fn die_with_parent(wanted: bool) -> SysResult<()> {
         format!("prctl(PR_SET_PDEATHSIG, {signal})")
     })
     .map(drop)
+}
+
+/// Has a signal do nothing to this process; what it executes may be told by
+/// [`reset_signals`] to take it as usual.
+pub fn ignore(signal: i32) {
+    // SAFETY: an ignored signal runs no code of ours.
+    unsafe { libc::signal(signal, libc::SIG_IGN) };
 }
 
 /// Has these signals wait until somebody asks for them.

@@ -2,12 +2,15 @@
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType,
-    UnixAddr, accept4, bind, connect, listen, recvmsg, sendmsg, socket, socketpair,
+    UnixAddr, accept4, bind, connect, listen, recvmsg, sendmsg, setsockopt, socket, socketpair,
+    sockopt::SendTimeout,
 };
+use nix::sys::time::{TimeVal, TimeValLike};
 
 use super::{SysError, SysResult, fd, syscall};
 
@@ -40,11 +43,25 @@ pub fn connect_messages(path: &Path) -> SysResult<OwnedFd> {
     })
 }
 
+/// Connects to the message socket at `path`; `EAGAIN` when whoever listens
+/// there has let nobody in for so long.
+pub fn connect_messages_within(path: &Path, patience: Duration) -> SysResult<OwnedFd> {
+    with_short_path(path, SockType::SeqPacket, |sock, addr| {
+        let limit = |time: Duration| {
+            let time = TimeVal::milliseconds(time.as_millis() as i64);
+            setsockopt(sock, SendTimeout, &time)
+        };
+        limit(patience)?;
+        connect(sock.as_raw_fd(), addr)?;
+        limit(Duration::ZERO)
+    })
+}
+
 /// Makes a message socket at `path` that others can connect to.
 pub fn listen_messages(path: &Path) -> SysResult<OwnedFd> {
     with_short_path(path, SockType::SeqPacket, |sock, addr| {
         bind(sock.as_raw_fd(), addr)?;
-        listen(sock, Backlog::new(4)?)
+        listen(sock, Backlog::new(64)?)
     })
 }
 

@@ -373,3 +373,33 @@ fn processes_of_the_host_and_of_another() {
         .output();
     out.code(125).fails_naming(&["other", "not running"]);
 }
+
+#[test]
+fn a_cgroup_parent_goes_with_the_last_below_it_if_rcon_made_it() {
+    let Some(place) = Place::needing(&[crate::common::Need::Controller("pids")]) else {
+        return;
+    };
+    let hierarchies = crate::common::cgroups::hierarchies();
+    let name = format!("rcon-test-parent-{}", std::process::id());
+    let there = |path: &str| hierarchies.iter().any(|h| h.at.join(path).exists());
+    let below = format!("{name}/deep");
+    for container in ["one", "two"] {
+        place.start(container, &["--cgroup-parent", &below], "sleep 600");
+    }
+    assert!(there(&below));
+    place.ok(&["rm", "-f", "one"]);
+    assert!(there(&below), "the other one is still in it");
+    place.ok(&["rm", "-f", "two"]);
+    assert!(!there(&name), "nobody else needs it");
+    // One that somebody has made is that one's.
+    for h in &hierarchies {
+        std::fs::create_dir(h.at.join(&name)).unwrap();
+    }
+    place.start("three", &["--cgroup-parent", &below], "sleep 600");
+    place.ok(&["rm", "-f", "three"]);
+    let (stays, went) = (there(&name), !there(&below));
+    for h in &hierarchies {
+        let _ = std::fs::remove_dir(h.at.join(&name));
+    }
+    assert!(stays && went);
+}

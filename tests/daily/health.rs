@@ -131,3 +131,77 @@ fn a_check_does_not_delay_the_end() {
     assert_eq!(place.ok(&["wait", "ending"]).text(), "3");
     assert!(start.elapsed() < Duration::from_secs(4));
 }
+
+/// A program that stops everybody who is born beside it.
+const STOPS_ALL: &str = "while :; do for p in /proc/[0-9]*; do p=${p#/proc/}; \
+     [ $p = 1 ] || kill -STOP $p; done; done 2>/dev/null";
+
+#[test]
+fn a_program_that_stops_its_checks_does_not_stop_its_keeper() {
+    let Some(place) = Place::new() else { return };
+    let flags = [
+        "--health-cmd",
+        "true",
+        "--health-interval",
+        "50ms",
+        "--health-timeout",
+        "300ms",
+        "--health-retries",
+        "1",
+    ];
+    place.start("hostile", &flags, STOPS_ALL);
+    becomes(&place, "hostile", "unhealthy");
+    let start = std::time::Instant::now();
+    place.ok(&["stop", "-t", "0", "hostile"]);
+    assert!(start.elapsed() < Duration::from_secs(4));
+    assert_eq!(place.status("hostile"), "exited");
+}
+
+#[test]
+fn who_shares_processes_with_a_hostile_one_is_not_waited_for_for_ever() {
+    let Some(place) = Place::new() else { return };
+    place.start("hostile", &[], STOPS_ALL);
+    // It may come through in time once or twice.
+    let is_stopped = (0..10).any(|n| {
+        let name = format!("guest{n}");
+        let flags = ["-d", "--name", &name, "--pid", "container:hostile"];
+        let out = place.run(&flags, &["sleep", "600"]).output();
+        place.ok(&["rm", "-f", &name]);
+        out.stderr.contains("does not answer")
+    });
+    assert!(is_stopped, "it was never slow enough");
+    place.ok(&["rm", "-f", "hostile"]);
+    place.assert_empty();
+}
+
+#[test]
+fn what_a_check_leaves_in_a_session_of_its_own_is_ended() {
+    let Some(place) = Place::new() else { return };
+    let flags = [
+        "--health-cmd",
+        "test -e /hang && { setsid sleep 4322 & sleep 4322; }; setsid sleep 4321 & true",
+        "--health-interval",
+        "100ms",
+        "--health-timeout",
+        "500ms",
+        "--health-retries",
+        "1",
+    ];
+    place.start("littering", &flags, "sleep 4323 & sleep 600");
+    becomes(&place, "littering", "healthy");
+    place.ok(&["exec", "littering", "touch", "/hang"]);
+    becomes(&place, "littering", "unhealthy");
+    place.ok(&["exec", "littering", "rm", "/hang"]);
+    becomes(&place, "littering", "healthy");
+    std::thread::sleep(Duration::from_millis(600));
+    let count = |which: &str| {
+        let line = format!("ps | grep -c '[s]leep {which}'");
+        let out = place
+            .rcon(&["exec", "littering", "sh", "-c", &line])
+            .output();
+        out.stdout.trim().parse::<u32>().unwrap_or(99)
+    };
+    assert_eq!(count("4322"), 0, "of one that took too long");
+    assert!(count("4321") <= 1, "of those that ended in time");
+    assert_eq!(count("4323"), 1, "the container's own");
+}

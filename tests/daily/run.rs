@@ -295,3 +295,67 @@ fn ended_as_soon_as_started_it_leaves_nothing() {
     }
     place.assert_empty();
 }
+
+#[test]
+fn flags_that_only_docker_has_are_answered_with_what_to_do_instead() {
+    let Some(place) = Place::new() else { return };
+    for (flag, instead) in [
+        ("--runtime=runc", "leave it out"),
+        ("--link=db", "--network NET"),
+        ("--storage-opt=size=1G", "--tmpfs"),
+        ("--isolation=hyperv", "leave it out"),
+        ("--volume-driver=nfs", "-v /DIR:/PATH"),
+    ] {
+        let out = place.rcon(&["run", flag, "busybox"]).output().code(125);
+        let (name, _) = flag.split_once('=').unwrap();
+        assert!(
+            !out.stderr.contains("unexpected argument"),
+            "{}",
+            out.stderr
+        );
+        out.fails_naming(&[name, instead]);
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_in_words() {
+    let Some(place) = Place::new() else { return };
+    place.program("bin/busy", "#!/bin/sh\n", 0o755);
+    let cases: [(&[&str], &[&str], &[&str]); 3] = [
+        (
+            &["-w", "/bin/sh"],
+            &["true"],
+            &["/bin/sh", "the image has a file there"],
+        ),
+        (
+            &["-v", "/etc/passwd:/bin"],
+            &["true"],
+            &["/etc/passwd", "cannot be bound over a folder"],
+        ),
+        (
+            &["--read-only", "--tmpfs", "/x:ro", "-w", "/x/y"],
+            &["true"],
+            &["/x/y", "read-only"],
+        ),
+    ];
+    for (flags, program, words) in cases {
+        let flags = [&["--rm"], flags].concat();
+        let out = place.run(&flags, program).output().code(125);
+        for call in ["openat", "move_mount(", "mkdirat", " = E"] {
+            assert!(!out.stderr.contains(call), "{}", out.stderr);
+        }
+        out.fails_naming(words);
+    }
+    let out = place
+        .rcon(&["ps", "-a"])
+        .env("RCON_ROOT", "")
+        .args(["--root", &place.text_path("store")]);
+    out.output().ok();
+    // A file as large as nobody may write is an error, and no sudden death.
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "(ulimit -f 0; exec \"$0\" \"$@\") 2>&1 | cat"]);
+    shell.arg(env!("CARGO_BIN_EXE_rcon"));
+    let line = place.line("create", &[], &["true"]);
+    let out = place.call(shell).args(line).output();
+    assert!(out.stdout.contains("ulimit -f"), "{}", out.stdout);
+}

@@ -403,3 +403,70 @@ fn a_restart_is_a_new_life() {
         (&0.into(), Some("running"))
     );
 }
+
+#[test]
+fn a_crowd_does_not_lock_out_who_wants_to_stop_a_container() {
+    let Some(place) = Place::new() else { return };
+    let few = |command: &mut std::process::Command| {
+        use std::os::unix::process::CommandExt;
+        command.process_group(0);
+    };
+    let line = place.line(
+        "run",
+        &["-d", "--name", "full"],
+        &[
+            "sh",
+            "-c",
+            "trap 'exit 7' TERM; while :; do sleep 0.05; done",
+        ],
+    );
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "ulimit -n 100; exec \"$0\" \"$@\""]);
+    shell.arg(env!("CARGO_BIN_EXE_rcon"));
+    place.call(shell).args(line).output().ok();
+    let crowd: Vec<_> = (0..70)
+        .map(|_| place.rcon(&["attach", "full"]).with(few).spawn())
+        .collect();
+    let refused = |r: &crate::common::Running| r.stderr().contains("too many");
+    eventually("some are refused", || crowd.iter().any(refused));
+    assert!(!crowd.iter().all(refused));
+    // It does not run in circles meanwhile.
+    let keeper = place.number_of("full", "keeper");
+    let before = ticks(keeper);
+    std::thread::sleep(Duration::from_millis(500));
+    let used = ticks(keeper) - before;
+    assert!(used < 15, "{used} ticks in half a second");
+    place.ok(&["stop", "full"]);
+    assert_eq!(place.number_of("full", "exit_code"), 7);
+}
+
+#[test]
+fn one_whose_keeper_is_stopped_is_told_so() {
+    let Some(place) = Place::new() else { return };
+    for (command, name) in [
+        (&["pause"][..], "one"),
+        (&["stop", "-t", "1"], "two"),
+        (&["kill"], "three"),
+        (&["rm", "-f"], "four"),
+    ] {
+        place.sleeper(name);
+        let keeper = nix::unistd::Pid::from_raw(place.number_of(name, "keeper"));
+        nix::sys::signal::kill(keeper, nix::sys::signal::Signal::SIGSTOP).unwrap();
+        let out = place.rcon(command).args([name]).output();
+        if command[0] == "rm" {
+            out.ok();
+            continue;
+        }
+        out.code(1)
+            .fails_naming(&["keeper", "stopped", "kill -CONT"]);
+        nix::sys::signal::kill(keeper, nix::sys::signal::Signal::SIGCONT).unwrap();
+        place.ok(&["rm", "-f", name]);
+    }
+    place.assert_empty();
+}
+
+/// Processor time used, in hundredths of a second.
+fn ticks(pid: i32) -> u64 {
+    let field = |n| crate::common::stat_of(pid, n).parse().unwrap_or(0u64);
+    field(14) + field(15)
+}

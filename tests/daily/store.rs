@@ -224,3 +224,155 @@ fn a_root_that_cannot_be_made() {
         out.code(125).fails_naming(&[root]);
     }
 }
+
+/// A small disk for the whole store, for as long as it is held.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    fn under(place: &Place) -> Self {
+        let at = place.store();
+        fs::create_dir_all(&at).unwrap();
+        let done = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=2m,mode=0700", "rcon-test"])
+            .arg(&at)
+            .status();
+        assert!(done.is_ok_and(|s| s.success()), "cannot mount a tmpfs");
+        Self(at)
+    }
+
+    fn fill(&self) {
+        let mut ballast = fs::File::create(self.0.join("ballast")).unwrap();
+        for size in [65536, 4096, 1] {
+            while std::io::Write::write_all(&mut ballast, &vec![0; size]).is_ok() {}
+        }
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = nix::mount::umount2(&self.0, nix::mount::MntFlags::MNT_DETACH);
+    }
+}
+
+#[test]
+fn how_a_container_ended_is_noted_on_a_full_disk() {
+    let Some(place) = Place::new() else { return };
+    let disk = SmallDisk::under(&place);
+    let shared = place.path("shared");
+    fs::create_dir(&shared).unwrap();
+    let bind = format!("{}:/shared", shared.display());
+    let script = "while ! test -e /shared/go; do sleep 0.05; done; exit 7";
+    place.start("full", &["-v", &bind], script);
+    disk.fill();
+    fs::write(shared.join("go"), "").unwrap();
+    assert_eq!(place.ok(&["wait", "full"]).text(), "7");
+    assert_eq!(place.number_of("full", "exit_code"), 7);
+    let shown = place.ok(&["ps", "-a", "--format", "{{.Status}}"]);
+    assert!(shown.text().starts_with("Exited (7)"), "{}", shown.text());
+    fs::remove_file(place.store().join("ballast")).unwrap();
+    place.ok(&["rm", "full"]);
+}
+
+#[test]
+fn the_limits_and_the_umask_of_a_shell_are_not_the_keepers() {
+    let Some(place) = Place::new() else { return };
+    let made = place.path("made");
+    let bind = format!("{}:/made", made.display());
+    let script = "ulimit -f; seq 1 20000; sleep 600";
+    let line = place.line(
+        "run",
+        &["-d", "--name", "tight", "-v", &bind],
+        &["sh", "-c", script],
+    );
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "umask 077; ulimit -S -f 40; exec \"$0\" \"$@\""]);
+    shell.arg(env!("CARGO_BIN_EXE_rcon"));
+    place.call(shell).args(line).output().ok();
+    place.says("tight", "\n20000\n");
+    let said = place.ok(&["logs", "tight"]).stdout;
+    assert!(
+        !said.starts_with("unlimited"),
+        "the program's own limit: {:?}",
+        said.lines().next()
+    );
+    assert_eq!(said.lines().count(), 20001);
+    let given = fs::metadata(&made).unwrap().permissions();
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&given) & 0o777,
+        0o755
+    );
+    place.ok(&["rm", "-f", "tight"]);
+}
+
+#[test]
+fn who_only_looks_makes_no_store() {
+    let Some(place) = Place::new() else { return };
+    let typo = place.text_path("typo/store");
+    for (command, code) in [
+        (&["ps", "-a"][..], 0),
+        (&["images"], 0),
+        (&["network", "ls"], 0),
+        (&["info"], 0),
+        (&["system", "df"], 0),
+        (&["system", "check"], 0),
+        (&["events", "--until", "1s"], 0),
+        (&["logs", "nobody"], 1),
+        (&["inspect", "nobody"], 1),
+        (&["rm", "-f", "nobody"], 0),
+        (&["stop", "nobody"], 1),
+        (&["rmi", "nothing"], 1),
+        (&["container", "prune", "-f"], 0),
+    ] {
+        let out = place.rcon(&["--root", &typo]).args(command).output();
+        out.code(code);
+        assert!(!place.path("typo").exists(), "{command:?} made something");
+    }
+}
+
+#[test]
+fn one_whose_record_is_spoilt_is_shown_and_can_be_removed() {
+    let Some(place) = Place::new() else { return };
+    place.start("bad", &[], "sleep 600");
+    place.ok(&["kill", "bad"]);
+    fs::write(place.dir_of("bad").join("state.json"), "{").unwrap();
+    let out = place.ok(&["ps", "-a", "--format", "{{.Names}} {{.State}} {{.Status}}"]);
+    assert_eq!(out.text(), "bad dead Dead (the record is spoilt)");
+    assert_eq!(place.ok(&["ps", "-q"]).text(), "");
+    place
+        .rcon(&["stop", "bad"])
+        .output()
+        .code(1)
+        .fails_naming(&["spoilt", "rm --force"]);
+    place.ok(&["rm", "-f", "bad"]);
+    place.assert_empty();
+}
+
+#[test]
+fn a_starter_that_was_killed_leaves_no_container_that_was_to_go() {
+    let Some(place) = Place::new() else { return };
+    // As it is after `run --rm` was killed between keeping and starting it.
+    let orphan = |name: &str, flags: &[&str]| {
+        let flags = [&["--name", name], flags].concat();
+        let line = place.line("create", &flags, &["true"]);
+        place.rcon(&[]).args(line).output().ok();
+        let path = place.dir_of(name).join("state.json");
+        let mut state = place.state(name);
+        state["keeper"] = 4_000_000.into();
+        fs::write(&path, state.to_string()).unwrap();
+    };
+    orphan("gone", &["--rm"]);
+    orphan("stays", &[]);
+    place.ok(&["ps"]);
+    assert!(!place.exists("gone"));
+    assert_eq!(place.status("stays"), "created");
+    assert_eq!(place.number_of("stays", "exit_code"), 0);
+    orphan("again", &["--rm"]);
+    place.prints(&["--name", "again"], "true");
+    place.ok(&["rm", "stays"]);
+    // One that only waits to be started is nobody's orphan.
+    let line = place.line("create", &["--rm", "--name", "waits"], &["true"]);
+    place.rcon(&[]).args(line).output().ok();
+    place.ok(&["ps"]);
+    assert!(place.exists("waits"));
+    place.ok(&["rm", "waits"]);
+}

@@ -84,3 +84,14 @@ fn a_refusal_changes_nothing() {
         }
     }
 }
+
+#[test]
+fn a_long_configuration_does_not_keep_a_container_from_being_updated() {
+    let Some(place) = Place::new() else { return };
+    let long = "x".repeat(100_000);
+    let (one, two) = (format!("ONE={long}"), format!("TWO={long}"));
+    place.start("wordy", &["-e", &one, "-e", &two], "sleep 600");
+    place.ok(&["update", "--restart", "on-failure:2", "wordy"]);
+    let config = fs::read_to_string(place.dir_of("wordy").join("config.json")).unwrap();
+    assert!(config.contains("on-failure") && config.contains(&two));
+}

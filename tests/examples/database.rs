@@ -84,7 +84,7 @@ fn a_database_is_started_asked_and_put_away() {
     person
         .terminal
         .type_in("select concat('from', '-inside');\n");
-    person.terminal.wait_for("from-inside |");
+    person.terminal.wait_for("| from-inside ");
     person.terminal.type_in("exit\n");
     person.running.wait().ok();
 

@@ -78,7 +78,7 @@ fn a_notebook_is_saved_on_the_host() {
     assert_eq!((owner.uid(), owner.gid()), (0, 0));
 
     terminal.terminal.type_in("\x03");
-    terminal.terminal.wait_for("[y/n]");
+    terminal.terminal.wait_for("y/[n]");
     terminal.terminal.type_in("y\n");
     terminal.running.wait();
     assert_eq!(k.ok(&["ps", "-aq"]), "");

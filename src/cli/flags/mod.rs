@@ -9,6 +9,7 @@
 //! ([`Request::merge`]), because the image may have to be fetched first.
 
 mod build;
+mod foreign;
 pub mod parse;
 mod reading;
 pub mod request;
@@ -29,7 +30,8 @@ pub fn one_line(e: &clap::Error) -> Option<Error> {
     if !e.use_stderr() {
         return None;
     }
-    Some(of_value(e).unwrap_or_else(|| of_line(e)))
+    let known = of_value(e).or_else(|| foreign::explain(e));
+    Some(known.unwrap_or_else(|| of_line(e)))
 }
 
 /// A parser of ours has said what is wrong; only the flag's name is missing.

@@ -101,7 +101,7 @@ fn chosen(store: &Store, args: &Ps) -> Result<Vec<Listed>> {
     let last = if args.latest { 1 } else { args.last };
     let last = usize::try_from(last).ok().filter(|n| *n > 0);
     let all = args.all || last.is_some() || select.asks_for_ended();
-    let mut found = listing::all(store, |state| {
+    let mut found = listing::all_with_spoilt(store, |state| {
         (all || state.status.is_up()) && select.may_match(state)
     })?;
     found.retain(|c| select.matches(c));

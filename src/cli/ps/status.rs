@@ -23,6 +23,7 @@ pub fn status(state: &State, now: Timestamp) -> String {
             duration::ago(since(state.finished))
         ),
         Status::Removing => "Removal In Progress".to_owned(),
+        Status::Dead if !state.error.is_empty() => format!("Dead ({})", state.error),
         Status::Dead => "Dead".to_owned(),
     }
 }

@@ -120,7 +120,7 @@ impl<'d> Walk<'_, 'd> {
             return Ok(Flow::On);
         }
         if value.json().is_null() {
-            return self.write("<no value>");
+            return self.write(self.null(pipe, &value));
         }
         let escape = self.options.escape && value.is_data();
         let before = self.out.0.len();
@@ -128,6 +128,18 @@ impl<'d> Walk<'_, 'd> {
             .map_err(|_| self.failure(pipe.span, TOO_LONG))?;
         self.spend((self.out.0.len() - before) / 16)?;
         Ok(Flow::On)
+    }
+
+    /// The word for what is not there.
+    fn null(&self, pipe: &Pipe, value: &Val<'d>) -> &'static str {
+        let is_there = matches!(value, Val::Data(_));
+        let field = match pipe.commands.as_slice() {
+            [command] if is_there && command.args.is_empty() => command.head.fields.last(),
+            _ => None,
+        };
+        let known = self.options.nulls.iter();
+        let mut known = known.filter(|(name, _)| field.is_some_and(|field| field == name));
+        known.next().map_or("<no value>", |(_, word)| word)
     }
 
     fn choose(&mut self, arms: &[Arm], otherwise: &[Node], dot: &Val<'d>) -> Result<Flow> {

@@ -70,6 +70,7 @@ impl Images {
 
     /// Makes the layout, so that other tools know it for one.
     fn lay_out(&self) -> Result<()> {
+        self.store.lay_out()?;
         let dir = self.dir();
         let what = || format!("cannot make {}", dir.display());
         let blobs = dir.join("blobs/sha256");

@@ -56,7 +56,6 @@ impl Port {
     ) -> crate::sys::SysResult<()> {
         let key = reactor.key();
         let listener = OwnedFd::from(listener);
-        datagram::tell_destination(&listener)?;
         reactor.watch(&listener, key, LISTENER)?;
         let port = Self {
             listener,

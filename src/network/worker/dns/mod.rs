@@ -114,7 +114,6 @@ impl Server {
     ) -> SysResult<()> {
         let key = reactor.key();
         let socket = OwnedFd::from(datagrams);
-        datagram::tell_destination(&socket)?;
         reactor.watch(&socket, key, forward::OURS)?;
         let server = Self {
             socket,

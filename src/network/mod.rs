@@ -34,6 +34,7 @@ pub mod netlink;
 pub mod publish;
 pub mod record;
 pub mod resolver;
+pub mod source;
 pub mod store;
 pub mod subnets;
 pub mod wanted;

@@ -41,7 +41,8 @@ pub enum Socket {
 }
 
 impl Socket {
-    fn protocol(&self) -> Protocol {
+    /// Over what.
+    pub fn protocol(&self) -> Protocol {
         match self {
             Socket::Tcp(_) => Protocol::Tcp,
             Socket::Udp(_) => Protocol::Udp,

@@ -30,7 +30,7 @@ fn named(name: &str, of: &str) -> Vec<i32> {
 }
 
 impl World {
-    fn keeper(&self, name: &str) -> String {
+    pub fn keeper(&self, name: &str) -> String {
         let id = self.field(name, "{{.Id}}");
         let state = self
             .bed

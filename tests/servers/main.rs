@@ -13,6 +13,7 @@ mod world;
 
 mod datagrams;
 mod many;
+mod names;
 mod postgres;
 mod programs;
 mod redis;

@@ -20,6 +20,8 @@ pub struct Network {
     pub ports: Vec<Port>,
     /// Every exposed port gets a free one of the host's.
     pub publish_all: bool,
+    /// What is published sees the client's own address.
+    pub keep_source: bool,
     /// Ports the image or `--expose` names: first, last, protocol.
     pub expose: Vec<(u16, u16, Protocol)>,
     /// Name servers instead of the host's.

@@ -18,6 +18,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::Keeper;
 use crate::container::NetworkMode;
+use crate::container::Protocol;
 use crate::error::{Error, Result};
 use crate::network::connection::Connection;
 use crate::network::holder::{self, Holder};
@@ -25,9 +26,9 @@ use crate::network::interface;
 use crate::network::knowledge::Knowledge;
 use crate::network::publish::{self, Bound, Failure, Socket, Taken};
 use crate::network::record::Driver;
-use crate::network::resolver;
 use crate::network::worker::dns::Names;
-use crate::network::worker::{Namespaces, Published, Resolver, Target, Worker};
+use crate::network::worker::{self, Inside, Published, Resolver, Target, Worker};
+use crate::network::{resolver, source};
 use crate::sys::fd;
 use crate::sys::identity::{self, CapSet};
 use crate::sys::process::{Forked, exit_now, fork, try_wait, wait};
@@ -53,7 +54,7 @@ pub(super) struct Net {
     /// Ports of the host's; nothing before the first start.
     bound: Option<Vec<Bound>>,
     /// What there is for this start of the program.
-    inside: Option<Inside>,
+    inside: Option<Place>,
     running: Option<Running>,
     /// Workers that ended at once.
     quick: u32,
@@ -61,7 +62,8 @@ pub(super) struct Net {
     pub(super) limit: Option<Limit>,
 }
 
-struct Inside {
+/// The container's network, and what we have there.
+struct Place {
     namespace: OwnedFd,
     server: Option<(UdpSocket, TcpListener)>,
     /// Is ready when somebody knocks.
@@ -78,8 +80,8 @@ struct Running {
 /// How the program is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Way {
-    /// At these addresses, from the host.
-    Bridge(Vec<IpAddr>),
+    /// At these addresses; beside each, that of the bridge.
+    Bridge(Vec<(IpAddr, Option<IpAddr>)>),
     /// On its loopback, from inside its network.
     Inside,
 }
@@ -174,6 +176,9 @@ impl Keeper {
             return Ok(());
         }
         let namespace = interface::namespace_of(pid)?;
+        if self.config.network.keep_source && !self.net.bound().is_empty() {
+            source::prepare(&namespace, self.publishes_datagrams())?;
+        }
         let server = answers.then(|| resolver::make(&namespace)).transpose()?;
         let door = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC);
         let door = door.map_err(|e| Error::environment(format!("epoll_create1(): {e}")))?;
@@ -188,7 +193,7 @@ impl Keeper {
             watch(datagrams.as_fd())?;
             watch(streams.as_fd())?;
         }
-        self.net.inside = Some(Inside {
+        self.net.inside = Some(Place {
             namespace,
             server,
             door,
@@ -284,7 +289,7 @@ impl Keeper {
     fn way(&self) -> Way {
         let open = |c: &&Connection| c.network.driver == Driver::Bridge && !c.network.internal;
         match self.connections().iter().find(open) {
-            Some(c) => Way::Bridge(c.endpoint.addresses.iter().map(|a| a.address).collect()),
+            Some(c) => Way::Bridge(addresses(c)),
             None => Way::Inside,
         }
     }
@@ -296,32 +301,44 @@ impl Keeper {
         if parent_id() as i32 != self.state.keeper {
             return Err(Error::internal("the keeper is gone"));
         }
-        let inside = self.net.inside.take().ok_or_else(nothing_to_do)?;
+        let place = self.net.inside.take().ok_or_else(nothing_to_do)?;
         let bound = self.net.bound.take().unwrap_or_default();
-        keep_only(&inside, &bound)?;
+        keep_only(&place, &bound)?;
         raise_limit(Resource::RLIMIT_NOFILE)?;
         let names = Knowledge::of(&self.store, self.entry.id(), &self.config.network.dns);
         let names: Rc<dyn Names> = Rc::new(names);
-        let outside = fd::open("/proc/thread-self/ns/net".as_ref(), libc::O_RDONLY)?;
-        let through = Rc::new(Namespaces {
-            inside: inside.namespace,
-            outside,
-        });
-        give_up_powers(*way == Way::Inside)?;
+        let keeps = self.config.network.keep_source;
+        let reach = Reach::make(way, place.namespace, &bound, keeps)?;
         let ports = bound.into_iter().map(|one| {
-            let to = target(way, &one, &through);
+            let to = reach.target(&one);
             match one.socket {
                 Socket::Tcp(listener) => Published::Tcp(listener, to),
                 Socket::Udp(socket) => Published::Udp(socket, to),
             }
         });
-        let resolver = inside.server.map(|(datagrams, streams)| Resolver {
+        let resolver = place.server.map(|(datagrams, streams)| Resolver {
             datagrams,
             streams,
             names,
         });
         Ok(Worker::new(ports.collect(), resolver)?.serve()?)
     }
+
+    fn publishes_datagrams(&self) -> bool {
+        let mut all = self.net.bound().iter();
+        all.any(|b| b.socket.protocol() == Protocol::Udp)
+    }
+}
+
+/// A container's addresses in a network, and who it sees this machine as there.
+fn addresses(connection: &Connection) -> Vec<(IpAddr, Option<IpAddr>)> {
+    let subnets = &connection.network.subnets;
+    let bridge = |own: IpAddr| {
+        let of = subnets.iter().find(|s| s.subnet.contains(own));
+        of.and_then(|s| s.gateway)
+    };
+    let all = connection.endpoint.addresses.iter();
+    all.map(|a| (a.address, bridge(a.address))).collect()
 }
 
 fn nothing_to_do() -> Error {
@@ -350,30 +367,74 @@ impl Whose {
     }
 }
 
-/// Where what comes to a port goes.
-fn target(way: &Way, bound: &Bound, through: &Rc<Namespaces>) -> Target {
-    let port = bound.container_port;
-    match way {
-        Way::Bridge(addresses) => {
-            // Someone who comes by the newer kind of address is served by the
-            // older where the container has no other.
-            let same = addresses.iter().find(|a| a.is_ipv4() == bound.at.is_ipv4());
-            let any = same.or(addresses.first());
-            Target {
-                address: SocketAddr::new(*any.unwrap_or(&Ipv4Addr::LOCALHOST.into()), port),
-                through: None,
+/// How what comes to a port gets to the program.
+struct Reach<'a> {
+    way: &'a Way,
+    /// Nothing, where all that is spoken to can be reached from here.
+    inside: Option<Rc<Inside>>,
+    keeps: bool,
+}
+
+impl<'a> Reach<'a> {
+    /// Goes where it has to, and then gives up all power: who speaks with
+    /// strangers has none.
+    fn make(way: &'a Way, namespace: OwnedFd, bound: &[Bound], keeps: bool) -> Result<Self> {
+        let streams = bound.iter().any(|b| b.socket.protocol() == Protocol::Tcp);
+        let wanted = !bound.is_empty() && (*way == Way::Inside || streams || keeps);
+        // Inside a connection is made faster than over the bridge. A network
+        // that cannot be prepared for that is spoken to from here.
+        let prepared = *way != Way::Inside && source::prepare(&namespace, false).is_ok();
+        let foreign = keeps || prepared;
+        identity::no_new_privs()?;
+        let goes = wanted && (*way == Way::Inside || foreign);
+        let inside = goes
+            .then(|| Inside::enter(namespace, foreign))
+            .transpose()?;
+        identity::set_caps(CapSet::default(), CapSet::default(), CapSet::default())?;
+        Ok(Self {
+            way,
+            inside: inside.map(Rc::new),
+            keeps,
+        })
+    }
+
+    /// Where what comes to a port goes.
+    fn target(&self, bound: &Bound) -> Target {
+        let port = bound.container_port;
+        let streams = bound.socket.protocol() == Protocol::Tcp;
+        match (self.way, &self.inside) {
+            (Way::Bridge(addresses), inside) => {
+                // Someone who comes by the newer kind of address is served by
+                // the older where the container has no other.
+                let same = addresses
+                    .iter()
+                    .find(|a| a.0.is_ipv4() == bound.at.is_ipv4());
+                let any = same.or(addresses.first()).copied();
+                let (ip, bridge) = any.unwrap_or((Ipv4Addr::LOCALHOST.into(), None));
+                let way = match (inside, bridge.filter(|_| streams)) {
+                    (Some(inside), Some(bridge)) => worker::Way::InsideAs(inside.clone(), bridge),
+                    _ => worker::Way::Outside,
+                };
+                Target {
+                    address: SocketAddr::new(ip, port),
+                    way,
+                    keeps: inside.clone().filter(|_| self.keeps),
+                }
             }
+            (Way::Inside, Some(inside)) => Target {
+                address: (Ipv4Addr::LOCALHOST, port).into(),
+                way: worker::Way::Inside(inside.clone()),
+                // Without a way out, an answer by a datagram has none to begin with.
+                keeps: Some(inside.clone()).filter(|_| self.keeps && streams),
+            },
+            (Way::Inside, None) => Target::outside((Ipv4Addr::LOCALHOST, port).into()),
         }
-        Way::Inside => Target {
-            address: (Ipv4Addr::LOCALHOST, port).into(),
-            through: Some(through.clone()),
-        },
     }
 }
 
 /// The worker holds nothing of its keeper's but what it serves: whoever waits
 /// for the end of anything else would wait for the worker, too.
-fn keep_only(inside: &Inside, bound: &[Bound]) -> Result<()> {
+fn keep_only(inside: &Place, bound: &[Bound]) -> Result<()> {
     let mut keep = vec![inside.namespace.as_raw_fd()];
     keep.extend(bound.iter().map(|b| b.socket.as_fd().as_raw_fd()));
     if let Some((datagrams, streams)) = &inside.server {
@@ -381,15 +442,6 @@ fn keep_only(inside: &Inside, bound: &[Bound]) -> Result<()> {
     }
     keep.sort_unstable();
     Ok(fd::close_all_but(3, &keep)?)
-}
-
-/// Who speaks with strangers has no power it does not need: to go into the
-/// container's network and back, where that is the way.
-fn give_up_powers(goes_inside: bool) -> Result<()> {
-    let keep = if goes_inside { "CAP_SYS_ADMIN" } else { "" };
-    let keep = CapSet(CapSet::bit(keep).unwrap_or(0) & identity::effective().0);
-    identity::no_new_privs()?;
-    Ok(identity::set_caps(keep, keep, CapSet::default())?)
 }
 
 /// Room for so many ports. The limit as it was, if it had to be raised.

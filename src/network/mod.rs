@@ -16,7 +16,8 @@
 //! plan can hold, and [`bridge`] and [`interface`] make that come true, in the
 //! words of [`netlink`]. [`names`] writes the files by which programs find
 //! names. [`publish`] binds ports of the host's ([`holder`] says who has one),
-//! [`worker`] moves what comes there and answers look-ups from [`knowledge`]. [`firewall`] looks
+//! [`worker`] moves what comes there, with [`source`] inside the container to have
+//! answers find back, and answers look-ups from [`knowledge`]. [`firewall`] looks
 //! at other tools' filters, [`leftovers`] for what should not be there. Nothing
 //! here knows of images.
 
@@ -34,6 +35,7 @@ pub mod netlink;
 pub mod publish;
 pub mod record;
 pub mod resolver;
+pub mod source;
 pub mod store;
 pub mod subnets;
 pub mod wanted;

@@ -12,6 +12,7 @@ use nix::sys::socket::{
 };
 use serde_json::{Map, Value, json};
 
+use super::worker::datagram;
 use crate::container::{Port, Protocol};
 use crate::error::{Error, Result};
 use crate::sys::{SysError, SysResult};
@@ -40,7 +41,8 @@ pub enum Socket {
 }
 
 impl Socket {
-    fn protocol(&self) -> Protocol {
+    /// Over what.
+    pub fn protocol(&self) -> Protocol {
         match self {
             Socket::Tcp(_) => Protocol::Tcp,
             Socket::Udp(_) => Protocol::Udp,
@@ -170,6 +172,10 @@ fn open(at: SocketAddr, protocol: Protocol) -> SysResult<Socket> {
     if protocol == Protocol::Tcp {
         // Connections of an earlier holder may still be on their way out.
         setsockopt(&sock, sockopt::ReuseAddr, &true).map_err(failed)?;
+    }
+    if protocol == Protocol::Udp {
+        // The first to come is answered from the address it asked, too.
+        datagram::tell_destination(&sock)?;
     }
     bind(sock.as_raw_fd(), &SockaddrStorage::from(at)).map_err(failed)?;
     Ok(match protocol {

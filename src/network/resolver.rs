@@ -13,6 +13,7 @@ use std::os::fd::AsFd;
 use super::cidr::Cidr;
 use super::netlink::Socket;
 use super::netlink::nftables::{Chain, Expr, Hook, Side, Table, Transport};
+use super::worker::datagram;
 use crate::error::{Context, Result};
 use crate::sys::{SysResult, namespace};
 
@@ -25,7 +26,11 @@ const TABLE: &str = "rcon-names";
 /// Makes the sockets of a name server in a network namespace.
 pub fn make(namespace: impl AsFd) -> Result<(UdpSocket, TcpListener)> {
     let what = || format!("cannot make the container's name server at {ADDRESS}");
-    namespace::inside_network(namespace, bind)?.context(what)
+    let made = namespace::inside_network(namespace, bind)?.context(what)?;
+    // The first question comes before there is anybody to read it, and its
+    // answer must come from this address as well.
+    datagram::tell_destination(&made.0)?;
+    Ok(made)
 }
 
 fn bind() -> io::Result<(UdpSocket, TcpListener)> {

@@ -17,3 +17,4 @@ mod ports;
 mod reach;
 mod script;
 mod servers;
+mod source;

@@ -93,6 +93,54 @@ fn containers_find_each_other_while_others_come_and_go() {
     world.rcon(&["rm", "-f", "asks", "zwei", "far"]).ok();
 }
 
+/// Asks once, and does not ask again.
+fn ask_once(name: &str) -> String {
+    format!("nslookup -retry=1 -timeout=4 {name} 127.0.0.11 2>&1 | sed 1,3d")
+}
+
+#[test]
+fn the_first_question_is_answered_at_once() {
+    let Some(world) = World::new() else { return };
+    world.start("web", &[]);
+    let address = world.field("web", "{{.NetworkSettings.IPAddress}}");
+    // Nobody has asked before: the answer comes from a process that is made
+    // for it while the question waits.
+    for _ in 0..5 {
+        let told = world.run(&[], &ask_once("web")).ok().stdout;
+        assert!(told.contains(&format!("Address: {address}\n")), "{told}");
+    }
+    world.rcon(&["rm", "-f", "web"]).ok();
+}
+
+#[test]
+fn who_has_just_started_is_found_and_who_has_ended_is_not() {
+    let Some(world) = World::new() else { return };
+    world.says(&["network", "create", "--subnet", "10.6.0.0/24", "red"]);
+    world.start("asks", &["--network", "red"]);
+    for round in 0..100 {
+        let address = format!("10.6.0.{}", 10 + round % 3);
+        let flags = [
+            "--network",
+            "red",
+            "--network-alias",
+            "db",
+            "--ip",
+            &address,
+        ];
+        world.start("comes", &flags);
+        let told = world.exec("asks", &ask_once("db")).ok().stdout;
+        let found: Vec<_> = told
+            .lines()
+            .filter(|l| l.starts_with("Address: "))
+            .collect();
+        assert_eq!(found, [format!("Address: {address}")], "{round}: {told}");
+        world.rcon(&["rm", "-f", "comes"]).ok();
+        let told = world.exec("asks", &ask_once("db")).stdout;
+        assert!(!told.contains("Address: "), "{round}: {told}");
+    }
+    world.rcon(&["rm", "-f", "asks"]).ok();
+}
+
 #[test]
 fn the_default_network_has_names_too() {
     let Some(world) = World::new() else { return };

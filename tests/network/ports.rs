@@ -30,7 +30,7 @@ fn named(name: &str, of: &str) -> Vec<i32> {
 }
 
 impl World {
-    fn keeper(&self, name: &str) -> String {
+    pub fn keeper(&self, name: &str) -> String {
         let id = self.field(name, "{{.Id}}");
         let state = self
             .bed
@@ -269,6 +269,8 @@ fn nothing_is_held_after_the_keeper_was_killed() {
         assert_eq!(first_line((LOCAL, 8000)).unwrap(), "hello");
         let keeper = world.keeper("web");
         world.sh(&format!("kill -9 {keeper}"));
+        let keeper = keeper.parse().expect("a pid");
+        eventually("the keeper is gone", || !is_alive(keeper));
         // At once: whoever has the port still is on the way out.
         world.says(&["start", "web"]);
         assert_eq!(first_line((LOCAL, 8000)).unwrap(), "hello");

@@ -75,8 +75,14 @@ pub fn first_line(to: impl Into<SocketAddr>) -> std::io::Result<String> {
     let mut line = Vec::new();
     let mut client = connect(to.into())?;
     let mut byte = [0];
-    while client.read(&mut byte)? == 1 && byte[0] != b'\n' {
-        line.push(byte[0]);
+    // It tries again where it is interrupted.
+    loop {
+        match client.read_exact(&mut byte) {
+            Ok(()) if byte[0] == b'\n' => break,
+            Ok(()) => line.push(byte[0]),
+            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => break,
+            Err(e) => return Err(e),
+        }
     }
     Ok(String::from_utf8_lossy(&line).into_owned())
 }

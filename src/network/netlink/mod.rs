@@ -12,6 +12,7 @@ pub mod link;
 pub mod message;
 pub mod nftables;
 pub mod route;
+pub mod rule;
 pub mod socket;
 
 pub use message::Message;

@@ -54,6 +54,8 @@ const VERDICT_CODE: u16 = 1;
 const TRANSPORT_HEADER: u32 = 2;
 /// The one register that is needed.
 const REGISTER: u32 = 1;
+/// A mark that all packets of a conversation share.
+const CONVERSATION_MARK: u32 = 3;
 /// What nft(8) shows as a table's comment.
 const COMMENT: u8 = 0;
 
@@ -67,6 +69,8 @@ pub enum Hook {
     /// What comes from a program of this machine's, before anything else is
     /// done with it.
     Output,
+    /// The same, and where it goes is looked up once more if it was marked.
+    Reroute,
     /// What leaves it, where its source can still be changed.
     Postrouting,
 }
@@ -115,6 +119,15 @@ pub enum Expr {
     SetPort(Transport, Side, u16),
     /// It belongs to a conversation that has begun.
     Established,
+    /// It has this mark.
+    Marked(u32),
+    /// Its conversation has its mark from here on. Only behind an
+    /// [`Expr::Marked`].
+    RememberMark,
+    /// Its conversation has this mark.
+    Remembered(u32),
+    /// From here on it has this mark.
+    SetMark(u32),
     /// It goes on with this machine's address as its source.
     Masquerade,
     /// It may pass.
@@ -226,6 +239,7 @@ impl Chain {
         let (kind, number, priority): (_, _, i32) = match self.hook {
             Hook::Forward => ("filter", 2, 0),
             Hook::Output => ("filter", 3, -300),
+            Hook::Reroute => ("route", 3, -150),
             Hook::Postrouting => ("nat", 4, 100),
         };
         let mut m = request(NEWCHAIN, message::CREATE, INET);
@@ -343,6 +357,18 @@ fn set_port(m: &mut Message, transport: Transport, side: Side, number: u16) {
     });
 }
 
+fn set_mark(m: &mut Message, mark: u32) {
+    part(m, "immediate", |m| {
+        m.net_number(1, REGISTER).nest(2, |m| {
+            m.attribute(VALUE, &mark.to_ne_bytes());
+        });
+    });
+    part(m, "meta", |m| {
+        m.net_number(2, libc::NFT_META_MARK as u32);
+        m.net_number(3, REGISTER);
+    });
+}
+
 fn established(m: &mut Message) {
     const ESTABLISHED_OR_RELATED: u32 = 0x6;
     part(m, "ct", |m| {
@@ -375,6 +401,20 @@ impl Expr {
             Expr::Port(transport, side, number) => port(m, *transport, *side, *number),
             Expr::SetPort(transport, side, number) => set_port(m, *transport, *side, *number),
             Expr::Established => established(m),
+            Expr::Marked(mark) => {
+                meta(m, libc::NFT_META_MARK);
+                compare(m, true, &mark.to_ne_bytes());
+            }
+            Expr::RememberMark => part(m, "ct", |m| {
+                m.net_number(2, CONVERSATION_MARK).net_number(4, REGISTER);
+            }),
+            Expr::Remembered(mark) => {
+                part(m, "ct", |m| {
+                    m.net_number(1, REGISTER).net_number(2, CONVERSATION_MARK);
+                });
+                compare(m, true, &mark.to_ne_bytes());
+            }
+            Expr::SetMark(mark) => set_mark(m, *mark),
             Expr::Masquerade => part(m, "masq", |_| {}),
             Expr::Drop => verdict(m, 0),
             Expr::Accept => verdict(m, 1),

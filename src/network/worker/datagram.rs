@@ -6,7 +6,7 @@
 
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
@@ -26,14 +26,16 @@ pub struct Arrived {
     pub length: usize,
 }
 
-/// Has the kernel tell with each datagram to which address it was sent.
-pub fn tell_destination(socket: &OwnedFd) -> SysResult<()> {
+/// Has the kernel tell with each datagram to which address it was sent. That is
+/// for those that come from here on: whoever binds a socket says it at once.
+pub fn tell_destination(socket: impl AsFd) -> SysResult<()> {
+    let socket = socket.as_fd();
     let local: SockaddrStorage =
         getsockname(socket.as_raw_fd()).map_err(|e| SysError::new(e, "getsockname()"))?;
     let set = if local.as_sockaddr_in6().is_some() {
-        setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true)
+        setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)
     } else {
-        setsockopt(socket, sockopt::Ipv4PacketInfo, &true)
+        setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)
     };
     set.map_err(|e| SysError::new(e, "setsockopt(IP_PKTINFO)"))
 }
@@ -57,7 +59,8 @@ pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> nix::Result<Arrived> {
     let from = message.address.as_ref().and_then(address);
     Ok(Arrived {
         from: from.ok_or(Errno::EAFNOSUPPORT)?,
-        to,
+        // One that came before this was asked for says "none".
+        to: to.filter(|address: &IpAddr| !address.is_unspecified()),
         length: message.bytes,
     })
 }
@@ -117,6 +120,7 @@ fn address(storage: &SockaddrStorage) -> Option<SocketAddr> {
 mod tests {
     use super::*;
     use std::net::UdpSocket;
+    use std::os::fd::OwnedFd;
 
     #[test]
     fn an_answer_comes_from_the_address_that_was_asked() {
@@ -135,5 +139,22 @@ mod tests {
             let (_, from) = client.recv_from(&mut buffer).unwrap();
             assert_eq!(from.ip(), asked);
         }
+    }
+
+    /// As a name server's is, which is told late what it is to do.
+    #[test]
+    fn one_that_came_too_early_is_answered_all_the_same() {
+        let server = UdpSocket::bind("127.0.0.9:0").unwrap();
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.connect(server.local_addr().unwrap()).unwrap();
+        client.send(b"who?").unwrap();
+        tell_destination(&server).unwrap();
+        let mut buffer = [0; 64];
+        let got = receive(&server, &mut buffer).unwrap();
+        assert_eq!(got.to, None);
+        send(&server, b"I", got.from, got.to).unwrap();
+        let limit = Some(std::time::Duration::from_secs(5));
+        client.set_read_timeout(limit).unwrap();
+        assert_eq!(client.recv(&mut buffer).unwrap(), 1);
     }
 }

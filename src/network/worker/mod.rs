@@ -9,6 +9,8 @@
 
 pub mod datagram;
 pub mod dns;
+mod flow;
+mod inside;
 mod pipes;
 mod reactor;
 mod target;
@@ -17,7 +19,8 @@ mod tcp;
 mod tests;
 mod udp;
 
-pub use target::{Namespaces, Target};
+pub use inside::Inside;
+pub use target::{Target, Way};
 
 use std::net::{TcpListener, UdpSocket};
 use std::rc::Rc;

@@ -3,7 +3,7 @@
 //! A connection has one only while something is held back, so that ten
 //! thousand idle connections need none.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
@@ -11,6 +11,8 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 /// What a pipe holds, and what is moved at once.
 pub const SIZE: usize = 256 << 10;
+/// What is read and written rather than passed through a pipe is less.
+pub const FEW: usize = 16 << 10;
 /// Kept for the next who needs one.
 const SPARE: usize = 32;
 
@@ -22,14 +24,31 @@ pub struct Pipe {
     pub write: OwnedFd,
 }
 
-/// Spare pipes, shared by all connections.
-#[derive(Clone, Default)]
-pub struct Pipes(Rc<RefCell<Vec<Pipe>>>);
+/// Spare pipes, and room for a few bytes: shared by all connections.
+#[derive(Clone)]
+pub struct Pipes {
+    spare: Rc<RefCell<Vec<Pipe>>>,
+    buffer: Rc<RefCell<[u8; FEW]>>,
+}
+
+impl Default for Pipes {
+    fn default() -> Self {
+        Self {
+            spare: Rc::default(),
+            buffer: Rc::new(RefCell::new([0; FEW])),
+        }
+    }
+}
 
 impl Pipes {
+    /// Whatever was in it before.
+    pub fn buffer(&self) -> RefMut<'_, [u8; FEW]> {
+        self.buffer.borrow_mut()
+    }
+
     /// An empty pipe.
     pub fn take(&self) -> nix::Result<Pipe> {
-        if let Some(pipe) = self.0.borrow_mut().pop() {
+        if let Some(pipe) = self.spare.borrow_mut().pop() {
             return Ok(pipe);
         }
         let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
@@ -40,7 +59,7 @@ impl Pipes {
 
     /// Takes back a pipe, which must be empty.
     pub fn give_back(&self, pipe: Pipe) {
-        let mut spare = self.0.borrow_mut();
+        let mut spare = self.spare.borrow_mut();
         if spare.len() < SPARE {
             spare.push(pipe);
         }

@@ -25,6 +25,8 @@ pub struct Ready {
     pub readable: bool,
     /// There is room to write, or an error to fetch.
     pub writable: bool,
+    /// Behind what is to be read there is an end, or an error.
+    pub ending: bool,
 }
 
 /// Whether a service is still wanted.
@@ -135,6 +137,7 @@ impl Reactor {
                 let both = Ready {
                     readable: true,
                     writable: true,
+                    ending: false,
                 };
                 self.call(key, |service, reactor| {
                     service.ready(key, which, both, reactor)
@@ -148,6 +151,7 @@ impl Reactor {
             let ready = Ready {
                 readable: flags.intersects(read),
                 writable: flags.intersects(over | EpollFlags::EPOLLOUT),
+                ending: flags.intersects(over | EpollFlags::EPOLLRDHUP),
             };
             let (key, which) = (Key((event.data() >> 32) as u32), event.data() as u32);
             self.call(key, |service, reactor| {

@@ -1,73 +1,162 @@
 //! Where the bytes of a published port go, and how a socket gets there.
 
-use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrStorage, connect, socket, sockopt,
+    AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, setsockopt, socket, sockopt,
 };
 
-use crate::sys::{SysError, SysResult, namespace};
-
-/// The network namespace of the container, and that of this process to come
-/// back to.
-#[derive(Debug)]
-pub struct Namespaces {
-    /// The container's.
-    pub inside: OwnedFd,
-    /// The one this process lives in.
-    pub outside: OwnedFd,
-}
-
-impl Namespaces {
-    /// Calls `make` while this thread is in the container's namespace. A
-    /// socket stays for ever in the namespace that it was made in, so this is
-    /// all it takes to speak there.
-    pub fn inside<T>(&self, make: impl FnOnce() -> SysResult<T>) -> SysResult<T> {
-        let kind = libc::CLONE_NEWNET as u64;
-        namespace::setns(&self.inside, kind)?;
-        let socket = make();
-        // Not to come back would be to serve from the wrong side of the border.
-        namespace::setns(&self.outside, kind)?;
-        socket
-    }
-}
+use super::inside::{Inside, Make};
+use crate::sys::{SysError, SysResult};
 
 /// What a published port leads to.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Target {
     /// The program's address.
     pub address: SocketAddr,
-    /// Through which namespace, if not through the host's.
-    pub through: Option<Rc<Namespaces>>,
+    /// How it is reached, if nothing speaks for another way.
+    pub way: Way,
+    /// The program is to see the client itself as its peer, where that can be.
+    pub keeps: Option<Rc<Inside>>,
 }
 
+/// From where the program is spoken to.
+#[derive(Clone)]
+pub enum Way {
+    /// From this machine, which the program sees as its peer.
+    Outside,
+    /// From inside the container's network: from itself, as it seems.
+    Inside(Rc<Inside>),
+    /// From there as well, with an address that is not the container's.
+    InsideAs(Rc<Inside>, IpAddr),
+}
+
+/// A socket on its way to the program.
+pub struct Dialed {
+    /// Which does not wait.
+    pub socket: OwnedFd,
+    /// It is there already.
+    pub connected: bool,
+}
+
+/// Where a socket is made, and the address it is given.
+type From<'a> = (Option<&'a Inside>, Option<SocketAddr>);
+
 impl Target {
-    /// A socket on its way to the program, which does not wait.
-    pub fn connect(&self, kind: SockType) -> SysResult<OwnedFd> {
-        let make = || open(self.address, kind);
-        let sock = match &self.through {
-            Some(namespaces) => namespaces.inside(make)?,
-            None => make()?,
+    /// What is reached from this machine.
+    pub fn outside(address: SocketAddr) -> Self {
+        Self {
+            address,
+            way: Way::Outside,
+            keeps: None,
+        }
+    }
+
+    /// A socket on its way to the program, on behalf of `client`.
+    pub fn connect(&self, kind: SockType, client: Option<SocketAddr>) -> SysResult<Dialed> {
+        let mut failed = None;
+        for (inside, from) in self.ways(client).into_iter().flatten() {
+            match self.dial(kind, inside, from) {
+                // Taken, or not for us: the next way is good enough.
+                Err(e) if is_about_address(e.errno) => failed = Some(e),
+                done => return done,
+            }
+        }
+        Err(failed.unwrap_or_else(|| SysError::new(Errno::EADDRNOTAVAIL, "connect()")))
+    }
+
+    /// In the order in which they are tried.
+    fn ways(&self, client: Option<SocketAddr>) -> [Option<From<'_>>; 3] {
+        let any_port = |ip| Some(SocketAddr::new(ip, 0));
+        let usual = match &self.way {
+            Way::Outside => (None, None),
+            Way::Inside(inside) => (Some(&**inside), None),
+            Way::InsideAs(inside, ip) => (Some(&**inside), any_port(*ip)),
         };
+        let seen = client.filter(|c| can_be_seen(*c, self.address));
+        let kept = self.keeps.as_deref().zip(seen);
+        let same_port = kept.map(|(inside, client)| (Some(inside), Some(client)));
+        let other_port = kept.map(|(inside, client)| (Some(inside), any_port(client.ip())));
+        [same_port, other_port, Some(usual)]
+    }
+
+    fn dial(
+        &self,
+        kind: SockType,
+        inside: Option<&Inside>,
+        from: Option<SocketAddr>,
+    ) -> SysResult<Dialed> {
+        let v4 = self.address.is_ipv4();
+        let make = Make {
+            v4,
+            stream: kind == SockType::Stream,
+            foreign: from.is_some(),
+        };
+        let socket = match inside {
+            Some(inside) => inside.socket(make)?,
+            None => open(v4, kind)?,
+        };
+        if let Some(from) = from {
+            take_address(&socket, from)?;
+        }
         let to = SockaddrStorage::from(self.address);
-        match connect(std::os::fd::AsRawFd::as_raw_fd(&sock), &to) {
-            Ok(()) | Err(Errno::EINPROGRESS) => Ok(sock),
+        match connect(socket.as_raw_fd(), &to) {
+            Ok(()) => Ok(Dialed {
+                socket,
+                connected: true,
+            }),
+            Err(Errno::EINPROGRESS) => Ok(Dialed {
+                socket,
+                connected: false,
+            }),
             Err(e) => Err(SysError::new(e, format!("connect({})", self.address))),
         }
     }
 }
 
-fn open(address: SocketAddr, kind: SockType) -> SysResult<OwnedFd> {
-    let family = match address {
-        SocketAddr::V4(_) => AddressFamily::Inet,
-        SocketAddr::V6(_) => AddressFamily::Inet6,
+/// A program that trusts its own machine must not be told that a client from
+/// elsewhere is that; and an address of the other kind means nothing to it.
+fn can_be_seen(client: SocketAddr, program: SocketAddr) -> bool {
+    let ip = client.ip();
+    let here = ip.is_loopback() || ip.is_unspecified();
+    let on_a_wire = matches!(ip, IpAddr::V6(six) if six.is_unicast_link_local());
+    client.is_ipv4() == program.is_ipv4() && !here && !on_a_wire
+}
+
+fn is_about_address(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::EADDRINUSE | Errno::EADDRNOTAVAIL | Errno::EACCES
+    )
+}
+
+fn take_address(socket: &OwnedFd, from: SocketAddr) -> SysResult<()> {
+    let failed = |e| SysError::new(e, format!("bind({from})"));
+    if from.port() != 0 {
+        // The same client may speak to several ports.
+        setsockopt(socket, sockopt::ReuseAddr, &true).map_err(failed)?;
+    }
+    bind(socket.as_raw_fd(), &SockaddrStorage::from(from)).map_err(failed)
+}
+
+/// A socket of the calling thread's network.
+pub(super) fn open(v4: bool, kind: SockType) -> SysResult<OwnedFd> {
+    let family = if v4 {
+        AddressFamily::Inet
+    } else {
+        AddressFamily::Inet6
     };
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    socket(family, kind, flags, None)
-        .map_err(|e| SysError::new(e, format!("socket({family:?}, {kind:?})")))
+    let made = socket(family, kind, flags, None)
+        .map_err(|e| SysError::new(e, format!("socket({family:?}, {kind:?})")))?;
+    if kind == SockType::Stream {
+        // Whoever sends a little at a time means it to arrive.
+        let _ = setsockopt(&made, sockopt::TcpNoDelay, &true);
+    }
+    Ok(made)
 }
 
 /// Takes the error that waits at a socket; that of a connect, for example.
@@ -76,5 +165,25 @@ pub fn error_of(sock: impl AsFd) -> Option<Errno> {
         Ok(0) => None,
         Ok(raw) => Some(Errno::from_raw(raw)),
         Err(e) => Some(e),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_comes_from_elsewhere_is_seen_as_such() {
+        for (client, program, seen) in [
+            ("192.0.2.1:5", "172.17.0.2:80", true),
+            ("[2001:db8::1]:5", "[fd00::2]:80", true),
+            ("127.0.0.1:5", "172.17.0.2:80", false),
+            ("[::1]:5", "[fd00::2]:80", false),
+            ("[fe80::1]:5", "[fd00::2]:80", false),
+            ("[2001:db8::1]:5", "172.17.0.2:80", false),
+        ] {
+            let found = can_be_seen(client.parse().unwrap(), program.parse().unwrap());
+            assert_eq!(found, seen, "{client} {program}");
+        }
     }
 }

@@ -1,21 +1,22 @@
 //! Published TCP ports: a listener, and a connection for each that comes.
 //!
-//! The bytes move from socket to socket through a pipe (`splice`) and never
-//! enter this process. What one side cannot take yet stays in the kernel's
-//! buffers of the other, which then stops sending: that is all of the
+//! Where there is much to move, the bytes go from socket to socket through a
+//! pipe (`splice`) and never enter this process; a few are read and written,
+//! which takes half the calls. What one side cannot take yet stays in the
+//! kernel's buffers of the other, which then stops sending: that is all of the
 //! back-pressure. An end of one direction is passed on as an end of that
 //! direction alone.
 
 use std::cell::Cell;
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::{SpliceFFlags, splice};
 use nix::sys::socket::{SockType, sockopt};
 
-use super::pipes::{Pipe, Pipes};
+use super::flow::{Flow, Moved, Side};
+use super::pipes::Pipes;
 use super::reactor::{Key, Life, Reactor, Ready, Service};
 use super::target::{Target, error_of};
 
@@ -28,9 +29,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The first pause between two attempts; each is twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-/// Moved in one direction before others have their turn.
-const AT_ONCE: usize = 1 << 20;
-
 const NEAR: u32 = 0;
 const FAR: u32 = 1;
 
@@ -52,6 +50,7 @@ impl Port {
         reactor: &mut Reactor,
     ) -> crate::sys::SysResult<()> {
         let key = reactor.key();
+        prepare(&listener);
         reactor.watch(&listener, key, 0)?;
         let port = Self {
             listener,
@@ -66,7 +65,7 @@ impl Port {
     fn accept(&mut self, me: Key, reactor: &mut Reactor) -> Life {
         for _ in 0..ACCEPTED_AT_ONCE {
             match self.listener.accept() {
-                Ok((client, _)) => self.take(client, reactor),
+                Ok((client, from)) => self.take(client, from, reactor),
                 Err(e) => match Errno::from_raw(e.raw_os_error().unwrap_or(0)) {
                     Errno::EAGAIN => return Life::Goes,
                     // The next one may be there already.
@@ -83,16 +82,14 @@ impl Port {
         Life::Goes
     }
 
-    fn take(&self, client: TcpStream, reactor: &mut Reactor) {
+    fn take(&self, client: TcpStream, from: SocketAddr, reactor: &mut Reactor) {
         let key = reactor.key();
-        let prepared = client.set_nonblocking(true).and(client.set_nodelay(true));
-        // A client that vanished without a word would keep its place for ever.
-        let _ = nix::sys::socket::setsockopt(&client, sockopt::KeepAlive, &true);
-        if prepared.is_err() || reactor.watch(&client, key, NEAR).is_err() {
+        if client.set_nonblocking(true).is_err() || reactor.watch(&client, key, NEAR).is_err() {
             return;
         }
         let mut connection = Connection {
             near: Side::new(client),
+            from,
             far: None,
             target: self.target.clone(),
             pipes: self.pipes.clone(),
@@ -108,6 +105,15 @@ impl Port {
     }
 }
 
+/// What every connection of a listener inherits.
+fn prepare(listener: &TcpListener) {
+    use nix::sys::socket::setsockopt;
+    // Whoever sends a little at a time means it to arrive.
+    let _ = setsockopt(listener, sockopt::TcpNoDelay, &true);
+    // A client that vanished without a word would keep its place for ever.
+    let _ = setsockopt(listener, sockopt::KeepAlive, &true);
+}
+
 impl Service for Port {
     fn ready(&mut self, me: Key, _: u32, _: Ready, reactor: &mut Reactor) -> Life {
         self.accept(me, reactor)
@@ -118,145 +124,11 @@ impl Service for Port {
     }
 }
 
-/// One end of a connection, and what is known about it until the kernel says
-/// otherwise.
-struct Side {
-    socket: TcpStream,
-    readable: bool,
-    writable: bool,
-}
-
-impl Side {
-    fn new(socket: TcpStream) -> Self {
-        Self {
-            socket,
-            readable: true,
-            writable: true,
-        }
-    }
-
-    fn learn(&mut self, ready: Ready) {
-        self.readable |= ready.readable;
-        self.writable |= ready.writable;
-    }
-
-    /// Has the peer see that the connection broke, rather than that it ended.
-    fn break_off(&self) {
-        let at_once = libc::linger {
-            l_onoff: 1,
-            l_linger: 0,
-        };
-        // If that fails, the peer sees an end: less true, and no harm.
-        let _ = nix::sys::socket::setsockopt(&self.socket, sockopt::Linger, &at_once);
-    }
-}
-
-/// One direction.
-#[derive(Default)]
-struct Flow {
-    /// Holds bytes that were taken from one side and not given to the other.
-    pipe: Option<Pipe>,
-    held: usize,
-    /// Nothing more will come.
-    ended: bool,
-    /// The other side knows.
-    passed_on: bool,
-}
-
-/// What became of an attempt to move bytes.
-enum Moved {
-    /// All that can be for now.
-    Enough,
-    /// There may be more, but others have waited long.
-    More,
-    /// There is no pipe to be had.
-    Starved,
-    /// The connection is broken.
-    Broken,
-}
-
-impl Flow {
-    fn pump(&mut self, from: &mut Side, to: &mut Side, pipes: &Pipes) -> Moved {
-        let mut moved = 0;
-        while moved < AT_ONCE {
-            if self.held > 0 {
-                match self.give(to) {
-                    Ok(Some(bytes)) => moved += bytes,
-                    Ok(None) => return Moved::Enough,
-                    Err(_) => return Moved::Broken,
-                }
-            } else if self.ended || !from.readable {
-                self.rest(to, pipes);
-                return Moved::Enough;
-            } else {
-                match self.take(from, pipes) {
-                    Ok(()) => {}
-                    Err(Errno::EMFILE | Errno::ENFILE) => return Moved::Starved,
-                    Err(_) => return Moved::Broken,
-                }
-            }
-        }
-        Moved::More
-    }
-
-    /// From one side into the pipe. The pipe is empty, so "not now" can only
-    /// mean the socket.
-    fn take(&mut self, from: &mut Side, pipes: &Pipes) -> nix::Result<()> {
-        let pipe = match self.pipe.take() {
-            Some(pipe) => pipe,
-            None => pipes.take()?,
-        };
-        let flags = SpliceFFlags::SPLICE_F_NONBLOCK | SpliceFFlags::SPLICE_F_MOVE;
-        let end = &self.pipe.insert(pipe).write;
-        match splice(&from.socket, None, end, None, super::pipes::SIZE, flags) {
-            Ok(0) => self.ended = true,
-            Ok(bytes) => self.held = bytes,
-            Err(Errno::EAGAIN) => from.readable = false,
-            Err(Errno::EINTR) => {}
-            Err(e) => return Err(e),
-        }
-        Ok(())
-    }
-
-    /// From the pipe to the other side; nothing when that has no room.
-    fn give(&mut self, to: &mut Side) -> nix::Result<Option<usize>> {
-        let Some(pipe) = &self.pipe else {
-            return Ok(None);
-        };
-        if !to.writable {
-            return Ok(None);
-        }
-        let flags = SpliceFFlags::SPLICE_F_NONBLOCK | SpliceFFlags::SPLICE_F_MOVE;
-        match splice(&pipe.read, None, &to.socket, None, self.held, flags) {
-            Ok(bytes) => {
-                self.held -= bytes;
-                Ok(Some(bytes))
-            }
-            Err(Errno::EAGAIN) => {
-                to.writable = false;
-                Ok(None)
-            }
-            Err(Errno::EINTR) => Ok(Some(0)),
-            Err(e) => Err(e),
-        }
-    }
-
-    /// Nothing is held: the pipe is free for others, and an end can be told.
-    fn rest(&mut self, to: &Side, pipes: &Pipes) {
-        if let Some(pipe) = self.pipe.take() {
-            pipes.give_back(pipe);
-        }
-        if self.ended && !self.passed_on {
-            // A side that is gone has no need to know.
-            let _ = to.socket.shutdown(Shutdown::Write);
-            self.passed_on = true;
-        }
-    }
-}
-
 /// A client, the program, and the bytes between them.
 struct Connection {
     near: Side,
+    from: SocketAddr,
+    /// And whether it is connected.
     far: Option<(Side, bool)>,
     target: Target,
     pipes: Pipes,
@@ -270,15 +142,15 @@ struct Connection {
 impl Connection {
     /// Tries to reach the program.
     fn attempt(&mut self, me: Key, reactor: &mut Reactor) -> Life {
-        match self.target.connect(SockType::Stream) {
-            Ok(socket) => {
-                let socket = TcpStream::from(socket);
-                let _ = socket.set_nodelay(true);
+        match self.target.connect(SockType::Stream, Some(self.from)) {
+            Ok(dialed) => {
+                let socket = TcpStream::from(dialed.socket);
                 if reactor.watch(&socket, me, FAR).is_err() {
                     return self.refuse();
                 }
-                self.far = Some((Side::new(socket), false));
-                Life::Goes
+                self.answered.set(self.answered.get() || dialed.connected);
+                self.far = Some((Side::new(socket), dialed.connected));
+                self.pump(me, reactor)
             }
             Err(e) => self.later(e.errno, me, reactor),
         }
@@ -331,12 +203,18 @@ impl Connection {
         };
         let up = self.up.pump(&mut self.near, far, &self.pipes);
         let down = self.down.pump(far, &mut self.near, &self.pipes);
+        let over = self.up.is_over() && self.down.is_over();
+        if !over {
+            self.up.pass_end_on(far);
+            self.down.pass_end_on(&self.near);
+        }
         match (up, down) {
             (Moved::Broken, _) | (_, Moved::Broken) => {
                 far.break_off();
                 self.refuse()
             }
-            _ if self.up.passed_on && self.down.passed_on => Life::Ends,
+            // To close a socket tells its peer as well.
+            _ if over => Life::Ends,
             (Moved::More, _) | (_, Moved::More) => {
                 reactor.again(me, NEAR);
                 Life::Goes

@@ -16,10 +16,7 @@ fn local() -> TcpListener {
 }
 
 fn to(address: SocketAddr) -> Target {
-    Target {
-        address,
-        through: None,
-    }
+    Target::outside(address)
 }
 
 /// Serves a port that leads to `program`; the thread ends with the test.

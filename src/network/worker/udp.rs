@@ -56,7 +56,6 @@ impl Port {
     ) -> crate::sys::SysResult<()> {
         let key = reactor.key();
         let listener = OwnedFd::from(listener);
-        datagram::tell_destination(&listener)?;
         reactor.watch(&listener, key, LISTENER)?;
         let port = Self {
             listener,
@@ -106,7 +105,8 @@ impl Port {
                 self.forget(which);
             }
         }
-        let socket = UdpSocket::from(self.target.connect(SockType::Datagram).ok()?);
+        let dialed = self.target.connect(SockType::Datagram, Some(client.0));
+        let socket = UdpSocket::from(dialed.ok()?.socket);
         loop {
             self.last = self.last.wrapping_add(1);
             if self.last != LISTENER && !self.sessions.contains_key(&self.last) {

@@ -119,6 +119,7 @@ fn table(table: &Table) -> String {
         let hook = match chain.hook {
             Hook::Forward => "type filter hook forward priority filter;",
             Hook::Output => "type filter hook output priority raw;",
+            Hook::Reroute => "type route hook output priority mangle;",
             Hook::Postrouting => "type nat hook postrouting priority srcnat;",
         };
         let _ = writeln!(out, "  chain {} {{\n    {hook}", chain.name);
@@ -159,6 +160,10 @@ fn expr(expr: &Expr) -> String {
         Expr::Established => "ct state established,related".to_owned(),
         Expr::Masquerade => "masquerade".to_owned(),
         Expr::Accept => "accept".to_owned(),
+        Expr::Marked(mark) => format!("meta mark {mark:#x}"),
+        Expr::RememberMark => "ct mark set meta mark".to_owned(),
+        Expr::Remembered(mark) => format!("ct mark {mark:#x}"),
+        Expr::SetMark(mark) => format!("meta mark set {mark:#x}"),
         Expr::Drop => "drop".to_owned(),
     }
 }

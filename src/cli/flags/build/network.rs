@@ -24,6 +24,7 @@ pub fn build(typed: &Typed, others: &dyn Resolve) -> Result<Network> {
         mode,
         ports,
         publish_all: typed.publish_all,
+        keep_source: typed.publish_keep_source,
         expose: typed.expose.clone(),
         dns: typed.dns.clone(),
         dns_search: typed.dns_search.clone(),

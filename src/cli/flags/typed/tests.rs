@@ -97,6 +97,7 @@ const FLAGS: &[(&str, &str, &str)] = &[
     ("add-host", "", "db:10.0.0.2"),
     ("publish", "p", "80:80"),
     ("publish-all", "P", ""),
+    ("publish-keep-source", "", ""),
     ("expose", "", "80"),
     ("ip", "", "10.0.0.2"),
     ("ip6", "", "fd00::2"),

@@ -44,7 +44,7 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// Passes a question on.
+    /// Passes a question on; whether there was anybody to ask.
     pub fn ask(
         &mut self,
         message: &[u8],
@@ -52,12 +52,10 @@ impl Outside {
         resolvers: Vec<SocketAddr>,
         me: Key,
         reactor: &mut Reactor,
-    ) {
-        if self.asked.len() >= MOST_OUTSIDE {
-            // Whoever asks that much asks again.
-            return;
-        }
-        self.next(message.to_vec(), asker, resolvers, me, reactor);
+    ) -> bool {
+        // Whoever asks more than that is told so, and may ask again.
+        self.asked.len() < MOST_OUTSIDE
+            && self.next(message.to_vec(), asker, resolvers, me, reactor)
     }
 
     /// Asks the first of `left` that can be spoken to.

@@ -8,6 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A message over UDP is no longer than this unless both sides say so.
 pub const SMALL: usize = 512;
+/// And where both do, no longer than this.
+const LONG: usize = 4096;
 const HEADER: usize = 12;
 /// A name has no more characters.
 const LONGEST_NAME: usize = 253;
@@ -52,6 +54,8 @@ pub enum Outcome {
     NoSuchName = 3,
     /// That is not done here.
     NotDone = 4,
+    /// An EDNS that is not known here.
+    BadVersion = 16,
 }
 
 /// A question, and the message it stands in.
@@ -67,10 +71,21 @@ pub struct Question {
     pub internet: bool,
     /// How long an answer may be.
     pub room: usize,
+    /// What was said by way of EDNS (RFC 6891), if it is spoken at all.
+    pub edns: Option<Edns>,
     /// The question itself, to the byte: it is repeated in the answer.
     section: Vec<u8>,
     /// Flags that are repeated in the answer.
     flags: u16,
+}
+
+/// What stands in the record of EDNS besides the room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edns {
+    /// There is only 0 so far.
+    pub version: u8,
+    /// Signatures are wanted; we have none, and repeat it.
+    signatures: bool,
 }
 
 /// What is wrong with a message.
@@ -109,12 +124,14 @@ impl Question {
         let (name, after) = name(message, HEADER).ok_or(malformed)?;
         let (kind, class) = word(after).zip(word(after + 2)).ok_or(malformed)?;
         let additional = word(10).unwrap_or(0);
+        let (room, edns) = edns(&message[after + 4..], additional);
         Ok(Self {
             id,
             name,
             kind: Kind::of(kind),
             internet: class == 1,
-            room: room(&message[after + 4..], additional),
+            room,
+            edns,
             section: message[HEADER..after + 4].to_vec(),
             flags: flags & 0x0110,
         })
@@ -154,9 +171,13 @@ impl Question {
         names: &[String],
         seconds: u32,
     ) -> Vec<u8> {
-        // Answer, of whoever knows best, recursion available; what was said
-        // about recursion stays.
-        let mut flags = 0x8480 | self.flags | outcome as u16;
+        // Answer, recursion available; what was said about recursion stays.
+        let mut flags = 0x8080 | self.flags | (outcome as u16 & 0xf);
+        if matches!(outcome, Outcome::Found | Outcome::NoSuchName) {
+            // Of whoever knows best.
+            flags |= 0x0400;
+        }
+        let last = self.edns.map_or(Vec::new(), |edns| edns.record(outcome));
         let mut records = Vec::new();
         let mut count = 0_u16;
         let data = addresses.iter().map(address_data);
@@ -168,7 +189,8 @@ impl Question {
             record.extend_from_slice(&seconds.to_be_bytes());
             record.extend_from_slice(&(data.len() as u16).to_be_bytes());
             record.extend_from_slice(&data);
-            if HEADER + self.section.len() + records.len() + record.len() > self.room {
+            let so_far = HEADER + self.section.len() + records.len() + last.len();
+            if so_far + record.len() > self.room {
                 flags |= 0x0200;
                 break;
             }
@@ -176,8 +198,10 @@ impl Question {
             count += 1;
         }
         let mut message = header(self.id, flags, 1, count);
+        message[11] = u8::from(!last.is_empty());
         message.extend_from_slice(&self.section);
         message.extend_from_slice(&records);
+        message.extend_from_slice(&last);
         message
     }
 }
@@ -247,14 +271,30 @@ fn name(message: &[u8], mut at: usize) -> Option<(String, usize)> {
     }
 }
 
-/// How long an answer may be: EDNS (RFC 6891) says it in a record at the end.
-fn room(rest: &[u8], additional: u16) -> usize {
+/// How long an answer may be, and what else is said by EDNS.
+fn edns(rest: &[u8], additional: u16) -> (usize, Option<Edns>) {
     // That record comes first in all questions there are: root name, type 41.
     match rest {
-        [0, 0, 41, high, low, ..] if additional > 0 => {
-            usize::from(u16::from_be_bytes([*high, *low])).clamp(SMALL, 4096)
+        [0, 0, 41, high, low, _, version, flags, ..] if additional > 0 => {
+            let room = usize::from(u16::from_be_bytes([*high, *low]));
+            let edns = Edns {
+                version: *version,
+                signatures: flags & 0x80 != 0,
+            };
+            (room.clamp(SMALL, LONG), Some(edns))
         }
-        _ => SMALL,
+        _ => (SMALL, None),
+    }
+}
+
+impl Edns {
+    /// Whoever speaks it is answered in it.
+    fn record(self, outcome: Outcome) -> Vec<u8> {
+        let room = (LONG as u16).to_be_bytes();
+        // The upper bits of an outcome that has no room in the header.
+        let upper = (outcome as u16 >> 4) as u8;
+        let flags = u8::from(self.signatures) << 7;
+        vec![0, 0, 41, room[0], room[1], upper, 0, flags, 0, 0, 0]
     }
 }
 
@@ -339,12 +379,42 @@ mod tests {
         assert_eq!(bytes[7], ((SMALL - 20) / 16) as u8);
     }
 
+    #[test]
+    fn who_speaks_edns_is_answered_in_it() {
+        let mut edns = asked("db", 1);
+        edns[11] = 1;
+        edns.extend_from_slice(&[0, 0, 41, 0x02, 0x58, 0, 0, 0x80, 0, 0, 0]);
+        let q = Question::read(&edns).unwrap();
+        assert_eq!(q.room, 600);
+        let many: Vec<IpAddr> = (0..100)
+            .map(|n| Ipv4Addr::new(10, 0, 0, n).into())
+            .collect();
+        let bytes = q.answer(Outcome::Found, &many, &[], 5);
+        assert!(bytes.len() <= 600 && bytes.len() > SMALL, "{}", bytes.len());
+        assert_eq!(bytes[11], 1);
+        let last = &bytes[bytes.len() - 11..];
+        assert_eq!(last, [0, 0, 41, 0x10, 0, 0, 0, 0x80, 0, 0, 0]);
+        // Of an EDNS to come only the version is understood.
+        edns[26] = 1;
+        let q = Question::read(&edns).unwrap();
+        assert_eq!(q.edns.unwrap().version, 1);
+        let bytes = q.outcome(Outcome::BadVersion);
+        assert_eq!((bytes[3] & 0xf, bytes[bytes.len() - 6]), (0, 1));
+    }
+
+    #[test]
+    fn nobody_claims_to_know_what_could_not_be_asked() {
+        let q = Question::read(&asked("db", 1)).unwrap();
+        assert_eq!(q.outcome(Outcome::Failed)[2..4], [0x81, 0x82]);
+        assert_eq!(q.outcome(Outcome::NoSuchName)[2..4], [0x85, 0x83]);
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             if let Ok(q) = Question::read(&bytes) {
                 let _ = q.address();
-                prop_assert!(q.answer(Outcome::Found, &[], &[], 1).len() <= q.room.max(bytes.len() + 12));
+                prop_assert!(q.answer(Outcome::Found, &[], &[], 1).len() <= q.room.max(bytes.len() + 23));
             }
         }
 

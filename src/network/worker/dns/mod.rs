@@ -64,6 +64,9 @@ fn answer(message: &[u8], names: &dyn Names, room: usize) -> Answer {
         Err(Unread::Refused(id, outcome)) => return Answer::Ready(message::refusal(id, outcome)),
     };
     question.room = question.room.max(room);
+    if question.edns.is_some_and(|edns| edns.version > 0) {
+        return Answer::Ready(question.outcome(Outcome::BadVersion));
+    }
     if let Some(known) = known(&question, names) {
         return Answer::Ready(known);
     }
@@ -114,7 +117,6 @@ impl Server {
     ) -> SysResult<()> {
         let key = reactor.key();
         let socket = OwnedFd::from(datagrams);
-        datagram::tell_destination(&socket)?;
         reactor.watch(&socket, key, forward::OURS)?;
         let server = Self {
             socket,
@@ -141,7 +143,11 @@ impl Server {
                 }
                 Answer::Ask(resolvers) => {
                     let asker = forward::Asker { from, to };
-                    self.outside.ask(message, asker, resolvers, me, reactor);
+                    let asked = self.outside.ask(message, asker, resolvers, me, reactor);
+                    if !asked && let Ok(question) = Question::read(message) {
+                        let bytes = question.outcome(Outcome::Failed);
+                        let _ = datagram::send(&self.socket, &bytes, from, to);
+                    }
                 }
                 Answer::Nothing => {}
             }

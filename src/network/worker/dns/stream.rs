@@ -223,14 +223,11 @@ impl Stream {
             return;
         };
         while !outside.left.is_empty() {
-            let target = Target {
-                address: outside.left.remove(0),
-                through: None,
-            };
-            let Ok(socket) = target.connect(SockType::Stream) else {
+            let target = Target::outside(outside.left.remove(0));
+            let Ok(dialed) = target.connect(SockType::Stream, None) else {
                 continue;
             };
-            let mut framed = Framed::new(socket.into());
+            let mut framed = Framed::new(dialed.socket.into());
             if reactor.watch(&framed.socket, me, RESOLVER).is_err() {
                 continue;
             }

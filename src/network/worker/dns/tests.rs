@@ -169,6 +169,26 @@ fn a_silent_resolver_is_waited_for_and_then_passed_over() {
     assert_eq!(said(&ask(&client, &question(9, "example.com", 1))), (2, 0));
 }
 
+#[test]
+fn who_cannot_be_asked_at_all_is_passed_over() {
+    // Nobody may speak to everybody who has not said that this is meant.
+    let (client, _) = serve(table(vec!["255.255.255.255:53".parse().unwrap()]));
+    assert_eq!(said(&ask(&client, &question(9, "example.com", 1))), (2, 0));
+}
+
+#[test]
+fn a_silent_resolver_is_passed_over_by_tcp_too() {
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let (_, address) = serve(table(vec![silent.local_addr().unwrap()]));
+    let mut client = TcpStream::connect(address).unwrap();
+    let limit = Some(Duration::from_secs(15));
+    client.set_read_timeout(limit).unwrap();
+    client
+        .write_all(&framed(&question(3, "example.com", 1)))
+        .unwrap();
+    assert_eq!(said(&read_framed(&mut client)), (2, 0));
+}
+
 fn framed(message: &[u8]) -> Vec<u8> {
     let mut bytes = (message.len() as u16).to_be_bytes().to_vec();
     bytes.extend_from_slice(message);

@@ -1,0 +1,157 @@
+//! Sockets of the container's network.
+//!
+//! A socket stays for ever in the namespace that it was made in. So one thread
+//! goes there, once, gives up the power that took it there, and makes sockets
+//! for the other thread, which stays outside and never had to hold that power
+//! while it spoke with strangers.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use nix::errno::Errno;
+use nix::sys::socket::{SockType, setsockopt, sockopt};
+
+use super::target::open;
+use crate::network::source::MARK;
+use crate::sys::identity::{self, CapSet};
+use crate::sys::{SysError, SysResult, namespace};
+
+const STACK: usize = 64 << 10;
+/// So many are made at a time for whoever needs that many: to wait for the
+/// other thread takes longer than to make a socket.
+const MOST_AT_ONCE: usize = 16;
+
+/// What a socket is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Make {
+    pub v4: bool,
+    pub stream: bool,
+    /// It is to have an address that is not the container's.
+    pub foreign: bool,
+}
+
+/// Sockets that are there, and how many were made the last time.
+#[derive(Default)]
+struct Stock {
+    ready: Vec<OwnedFd>,
+    at_once: usize,
+}
+
+/// The thread, as the others see it.
+pub struct Inside {
+    wishes: Sender<(Make, usize)>,
+    made: Receiver<SysResult<Vec<OwnedFd>>>,
+    stock: RefCell<BTreeMap<Make, Stock>>,
+}
+
+impl Inside {
+    /// Sends a thread to `namespace`. There it keeps nothing but what sockets
+    /// with `foreign` addresses take, if there are to be any.
+    pub fn enter(namespace: OwnedFd, foreign: bool) -> SysResult<Self> {
+        let (wishes, wished) = channel::<(Make, usize)>();
+        let (making, made) = channel();
+        let (arriving, arrived) = channel();
+        let life = move || {
+            let there = go(namespace, foreign);
+            let failed = there.is_err();
+            if arriving.send(there).is_err() || failed {
+                return;
+            }
+            for (make, count) in wished {
+                if making.send(several(make, count)).is_err() {
+                    return;
+                }
+            }
+        };
+        std::thread::Builder::new()
+            .stack_size(STACK)
+            .spawn(life)
+            .map_err(|e| gone(e.raw_os_error()))?;
+        arrived.recv().map_err(|_| gone(None))??;
+        Ok(Self {
+            wishes,
+            made,
+            stock: RefCell::default(),
+        })
+    }
+
+    /// A socket of the container's network, which does not wait.
+    pub(super) fn socket(&self, make: Make) -> SysResult<OwnedFd> {
+        let mut stock = self.stock.borrow_mut();
+        let stock = stock.entry(make).or_default();
+        if let Some(ready) = stock.ready.pop() {
+            return Ok(ready);
+        }
+        stock.at_once = (stock.at_once * 2).clamp(1, MOST_AT_ONCE);
+        let wish = (make, stock.at_once);
+        self.wishes.send(wish).map_err(|_| gone(None))?;
+        stock.ready = self.made.recv().map_err(|_| gone(None))??;
+        stock.ready.pop().ok_or_else(|| gone(None))
+    }
+}
+
+fn gone(errno: Option<i32>) -> SysError {
+    let errno = errno.map_or(Errno::ESRCH, Errno::from_raw);
+    SysError::new(errno, "clone(CLONE_THREAD)")
+}
+
+fn go(namespace: OwnedFd, foreign: bool) -> SysResult<()> {
+    namespace::setns(&namespace, libc::CLONE_NEWNET as u64)?;
+    drop(namespace);
+    let raw = CapSet::bit("CAP_NET_RAW").unwrap_or(0);
+    let admin = CapSet::bit("CAP_NET_ADMIN").unwrap_or(0);
+    let keep = |bits: u64| {
+        let keep = CapSet(bits & identity::effective().0);
+        identity::set_caps(keep, keep, CapSet::default())
+    };
+    if !foreign {
+        return keep(0);
+    }
+    keep(raw | admin)?;
+    let of_both = identity::effective();
+    identity::set_caps(CapSet(of_both.0 & raw), of_both, CapSet::default())?;
+    let foreign = Make {
+        v4: true,
+        stream: true,
+        foreign,
+    };
+    match one(foreign) {
+        // Before Linux 5.17 a mark was for administrators only.
+        Err(e) if e.errno == Errno::EPERM => {
+            identity::set_caps(of_both, of_both, CapSet::default())?;
+            one(foreign).map(drop)
+        }
+        Ok(_) => keep(raw),
+        Err(e) => Err(e),
+    }
+}
+
+/// As many as there can be; an error, if that is none.
+fn several(make: Make, count: usize) -> SysResult<Vec<OwnedFd>> {
+    let mut all = vec![one(make)?];
+    while all.len() < count
+        && let Ok(next) = one(make)
+    {
+        all.push(next);
+    }
+    Ok(all)
+}
+
+fn one(make: Make) -> SysResult<OwnedFd> {
+    let kind = match make.stream {
+        true => SockType::Stream,
+        false => SockType::Datagram,
+    };
+    let socket = open(make.v4, kind)?;
+    if make.foreign {
+        let failed = |e| SysError::new(e, "setsockopt(IP_TRANSPARENT)");
+        setsockopt(&socket, sockopt::IpTransparent, &true).map_err(failed)?;
+        let failed = |e| SysError::new(e, "setsockopt(SO_MARK)");
+        setsockopt(&socket, sockopt::Mark, &MARK).map_err(failed)?;
+        let failed = |e| SysError::new(e, "setsockopt(IP_BIND_ADDRESS_NO_PORT)");
+        setsockopt(&socket, sockopt::IpBindAddressNoPort, &true).map_err(failed)?;
+    }
+    Ok(socket)
+}

@@ -9,9 +9,11 @@ fn what_is_not_there_is_refused() {
     let root = bed.rootfs("");
     let root = root.to_str().unwrap();
     for (flags, part) in [
-        (&["-p", "8000:80"][..], "ports cannot be published"),
-        (&["-P"], "ports cannot be published"),
-        (&["--device", "vendor.com/gpu=all"], "CDI"),
+        (&["--device", "vendor.com/gpu=all"][..], "CDI"),
+        (
+            &["--mount", "type=image,src=tools,dst=/tools"],
+            "images cannot be mounted",
+        ),
     ] {
         let args = [&["run"], flags, &["--rootfs", root, "true"]].concat();
         let out = bed.rcon(&args).code(125);

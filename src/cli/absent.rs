@@ -6,13 +6,6 @@ use crate::error::{Error, Result};
 
 /// Refuses what would otherwise be passed over.
 pub fn refuse(config: &Config) -> Result<()> {
-    let network = &config.network;
-    if !network.ports.is_empty() || network.publish_all {
-        return Err(absent(
-            "-p: ports cannot be published yet",
-            "--network host shares the host's ports",
-        ));
-    }
     for mount in &config.mounts {
         let target = mount.target.display();
         match mount.kind {

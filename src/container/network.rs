@@ -83,6 +83,29 @@ impl Network {
         }
     }
 
+    /// All ports that are to be published: those that were named, and with
+    /// `-P` every exposed one that was not.
+    pub fn published(&self) -> Vec<Port> {
+        let mut all = self.ports.clone();
+        if !self.publish_all {
+            return all;
+        }
+        for (first, last, protocol) in &self.expose {
+            for container_port in *first..=*last {
+                let same = |p: &Port| (p.container_port, p.protocol) == (container_port, *protocol);
+                if !all.iter().any(same) {
+                    all.push(Port {
+                        host_ip: None,
+                        host_port: None,
+                        container_port,
+                        protocol: *protocol,
+                    });
+                }
+            }
+        }
+        all
+    }
+
     fn set_first(&mut self, endpoint: Endpoint) {
         self.ip = endpoint.ip;
         self.ip6 = endpoint.ip6;
@@ -165,6 +188,36 @@ mod tests {
             aliases: vec![alias.to_owned()],
             ..Endpoint::default()
         }
+    }
+
+    #[test]
+    fn whatever_is_exposed_is_published_once() {
+        let named = Port {
+            host_ip: None,
+            host_port: Some(8080),
+            container_port: 80,
+            protocol: Protocol::Tcp,
+        };
+        let mut n = Network {
+            ports: vec![named.clone()],
+            expose: vec![(80, 81, Protocol::Tcp), (80, 80, Protocol::Udp)],
+            ..Network::default()
+        };
+        assert_eq!(n.published(), [named]);
+        n.publish_all = true;
+        let all = n.published().into_iter();
+        let all: Vec<_> = all
+            .map(|p| (p.container_port, p.protocol, p.host_port))
+            .collect();
+        let free = |port, protocol| (port, protocol, None);
+        assert_eq!(
+            all,
+            [
+                (80, Protocol::Tcp, Some(8080)),
+                free(81, Protocol::Tcp),
+                free(80, Protocol::Udp)
+            ]
+        );
     }
 
     #[test]

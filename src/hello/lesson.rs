@@ -121,7 +121,7 @@ fn next(facts: &Facts, audience: Audience) -> Vec<Try> {
                 "each step, explained",
             ),
             (
-                "rcon run --rm --network host hello --serve".into(),
+                "rcon run --rm -p 8000:8000 hello --serve".into(),
                 "a page on port 8000",
             ),
         ],

@@ -19,12 +19,14 @@ impl Keeper {
         self.clear_former()?;
         self.enter_networks()?;
         self.enter_volumes()?;
+        self.bind_ports()?;
         let prepared = prepare::prepare(
             &self.store,
             &self.entry,
             &self.config,
             self.size,
             self.connections(),
+            self.net.limit,
         )?;
         let wanted = Wanted {
             terminal: self.config.program.tty,
@@ -59,6 +61,8 @@ impl Keeper {
         streams::forget_own()?;
         let held = held.inspect_err(|_| take_away(&mut self.state))?;
         self.streams.take_terminal(self.size)?;
+        self.open_doors(held.pid)
+            .inspect_err(|_| take_away(&mut self.state))?;
         self.warnings.extend(held.warnings.iter().cloned());
         self.state.pid = held.pid;
         self.state.pid_start = start_time(held.pid).map_or(0, |(ticks, _)| ticks);

@@ -24,6 +24,7 @@ mod serve;
 mod streams;
 mod update;
 mod volumes;
+mod worker;
 
 pub use ending::{clear_away, truth};
 pub use network::{Wish, check_own_network};
@@ -69,6 +70,8 @@ struct Keeper {
     connections: Option<Vec<Connection>>,
     /// It has said that it uses its volumes.
     has_volumes: bool,
+    /// Its published ports and its name server.
+    net: worker::Net,
     /// What is read goes through here.
     buf: Vec<u8>,
 }
@@ -208,6 +211,7 @@ impl Keeper {
             warnings: Vec::new(),
             connections: None,
             has_volumes: false,
+            net: worker::Net::default(),
             buf: Vec::new(),
         })
     }
@@ -273,6 +277,7 @@ impl Keeper {
     /// Writes the last record and gives the lock back; a container that was
     /// only wanted while it ran is removed.
     fn close(&mut self) {
+        self.give_ports_back();
         self.leave_networks();
         self.leave_volumes();
         self.state.keeper = 0;

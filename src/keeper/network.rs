@@ -183,6 +183,7 @@ impl Keeper {
             other => *other = told,
         }
         self.write_state();
+        self.change_doors()?;
         let hosts = prepare::own_hosts(&self.config, &self.hostname(), self.connections());
         self.entry.write_file("hosts", &hosts)?;
         self.entry.write_config(&self.config)

@@ -7,16 +7,17 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::{BoxBuilder, Spec};
+use oci_spec::runtime::{BoxBuilder, PosixRlimitBuilder, PosixRlimitType, Spec};
 
 use super::protocol::Size;
 use super::root;
 use super::volumes::{self, Places};
+use super::worker::Limit;
 use crate::container::{Config, Id, MountKind, NetworkMode, Sharing};
 use crate::error::{Context, Error, Result};
 use crate::facts::{self, BundleFacts, Facts};
 use crate::network::connection::{self, Connection};
-use crate::network::names;
+use crate::network::names::{self, Servers};
 use crate::plan::{self, Options, Plan};
 use crate::run::State;
 use crate::spec::{self, Files, HostFacts, Inputs, Joined, users};
@@ -39,6 +40,7 @@ pub(super) fn prepare(
     config: &Config,
     size: Size,
     connections: &[Connection],
+    limit: Option<Limit>,
 ) -> Result<Prepared> {
     let facts = facts::observe()?;
     make_sources(config)?;
@@ -49,6 +51,9 @@ pub(super) fn prepare(
     let place = (rootfs.as_path(), root.as_fd());
     let mut spec = spec(store, entry, config, &facts, place, (connections, &volumes))?;
     show_size(&mut spec, size);
+    if let Some(limit) = limit {
+        keep_limit(&mut spec, limit)?;
+    }
     entry.write_spec(&spec)?;
     let bundle = BundleFacts {
         overlay,
@@ -134,6 +139,22 @@ fn show_size(spec: &mut Spec, (rows, columns): Size) {
     }
 }
 
+/// What the keeper needed more of, the program has no more of for that.
+fn keep_limit(spec: &mut Spec, (soft, hard): Limit) -> Result<()> {
+    let Some(process) = spec.process_mut() else {
+        return Ok(());
+    };
+    let mut limits = process.rlimits().clone().unwrap_or_default();
+    let kind = PosixRlimitType::RlimitNofile;
+    if limits.iter().all(|l| l.typ() != kind) {
+        let limit = PosixRlimitBuilder::default().typ(kind);
+        let limit = limit.soft(soft).hard(hard).build();
+        limits.push(limit.map_err(|e| Error::internal(e.to_string()))?);
+        process.set_rlimits(Some(limits));
+    }
+    Ok(())
+}
+
 /// What the container calls itself.
 pub(super) fn hostname(config: &Config, host: &str) -> String {
     let shares = matches!(config.network.mode, NetworkMode::Host);
@@ -159,12 +180,11 @@ fn write_files(
     let shares = matches!(network.mode, NetworkMode::Host);
     let name = hostname(config, host);
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let servers = if shares {
-        read("/etc/resolv.conf")
+    let resolv_conf = if shares {
+        names::resolv_conf(&read("/etc/resolv.conf"), network, Servers::Hosts)
     } else {
-        names::of_host()
+        own_resolv_conf(config, connections)
     };
-    let resolv_conf = names::resolv_conf(&servers, network, !shares);
     let hosts = if shares {
         let extra = names::hosts(network, &[], None);
         let extra = extra.lines().skip(6);
@@ -199,6 +219,16 @@ fn copy_files(store: &Store, entry: &Entry, id: &Id) -> Result<Files> {
         hosts: copy("hosts")?,
         resolv_conf: copy("resolv.conf")?,
     })
+}
+
+/// `/etc/resolv.conf` of a container with a network of its own. Whoever is
+/// connected to one has a name server of its own.
+pub(super) fn own_resolv_conf(config: &Config, connections: &[Connection]) -> String {
+    let asked = match connections {
+        [] => Servers::Reachable,
+        _ => Servers::Own,
+    };
+    names::resolv_conf(&names::of_host(), &config.network, asked)
 }
 
 /// `/etc/hosts` of a container with a network of its own. Without an address

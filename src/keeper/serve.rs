@@ -22,6 +22,9 @@ enum Source {
     Program,
     Check,
     CheckOutput,
+    /// Somebody comes to a port or to the name server.
+    Door,
+    Worker,
     Output(Stream),
     Input,
     Client(u64),
@@ -114,7 +117,12 @@ impl Keeper {
         if self.running.is_some() {
             all.push((Source::Program, PollFlags::POLLIN));
         }
-        for source in [Source::Check, Source::CheckOutput] {
+        for source in [
+            Source::Check,
+            Source::CheckOutput,
+            Source::Door,
+            Source::Worker,
+        ] {
             if self.descriptor(source).is_some() {
                 all.push((source, PollFlags::POLLIN));
             }
@@ -147,6 +155,8 @@ impl Keeper {
             Source::Program => self.running.as_ref().map(|r| r.pidfd.as_fd()),
             Source::Check => self.checks.process(),
             Source::CheckOutput => self.checks.output(),
+            Source::Door => self.net.door(),
+            Source::Worker => self.net.process(),
             Source::Output(stream) => self.streams.source(stream),
             Source::Input => self.streams.sink(),
             Source::Client(number) => self.clients.socket(number),
@@ -161,6 +171,8 @@ impl Keeper {
             // Each round looks after the checks.
             Source::Check => {}
             Source::CheckOutput => self.checks.read(),
+            Source::Door => self.open(),
+            Source::Worker => self.see_worker_end(),
             Source::Output(stream) => {
                 self.relay(stream);
             }
@@ -214,6 +226,7 @@ impl Keeper {
             return;
         };
         self.running = None;
+        self.close_doors();
         self.checks.cease();
         // Who shares the host's processes may have left some behind, and they
         // could keep the streams open.

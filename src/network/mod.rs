@@ -15,7 +15,8 @@
 //! a container in its networks; it comes to [`wanted`], which is data that a
 //! plan can hold, and [`bridge`] and [`interface`] make that come true, in the
 //! words of [`netlink`]. [`names`] writes the files by which programs find
-//! names, [`worker`] publishes ports and answers look-ups. [`firewall`] looks
+//! names. [`publish`] binds ports of the host's ([`holder`] says who has one),
+//! [`worker`] moves what comes there and answers look-ups from [`knowledge`]. [`firewall`] looks
 //! at other tools' filters, [`leftovers`] for what should not be there. Nothing
 //! here knows of images.
 
@@ -24,11 +25,15 @@ pub mod cidr;
 pub mod connection;
 pub mod design;
 pub mod firewall;
+pub mod holder;
 pub mod interface;
+pub mod knowledge;
 pub mod leftovers;
 pub mod names;
 pub mod netlink;
+pub mod publish;
 pub mod record;
+pub mod resolver;
 pub mod store;
 pub mod subnets;
 pub mod wanted;

@@ -2,9 +2,12 @@
 //! `/etc/resolv.conf`. Pure: text in, text out.
 
 use std::fmt::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+
+use nix::net::if_::if_nametoindex;
 
 use super::cidr::Cidr;
+use super::resolver;
 use crate::container::Network;
 
 /// What every machine knows of itself.
@@ -35,10 +38,20 @@ pub fn hosts(network: &Network, own: &[(IpAddr, Vec<String>)], gateway: Option<I
     text
 }
 
-/// `/etc/resolv.conf`: the host's, with what was asked for in place of it. A
-/// name server on the host's own loopback cannot be reached from another
-/// network namespace and is left out.
-pub fn resolv_conf(host: &str, network: &Network, own_namespace: bool) -> String {
+/// Who answers a container's look-ups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Servers {
+    /// Whoever the host asks: the container has the host's network.
+    Hosts,
+    /// Those of them that can be reached from another network namespace: not a
+    /// name server on the host's own loopback.
+    Reachable,
+    /// Its own name server, which asks the others.
+    Own,
+}
+
+/// `/etc/resolv.conf`: the host's, with what was asked for in place of it.
+pub fn resolv_conf(host: &str, network: &Network, asked: Servers) -> String {
     let of = |word: &str| {
         let lines = host.lines().filter_map(move |line| {
             let mut parts = line.split_whitespace();
@@ -48,10 +61,12 @@ pub fn resolv_conf(host: &str, network: &Network, own_namespace: bool) -> String
     };
     let reachable = |server: &String| {
         let address = server.split('%').next().unwrap_or(server).parse::<IpAddr>();
-        address.is_ok_and(|a| !(own_namespace && a.is_loopback()))
+        address.is_ok_and(|a| asked == Servers::Hosts || !a.is_loopback())
     };
     let mut servers: Vec<String> = network.dns.iter().map(ToString::to_string).collect();
-    if servers.is_empty() {
+    if asked == Servers::Own {
+        servers = vec![resolver::ADDRESS.to_string()];
+    } else if servers.is_empty() {
         servers = of("nameserver").into_iter().filter(reachable).collect();
     }
     let instead = |asked: &[String], word: &str| match asked {
@@ -61,7 +76,12 @@ pub fn resolv_conf(host: &str, network: &Network, own_namespace: bool) -> String
         asked => asked.to_vec(),
     };
     let search = instead(&network.dns_search, "search");
-    let options = instead(&network.dns_options, "options");
+    let mut options = instead(&network.dns_options, "options");
+    if asked == Servers::Own && !options.iter().any(|o| o.starts_with("ndots:")) {
+        // The names of a network have no dots: they are asked for as they are
+        // first, whatever the domains that are tried.
+        options.push("ndots:0".to_owned());
+    }
     let mut text = String::new();
     for server in servers {
         let _ = writeln!(text, "nameserver {server}");
@@ -92,6 +112,30 @@ pub fn of_host() -> String {
     }
 }
 
+/// Where the name servers of a `resolv.conf` are asked.
+pub fn resolvers(text: &str) -> Vec<SocketAddr> {
+    const PORT: u16 = 53;
+    let words = text.lines().map(str::split_whitespace);
+    let server = |mut words: std::str::SplitWhitespace<'_>| {
+        let address = words
+            .next()
+            .filter(|w| *w == "nameserver")
+            .and(words.next())?;
+        let (address, interface) = address.split_once('%').unwrap_or((address, ""));
+        let address: IpAddr = address.parse().ok()?;
+        let scope = match interface {
+            "" => 0,
+            // It is a number, or it has one.
+            name => name.parse().or_else(|_| if_nametoindex(name)).ok()?,
+        };
+        Some(match address {
+            IpAddr::V4(v4) => SocketAddr::from((v4, PORT)),
+            IpAddr::V6(v6) => SocketAddrV6::new(v6, PORT, 0, scope).into(),
+        })
+    };
+    words.filter_map(server).collect()
+}
+
 fn servers(text: &str) -> Vec<IpAddr> {
     let words = text
         .lines()
@@ -119,11 +163,35 @@ mod tests {
 
     #[test]
     fn a_server_on_the_hosts_loopback_is_left_out() {
-        let text = resolv_conf(HOST, &Network::default(), true);
+        let text = resolv_conf(HOST, &Network::default(), Servers::Reachable);
         let want = "nameserver 192.0.2.1\nnameserver fe80::1%eth0\n\
                     search example.org lan\noptions edns0 trust-ad\n";
         assert_eq!(text, want);
-        assert!(resolv_conf(HOST, &Network::default(), false).contains("127.0.0.53"));
+        assert!(resolv_conf(HOST, &Network::default(), Servers::Hosts).contains("127.0.0.53"));
+    }
+
+    #[test]
+    fn a_server_of_its_own_asks_all_others() {
+        let text = resolv_conf(HOST, &Network::default(), Servers::Own);
+        let want = "nameserver 127.0.0.11\nsearch example.org lan\n\
+                    options edns0 trust-ad ndots:0\n";
+        assert_eq!(text, want);
+        let network = Network {
+            dns: vec!["9.9.9.9".parse().unwrap()],
+            dns_options: vec!["ndots:2".to_owned()],
+            ..Network::default()
+        };
+        let text = resolv_conf(HOST, &network, Servers::Own);
+        assert!(text.starts_with("nameserver 127.0.0.11\n"), "{text}");
+        assert!(text.ends_with("options ndots:2\n"), "{text}");
+    }
+
+    #[test]
+    fn name_servers_are_asked_where_they_are() {
+        let text = "nameserver 192.0.2.1\n#nameserver 192.0.2.2\nnameserver fe80::1%lo\n\
+                    nameserver fe80::1%nowhere0\nnameserver 127.0.0.53 x\nnameserver\n";
+        let all: Vec<String> = resolvers(text).iter().map(ToString::to_string).collect();
+        assert_eq!(all, ["192.0.2.1:53", "[fe80::1%1]:53", "127.0.0.53:53"]);
     }
 
     #[test]
@@ -140,7 +208,7 @@ mod tests {
             dns_options: vec!["ndots:2".to_owned()],
             ..Network::default()
         };
-        let text = resolv_conf(HOST, &network, true);
+        let text = resolv_conf(HOST, &network, Servers::Reachable);
         assert_eq!(text, "nameserver 9.9.9.9\noptions ndots:2\n");
     }
 

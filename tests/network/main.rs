@@ -12,5 +12,8 @@ mod connect;
 mod hostile;
 mod kernel;
 mod leftovers;
+mod names;
+mod ports;
 mod reach;
 mod script;
+mod servers;

@@ -50,6 +50,8 @@ const VALUE: u16 = 1;
 const VERDICT: u16 = 2;
 const VERDICT_CODE: u16 = 1;
 
+/// What is counted from where the header above IP begins.
+const TRANSPORT_HEADER: u32 = 2;
 /// The one register that is needed.
 const REGISTER: u32 = 1;
 /// What nft(8) shows as a table's comment.
@@ -62,6 +64,9 @@ const LONGEST: usize = 250;
 pub enum Hook {
     /// What goes through this machine, from one interface to another.
     Forward,
+    /// What comes from a program of this machine's, before anything else is
+    /// done with it.
+    Output,
     /// What leaves it, where its source can still be changed.
     Postrouting,
 }
@@ -102,6 +107,12 @@ pub enum Expr {
     NotTo(String),
     /// Its source is in this network.
     Source(Cidr),
+    /// Its destination is in this network.
+    Destination(Cidr),
+    /// It is of this kind, and goes to or comes from this port there.
+    Port(Transport, Side, u16),
+    /// From here on it has another port. Only behind an [`Expr::Port`].
+    SetPort(Transport, Side, u16),
     /// It belongs to a conversation that has begun.
     Established,
     /// It goes on with this machine's address as its source.
@@ -110,6 +121,51 @@ pub enum Expr {
     Accept,
     /// It is dropped.
     Drop,
+}
+
+/// What is above IP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// A stream.
+    Tcp,
+    /// Datagrams.
+    Udp,
+}
+
+impl Transport {
+    fn number(self) -> u8 {
+        match self {
+            Transport::Tcp => 6,
+            Transport::Udp => 17,
+        }
+    }
+
+    /// Where its header has the sum over everything.
+    fn sum_at(self) -> u32 {
+        match self {
+            Transport::Tcp => 16,
+            Transport::Udp => 6,
+        }
+    }
+}
+
+/// One end of a packet's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Where it comes from.
+    Source,
+    /// Where it goes.
+    Destination,
+}
+
+impl Side {
+    /// Where both kinds of header have its port.
+    fn port_at(self) -> u32 {
+        match self {
+            Side::Source => 0,
+            Side::Destination => 2,
+        }
+    }
 }
 
 fn fixed(family: u8, resource: u16) -> [u8; FIXED] {
@@ -167,15 +223,16 @@ impl Table {
 
 impl Chain {
     fn create(&self, table: &str) -> Message {
-        let (kind, number, priority) = match self.hook {
+        let (kind, number, priority): (_, _, i32) = match self.hook {
             Hook::Forward => ("filter", 2, 0),
+            Hook::Output => ("filter", 3, -300),
             Hook::Postrouting => ("nat", 4, 100),
         };
         let mut m = request(NEWCHAIN, message::CREATE, INET);
         m.text(CHAIN_TABLE, table).text(CHAIN_NAME, self.name);
         m.nest(CHAIN_HOOK, |m| {
             m.net_number(HOOK_NUMBER, number);
-            m.net_number(HOOK_PRIORITY, priority);
+            m.net_number(HOOK_PRIORITY, priority as u32);
         });
         m.text(CHAIN_TYPE, kind);
         m
@@ -240,12 +297,13 @@ fn interface(m: &mut Message, key: i32, equal: bool, name: &str) {
     compare(m, equal, &value);
 }
 
-fn source(m: &mut Message, net: &Cidr) {
-    // Which kind of IP, and where it has the source address.
-    let (kind, offset) = if net.address.is_ipv4() {
-        (IPV4, 12)
-    } else {
-        (IPV6, 8)
+fn address(m: &mut Message, side: Side, net: &Cidr) {
+    // Which kind of IP, and where it has the address.
+    let (kind, offset) = match (net.address.is_ipv4(), side) {
+        (true, Side::Source) => (IPV4, 12),
+        (true, Side::Destination) => (IPV4, 16),
+        (false, Side::Source) => (IPV6, 8),
+        (false, Side::Destination) => (IPV6, 24),
     };
     meta(m, libc::NFT_META_NFPROTO);
     compare(m, true, &[kind]);
@@ -257,6 +315,32 @@ fn source(m: &mut Message, net: &Cidr) {
     });
     keep(m, &cidr::octets(net.mask_address()));
     compare(m, true, &network);
+}
+
+fn port(m: &mut Message, transport: Transport, side: Side, number: u16) {
+    meta(m, libc::NFT_META_L4PROTO);
+    compare(m, true, &[transport.number()]);
+    part(m, "payload", |m| {
+        m.net_number(1, REGISTER).net_number(2, TRANSPORT_HEADER);
+        m.net_number(3, side.port_at()).net_number(4, 2);
+    });
+    compare(m, true, &number.to_be_bytes());
+}
+
+fn set_port(m: &mut Message, transport: Transport, side: Side, number: u16) {
+    const SUM_OF_THE_INTERNET: u32 = 1;
+    part(m, "immediate", |m| {
+        m.net_number(1, REGISTER).nest(2, |m| {
+            m.attribute(VALUE, &number.to_be_bytes());
+        });
+    });
+    part(m, "payload", |m| {
+        m.net_number(2, TRANSPORT_HEADER);
+        m.net_number(3, side.port_at()).net_number(4, 2);
+        m.net_number(5, REGISTER);
+        m.net_number(6, SUM_OF_THE_INTERNET);
+        m.net_number(7, transport.sum_at());
+    });
 }
 
 fn established(m: &mut Message) {
@@ -286,7 +370,10 @@ impl Expr {
             Expr::NotFrom(name) => interface(m, libc::NFT_META_IIFNAME, false, name),
             Expr::To(name) => interface(m, libc::NFT_META_OIFNAME, true, name),
             Expr::NotTo(name) => interface(m, libc::NFT_META_OIFNAME, false, name),
-            Expr::Source(net) => source(m, net),
+            Expr::Source(net) => address(m, Side::Source, net),
+            Expr::Destination(net) => address(m, Side::Destination, net),
+            Expr::Port(transport, side, number) => port(m, *transport, *side, *number),
+            Expr::SetPort(transport, side, number) => set_port(m, *transport, *side, *number),
             Expr::Established => established(m),
             Expr::Masquerade => part(m, "masq", |_| {}),
             Expr::Drop => verdict(m, 0),

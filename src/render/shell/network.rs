@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::quote::quote;
 use crate::network::bridge::rules;
-use crate::network::netlink::nftables::{Expr, Hook, Table};
+use crate::network::cidr::Cidr;
+use crate::network::netlink::nftables::{Expr, Hook, Side, Table, Transport};
 use crate::network::wanted::{Bridge, Interface, Wire};
 
 /// Enters the network namespace of init.
@@ -117,6 +118,7 @@ fn table(table: &Table) -> String {
     for chain in &table.chains {
         let hook = match chain.hook {
             Hook::Forward => "type filter hook forward priority filter;",
+            Hook::Output => "type filter hook output priority raw;",
             Hook::Postrouting => "type nat hook postrouting priority srcnat;",
         };
         let _ = writeln!(out, "  chain {} {{\n    {hook}", chain.name);
@@ -129,14 +131,31 @@ fn table(table: &Table) -> String {
     out + "}\n"
 }
 
+fn kind(net: &Cidr) -> &'static str {
+    if net.address.is_ipv4() { "ip" } else { "ip6" }
+}
+
+fn field(transport: Transport, side: Side) -> &'static str {
+    match (transport, side) {
+        (Transport::Tcp, Side::Source) => "tcp sport",
+        (Transport::Tcp, Side::Destination) => "tcp dport",
+        (Transport::Udp, Side::Source) => "udp sport",
+        (Transport::Udp, Side::Destination) => "udp dport",
+    }
+}
+
 fn expr(expr: &Expr) -> String {
     match expr {
         Expr::From(name) => format!("iifname \"{name}\""),
         Expr::NotFrom(name) => format!("iifname != \"{name}\""),
         Expr::To(name) => format!("oifname \"{name}\""),
         Expr::NotTo(name) => format!("oifname != \"{name}\""),
-        Expr::Source(net) if net.address.is_ipv4() => format!("ip saddr {net}"),
-        Expr::Source(net) => format!("ip6 saddr {net}"),
+        Expr::Source(net) => format!("{} saddr {net}", kind(net)),
+        Expr::Destination(net) => format!("{} daddr {net}", kind(net)),
+        Expr::Port(transport, side, port) => format!("{} {port}", field(*transport, *side)),
+        Expr::SetPort(transport, side, port) => {
+            format!("{} set {port}", field(*transport, *side))
+        }
         Expr::Established => "ct state established,related".to_owned(),
         Expr::Masquerade => "masquerade".to_owned(),
         Expr::Accept => "accept".to_owned(),

@@ -181,17 +181,12 @@ pub fn warnings(typed: &Create, config: &Config) -> Vec<String> {
     let network = &config.network;
     let published = !network.ports.is_empty() || network.publish_all;
     let host = network.mode == NetworkMode::Host;
-    let none = network.mode == NetworkMode::None;
     let unbounded = config.resources.oom_kill_disable && config.resources.memory.is_none();
     let added = !typed.isolation.cap_add.is_empty() && typed.isolation.privileged;
     let list = [
         (
             published && host,
             "published ports are discarded when using host network mode: every port is the host's",
-        ),
-        (
-            published && none,
-            "published ports lead nowhere without a network: leave --network none out",
         ),
         (
             unbounded,

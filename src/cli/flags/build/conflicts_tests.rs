@@ -30,12 +30,8 @@ const REFUSED: &[(&str, &str)] = &[
         "hostname and the network mode",
     ),
     (
-        "--network container:web -p 80 i",
-        "port publishing and the container type network mode",
-    ),
-    (
-        "--network container:web -P i",
-        "port publishing and the container type network mode",
+        "-p 80:80 -p 127.0.0.1:80:81 i",
+        "port 80/tcp of this machine is published twice",
     ),
     (
         "--network container:web --expose 80 i",
@@ -186,7 +182,6 @@ fn what_is_odd_is_said() {
     let here = Here::new();
     for (line, want) in [
         ("--network host -p 80 i", "published ports are discarded"),
-        ("--network none -P i", "lead nowhere"),
         ("--oom-kill-disable i", "disabling the OOM killer"),
         ("--privileged --cap-add ALL i", "--cap-add adds nothing"),
     ] {

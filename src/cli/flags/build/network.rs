@@ -16,11 +16,13 @@ pub fn build(typed: &Typed, others: &dyn Resolve) -> Result<Network> {
     let mode = mode(&typed.network, others)?;
     let first = first_endpoint(typed)?;
     check_mode(typed, &mode, &first)?;
+    let ports = ports(typed);
+    crate::network::publish::check(&ports)?;
     let further = typed.network.iter().skip(1);
     let further = further.map(|a| (name(a).to_owned(), a.endpoint.clone()));
     Ok(Network {
         mode,
-        ports: ports(typed),
+        ports,
         publish_all: typed.publish_all,
         expose: typed.expose.clone(),
         dns: typed.dns.clone(),
@@ -148,10 +150,6 @@ fn check_mode(typed: &Typed, mode: &NetworkMode, first: &Endpoint) -> Result<()>
         return Ok(());
     }
     for (given, what) in [
-        (
-            !typed.publish.is_empty() || typed.publish_all,
-            "port publishing",
-        ),
         (!typed.expose.is_empty(), "port exposing"),
         (!typed.dns.is_empty(), "dns"),
         (!typed.dns_search.is_empty(), "dns search"),

@@ -154,8 +154,9 @@ impl Question {
         names: &[String],
         seconds: u32,
     ) -> Vec<u8> {
-        // Answer, recursion available; what was said about recursion stays.
-        let mut flags = 0x8080 | self.flags | outcome as u16;
+        // Answer, of whoever knows best, recursion available; what was said
+        // about recursion stays.
+        let mut flags = 0x8480 | self.flags | outcome as u16;
         let mut records = Vec::new();
         let mut count = 0_u16;
         let data = addresses.iter().map(address_data);
@@ -320,7 +321,7 @@ mod tests {
         let q = Question::read(&asked("db", 1)).unwrap();
         let bytes = q.answer(Outcome::Found, &["10.0.0.7".parse().unwrap()], &[], 5);
         let want = [
-            0x12, 0x34, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0, // header
+            0x12, 0x34, 0x85, 0x80, 0, 1, 0, 1, 0, 0, 0, 0, // header
             2, b'd', b'b', 0, 0, 1, 0, 1, // the question
             0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 5, 0, 4, 10, 0, 0, 7, // the record
         ];

@@ -56,12 +56,14 @@ enum Answer {
     Nothing,
 }
 
-fn answer(message: &[u8], names: &dyn Names) -> Answer {
-    let question = match Question::read(message) {
+/// `room` is how much the way back takes at least.
+fn answer(message: &[u8], names: &dyn Names, room: usize) -> Answer {
+    let mut question = match Question::read(message) {
         Ok(question) => question,
         Err(Unread::Hopeless) => return Answer::Nothing,
         Err(Unread::Refused(id, outcome)) => return Answer::Ready(message::refusal(id, outcome)),
     };
+    question.room = question.room.max(room);
     if let Some(known) = known(&question, names) {
         return Answer::Ready(known);
     }
@@ -133,7 +135,7 @@ impl Server {
             };
             let Arrived { from, to, length } = arrived;
             let message = &self.buffer[..length];
-            match answer(message, &*self.names) {
+            match answer(message, &*self.names, message::SMALL) {
                 Answer::Ready(bytes) => {
                     let _ = datagram::send(&self.socket, &bytes, from, to);
                 }

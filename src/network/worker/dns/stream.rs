@@ -194,7 +194,7 @@ impl Stream {
                 break;
             };
             self.silent_from = Instant::now();
-            match answer(&message, &*self.names) {
+            match answer(&message, &*self.names, usize::from(u16::MAX)) {
                 Answer::Ready(bytes) => self.asker.put(&bytes),
                 Answer::Ask(left) => {
                     let until = Instant::now();

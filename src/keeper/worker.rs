@@ -1,0 +1,409 @@
+//! The container's net worker: the process that moves what comes to published
+//! ports and answers look-ups (see [`crate::network::worker`]).
+//!
+//! The keeper holds the sockets: those of the host from the first start to the
+//! last end, so that a program that is started again keeps its ports, and
+//! those of the name server anew for each start, because they are inside. It
+//! makes the process when somebody knocks at one of them for the first time;
+//! most containers are never asked anything, and cost nothing.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::parent_id;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use super::Keeper;
+use crate::container::NetworkMode;
+use crate::error::{Error, Result};
+use crate::network::connection::Connection;
+use crate::network::holder::{self, Holder};
+use crate::network::interface;
+use crate::network::knowledge::Knowledge;
+use crate::network::publish::{self, Bound, Failure, Socket, Taken};
+use crate::network::record::Driver;
+use crate::network::resolver;
+use crate::network::worker::dns::Names;
+use crate::network::worker::{Namespaces, Published, Resolver, Target, Worker};
+use crate::sys::fd;
+use crate::sys::identity::{self, CapSet};
+use crate::sys::process::{Forked, exit_now, fork, try_wait, wait};
+
+/// What `ps` shows.
+const NAME: &std::ffi::CStr = c"rcon:net";
+/// Descriptors for everything but ports.
+const SPARE: u64 = 256;
+/// A worker that ends sooner was ended by something that will happen again.
+const QUICK: Duration = Duration::from_secs(1);
+/// So many of them in a row are enough.
+const MOST_QUICK: u32 = 5;
+/// How long a port is waited for that a container still holds which has just
+/// been ended.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A limit before it was raised: soft and hard.
+pub(super) type Limit = (u64, u64);
+
+/// All that a worker is made of.
+#[derive(Default)]
+pub(super) struct Net {
+    /// Ports of the host's; nothing before the first start.
+    bound: Option<Vec<Bound>>,
+    /// What there is for this start of the program.
+    inside: Option<Inside>,
+    running: Option<Running>,
+    /// Workers that ended at once.
+    quick: u32,
+    /// How many descriptors there might be before ours were more.
+    pub(super) limit: Option<Limit>,
+}
+
+struct Inside {
+    namespace: OwnedFd,
+    server: Option<(UdpSocket, TcpListener)>,
+    /// Is ready when somebody knocks.
+    door: Epoll,
+}
+
+struct Running {
+    pidfd: OwnedFd,
+    since: Instant,
+    /// Where connections go; another worker is needed if that changes.
+    way: Way,
+}
+
+/// How the program is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Way {
+    /// At these addresses, from the host.
+    Bridge(Vec<IpAddr>),
+    /// On its loopback, from inside its network.
+    Inside,
+}
+
+impl Net {
+    /// Is ready when somebody knocks and nobody opens yet.
+    pub(super) fn door(&self) -> Option<BorrowedFd<'_>> {
+        let inside = self.inside.as_ref().filter(|_| self.running.is_none());
+        inside.map(|inside| inside.door.0.as_fd())
+    }
+
+    /// Is ready when the worker has ended.
+    pub(super) fn process(&self) -> Option<BorrowedFd<'_>> {
+        self.running.as_ref().map(|r| r.pidfd.as_fd())
+    }
+
+    fn bound(&self) -> &[Bound] {
+        self.bound.as_deref().unwrap_or_default()
+    }
+
+    /// Ends the worker, if there is one.
+    fn end_worker(&mut self) {
+        if let Some(running) = self.running.take() {
+            let _ = fd::pidfd_send_signal(&running.pidfd, libc::SIGKILL);
+            let _ = wait(&running.pidfd);
+        }
+    }
+}
+
+impl Keeper {
+    /// Binds the ports that are to be published. Once for a keeper's life.
+    pub(super) fn bind_ports(&mut self) -> Result<()> {
+        if self.net.bound.is_some() {
+            return Ok(());
+        }
+        let wanted = match self.config.network.mode {
+            // They are the host's own.
+            NetworkMode::Host => Vec::new(),
+            _ => self.config.network.published(),
+        };
+        self.net.limit = make_room(wanted.len())?;
+        let until = Instant::now() + PATIENCE;
+        let bound = loop {
+            match publish::bind_all(&wanted) {
+                Ok(bound) => break bound,
+                Err(Failure::Other(e)) => return Err(e),
+                Err(Failure::Taken(taken)) => {
+                    let holder = self.holder(taken);
+                    if holder != Whose::Dying || Instant::now() > until {
+                        return Err(publish::taken(taken, holder.words().as_deref()));
+                    }
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            }
+        };
+        if !bound.is_empty() {
+            self.state.network["ports"] = publish::describe(&bound);
+        }
+        self.net.bound = Some(bound);
+        Ok(())
+    }
+
+    /// Who has a port that is wanted.
+    fn holder(&self, taken: Taken) -> Whose {
+        let mut all = holder::holders(taken);
+        // A worker holds what its keeper does.
+        all.sort_by_key(|h| h.name != "rcon:keeper");
+        let Some(first) = all.into_iter().next() else {
+            return Whose::Nobody;
+        };
+        if !first.name.starts_with("rcon:") {
+            return Whose::Process(first);
+        }
+        let entries = self.store.all().unwrap_or_default();
+        let keeps = |e: &&crate::store::Entry| {
+            e.recorded().is_ok_and(|s| s.keeper == first.pid) && e.is_held()
+        };
+        match entries.iter().find(keeps) {
+            Some(entry) => Whose::Container(entry.name().unwrap_or_default()),
+            // The worker outlives its keeper for an instant.
+            None if first.name == "rcon:net" => Whose::Dying,
+            None => Whose::Process(first),
+        }
+    }
+
+    /// Arranges for this start of the program, whose first process is `pid`:
+    /// its name server is there, and whoever knocks from now on is heard.
+    pub(super) fn open_doors(&mut self, pid: i32) -> Result<()> {
+        self.close_doors();
+        let answers = !self.connections().is_empty();
+        if self.net.bound().is_empty() && !answers {
+            return Ok(());
+        }
+        let namespace = interface::namespace_of(pid)?;
+        let server = answers.then(|| resolver::make(&namespace)).transpose()?;
+        let door = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC);
+        let door = door.map_err(|e| Error::environment(format!("epoll_create1(): {e}")))?;
+        let watch = |socket: BorrowedFd<'_>| {
+            let added = door.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, 0));
+            added.map_err(|e| Error::environment(format!("epoll_ctl(): {e}")))
+        };
+        for bound in self.net.bound() {
+            watch(bound.socket.as_fd())?;
+        }
+        if let Some((datagrams, streams)) = &server {
+            watch(datagrams.as_fd())?;
+            watch(streams.as_fd())?;
+        }
+        self.net.inside = Some(Inside {
+            namespace,
+            server,
+            door,
+        });
+        Ok(())
+    }
+
+    /// The program has ended: nobody is served until the next one.
+    pub(super) fn close_doors(&mut self) {
+        self.net.end_worker();
+        self.net.inside = None;
+    }
+
+    /// The ports are anybody's again.
+    pub(super) fn give_ports_back(&mut self) {
+        self.close_doors();
+        self.net.bound = None;
+    }
+
+    /// The networks have changed: a container that had none has a name server
+    /// now, and published ports may lead another way.
+    pub(super) fn change_doors(&mut self) -> Result<()> {
+        let pid = self.state.pid;
+        if pid == 0 {
+            return Ok(());
+        }
+        let serves = |net: &Net| {
+            let inside = net.inside.as_ref();
+            inside.is_some_and(|inside| inside.server.is_some())
+        };
+        if serves(&self.net) == self.connections().is_empty() {
+            let text = super::prepare::own_resolv_conf(&self.config, self.connections());
+            self.entry.write_file("resolv.conf", &text)?;
+            return self.open_doors(pid);
+        }
+        let way = self.way();
+        if self.net.running.as_ref().is_some_and(|r| r.way != way) {
+            // Connections over an address that is gone are over, too.
+            self.net.end_worker();
+        }
+        Ok(())
+    }
+
+    /// Somebody knocks: from here on the worker sees to it.
+    pub(super) fn open(&mut self) {
+        let way = self.way();
+        match fork(0, None) {
+            Ok(Forked::Child) => {
+                let code = i32::from(self.work(&way).is_err());
+                exit_now(code);
+            }
+            Ok(Forked::Parent { pidfd, .. }) => {
+                self.net.running = Some(Running {
+                    pidfd,
+                    since: Instant::now(),
+                    way,
+                });
+            }
+            Err(_) => self.count_quick_end(),
+        }
+    }
+
+    /// The worker has ended, by itself or by somebody's hand. The next who
+    /// knocks is served by another one.
+    pub(super) fn see_worker_end(&mut self) {
+        let Some(running) = &self.net.running else {
+            return;
+        };
+        if !matches!(try_wait(&running.pidfd), Ok(Some(_))) {
+            return;
+        }
+        let quick = running.since.elapsed() < QUICK;
+        self.net.running = None;
+        if quick {
+            self.count_quick_end();
+        } else {
+            self.net.quick = 0;
+        }
+    }
+
+    /// Who knocks at a door that cannot be opened is turned away in the end,
+    /// rather than that it is tried for ever.
+    fn count_quick_end(&mut self) {
+        self.net.quick += 1;
+        if self.net.quick >= MOST_QUICK {
+            self.note("net-worker-failed", &[]);
+            self.give_ports_back();
+        } else {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn way(&self) -> Way {
+        let open = |c: &&Connection| c.network.driver == Driver::Bridge && !c.network.internal;
+        match self.connections().iter().find(open) {
+            Some(c) => Way::Bridge(c.endpoint.addresses.iter().map(|a| a.address).collect()),
+            None => Way::Inside,
+        }
+    }
+
+    /// We are the worker.
+    fn work(&mut self, way: &Way) -> Result<std::convert::Infallible> {
+        let _ = identity::set_name(NAME);
+        identity::set_parent_death_signal(libc::SIGKILL)?;
+        if parent_id() as i32 != self.state.keeper {
+            return Err(Error::internal("the keeper is gone"));
+        }
+        let inside = self.net.inside.take().ok_or_else(nothing_to_do)?;
+        let bound = self.net.bound.take().unwrap_or_default();
+        keep_only(&inside, &bound)?;
+        raise_limit(Resource::RLIMIT_NOFILE)?;
+        let names = Knowledge::of(&self.store, self.entry.id(), &self.config.network.dns);
+        let names: Rc<dyn Names> = Rc::new(names);
+        let outside = fd::open("/proc/thread-self/ns/net".as_ref(), libc::O_RDONLY)?;
+        let through = Rc::new(Namespaces {
+            inside: inside.namespace,
+            outside,
+        });
+        give_up_powers(*way == Way::Inside)?;
+        let ports = bound.into_iter().map(|one| {
+            let to = target(way, &one, &through);
+            match one.socket {
+                Socket::Tcp(listener) => Published::Tcp(listener, to),
+                Socket::Udp(socket) => Published::Udp(socket, to),
+            }
+        });
+        let resolver = inside.server.map(|(datagrams, streams)| Resolver {
+            datagrams,
+            streams,
+            names,
+        });
+        Ok(Worker::new(ports.collect(), resolver)?.serve()?)
+    }
+}
+
+fn nothing_to_do() -> Error {
+    Error::internal("a worker without anything to do")
+}
+
+/// Whose a port is.
+#[derive(Debug, PartialEq, Eq)]
+enum Whose {
+    /// It cannot be seen.
+    Nobody,
+    Process(Holder),
+    Container(String),
+    /// A container's that is just coming to its end.
+    Dying,
+}
+
+impl Whose {
+    fn words(&self) -> Option<String> {
+        match self {
+            Whose::Nobody => None,
+            Whose::Process(Holder { pid, name }) => Some(format!("{name} (process {pid})")),
+            Whose::Container(name) => Some(format!("container {name}")),
+            Whose::Dying => Some("a container that is being stopped".to_owned()),
+        }
+    }
+}
+
+/// Where what comes to a port goes.
+fn target(way: &Way, bound: &Bound, through: &Rc<Namespaces>) -> Target {
+    let port = bound.container_port;
+    match way {
+        Way::Bridge(addresses) => {
+            // Someone who comes by the newer kind of address is served by the
+            // older where the container has no other.
+            let same = addresses.iter().find(|a| a.is_ipv4() == bound.at.is_ipv4());
+            let any = same.or(addresses.first());
+            Target {
+                address: SocketAddr::new(*any.unwrap_or(&Ipv4Addr::LOCALHOST.into()), port),
+                through: None,
+            }
+        }
+        Way::Inside => Target {
+            address: (Ipv4Addr::LOCALHOST, port).into(),
+            through: Some(through.clone()),
+        },
+    }
+}
+
+/// The worker holds nothing of its keeper's but what it serves: whoever waits
+/// for the end of anything else would wait for the worker, too.
+fn keep_only(inside: &Inside, bound: &[Bound]) -> Result<()> {
+    let mut keep = vec![inside.namespace.as_raw_fd()];
+    keep.extend(bound.iter().map(|b| b.socket.as_fd().as_raw_fd()));
+    if let Some((datagrams, streams)) = &inside.server {
+        keep.extend([datagrams.as_raw_fd(), streams.as_raw_fd()]);
+    }
+    keep.sort_unstable();
+    Ok(fd::close_all_but(3, &keep)?)
+}
+
+/// Who speaks with strangers has no power it does not need: to go into the
+/// container's network and back, where that is the way.
+fn give_up_powers(goes_inside: bool) -> Result<()> {
+    let keep = if goes_inside { "CAP_SYS_ADMIN" } else { "" };
+    let keep = CapSet(CapSet::bit(keep).unwrap_or(0) & identity::effective().0);
+    identity::no_new_privs()?;
+    Ok(identity::set_caps(keep, keep, CapSet::default())?)
+}
+
+/// Room for so many ports. The limit as it was, if it had to be raised.
+fn make_room(ports: usize) -> Result<Option<Limit>> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)
+        .map_err(|e| Error::environment(format!("getrlimit(RLIMIT_NOFILE): {e}")))?;
+    if ports as u64 * 2 + SPARE <= soft {
+        return Ok(None);
+    }
+    raise_limit(Resource::RLIMIT_NOFILE)?;
+    Ok(Some((soft, hard)))
+}
+
+fn raise_limit(resource: Resource) -> Result<()> {
+    let raised = getrlimit(resource).and_then(|(_, hard)| setrlimit(resource, hard, hard));
+    raised.map_err(|e| Error::environment(format!("setrlimit({resource:?}): {e}")))
+}

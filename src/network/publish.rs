@@ -1,0 +1,322 @@
+//! The host's side of published ports: sockets that are bound before the
+//! program starts, so that a port which is taken is an error at the start and
+//! not a surprise later. What comes there is for [`super::worker`].
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, setsockopt, socket,
+    sockopt,
+};
+use serde_json::{Map, Value, json};
+
+use crate::container::{Port, Protocol};
+use crate::error::{Error, Result};
+use crate::sys::{SysError, SysResult};
+
+/// How often a free port is looked for that is free for both kinds of address.
+const ATTEMPTS: usize = 32;
+
+/// A port of the host's that is held for a container.
+#[derive(Debug)]
+pub struct Bound {
+    /// Where.
+    pub at: SocketAddr,
+    /// Of the container.
+    pub container_port: u16,
+    /// The socket.
+    pub socket: Socket,
+}
+
+/// A socket that is bound.
+#[derive(Debug)]
+pub enum Socket {
+    /// For connections.
+    Tcp(TcpListener),
+    /// For datagrams.
+    Udp(UdpSocket),
+}
+
+impl Socket {
+    fn protocol(&self) -> Protocol {
+        match self {
+            Socket::Tcp(_) => Protocol::Tcp,
+            Socket::Udp(_) => Protocol::Udp,
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Socket::Tcp(socket) => socket.as_fd(),
+            Socket::Udp(socket) => socket.as_fd(),
+        }
+    }
+}
+
+/// Somebody else has the port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// Where it was wanted.
+    pub at: SocketAddr,
+    /// Over what.
+    pub protocol: Protocol,
+}
+
+/// Why a port could not be had.
+#[derive(Debug)]
+pub enum Failure {
+    /// Another process has it.
+    Taken(Taken),
+    /// Anything else.
+    Other(Error),
+}
+
+/// Binds every one of `ports`, or none.
+pub fn bind_all(ports: &[Port]) -> std::result::Result<Vec<Bound>, Failure> {
+    let mut all = Vec::with_capacity(ports.len() * 2);
+    for port in ports {
+        all.extend(bind_one(port)?);
+    }
+    Ok(all)
+}
+
+/// What is bound, as the container's record has it:
+/// `{"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}]}`.
+pub fn describe(bound: &[Bound]) -> Value {
+    let mut all: Map<String, Value> = Map::new();
+    for one in bound {
+        let key = format!("{}/{}", one.container_port, one.socket.protocol().word());
+        let binding = json!({
+            "HostIp": one.at.ip().to_string(),
+            "HostPort": one.at.port().to_string(),
+        });
+        match all.entry(key).or_insert_with(|| json!([])) {
+            Value::Array(list) => list.push(binding),
+            _ => unreachable!("only lists were put there"),
+        }
+    }
+    Value::Object(all)
+}
+
+/// The sockets of one port: two where no address was named, one for each kind
+/// of address.
+fn bind_one(port: &Port) -> std::result::Result<Vec<Bound>, Failure> {
+    let ips: &[IpAddr] = match &port.host_ip {
+        Some(ip) => std::slice::from_ref(ip),
+        None => &[
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        ],
+    };
+    let mut failure = None;
+    for _ in 0..ATTEMPTS {
+        match bind_at(port, ips) {
+            // The first was any that is free; the second must be the same.
+            Err(e @ Failure::Taken(_)) if port.host_port.is_none() => failure = Some(e),
+            done => return done,
+        }
+    }
+    Err(failure.unwrap_or_else(|| Failure::Other(Error::internal("no attempt was made"))))
+}
+
+fn bind_at(port: &Port, ips: &[IpAddr]) -> std::result::Result<Vec<Bound>, Failure> {
+    let mut number = port.host_port.unwrap_or(0);
+    let mut all: Vec<Bound> = Vec::new();
+    for ip in ips {
+        let at = SocketAddr::new(*ip, number);
+        let socket = match open(at, port.protocol) {
+            Ok(socket) => socket,
+            // A machine that knows only one kind of address.
+            Err(e) if !all.is_empty() && is_absent(e.errno) => continue,
+            Err(e) => return Err(explain(&e, at, port.protocol)),
+        };
+        let local = match &socket {
+            Socket::Tcp(socket) => socket.local_addr(),
+            Socket::Udp(socket) => socket.local_addr(),
+        };
+        let local = local.map_err(|e| Failure::Other(Error::environment(e.to_string())))?;
+        number = local.port();
+        all.push(Bound {
+            at: local,
+            container_port: port.container_port,
+            socket,
+        });
+    }
+    Ok(all)
+}
+
+fn is_absent(errno: Errno) -> bool {
+    matches!(errno, Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL)
+}
+
+fn open(at: SocketAddr, protocol: Protocol) -> SysResult<Socket> {
+    let (family, kind) = match (at, protocol) {
+        (SocketAddr::V4(_), Protocol::Tcp) => (AddressFamily::Inet, SockType::Stream),
+        (SocketAddr::V4(_), Protocol::Udp) => (AddressFamily::Inet, SockType::Datagram),
+        (SocketAddr::V6(_), Protocol::Tcp) => (AddressFamily::Inet6, SockType::Stream),
+        (SocketAddr::V6(_), Protocol::Udp) => (AddressFamily::Inet6, SockType::Datagram),
+    };
+    let failed = |e| SysError::new(e, format!("bind({at}/{})", protocol.word()));
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let sock = socket(family, kind, flags, None).map_err(failed)?;
+    if at.is_ipv6() {
+        // The other kind of address has a socket of its own.
+        setsockopt(&sock, sockopt::Ipv6V6Only, &true).map_err(failed)?;
+    }
+    if protocol == Protocol::Tcp {
+        // Connections of an earlier holder may still be on their way out.
+        setsockopt(&sock, sockopt::ReuseAddr, &true).map_err(failed)?;
+    }
+    bind(sock.as_raw_fd(), &SockaddrStorage::from(at)).map_err(failed)?;
+    Ok(match protocol {
+        Protocol::Udp => Socket::Udp(OwnedFd::into(sock)),
+        Protocol::Tcp => {
+            listen(&sock, Backlog::MAXCONN).map_err(failed)?;
+            Socket::Tcp(OwnedFd::into(sock))
+        }
+    })
+}
+
+fn explain(e: &SysError, at: SocketAddr, protocol: Protocol) -> Failure {
+    let word = protocol.word();
+    let (ip, port) = (at.ip(), at.port());
+    Failure::Other(match e.errno {
+        Errno::EADDRINUSE => return Failure::Taken(Taken { at, protocol }),
+        Errno::EADDRNOTAVAIL => Error::user(format!(
+            "cannot publish on {ip}: this machine has no such address"
+        ))
+        .hint("`ip address` lists those it has; without one, all of them are meant"),
+        Errno::EACCES | Errno::EPERM => {
+            Error::environment(format!("may not publish port {port}/{word}"))
+                .hint("ports below net.ipv4.ip_unprivileged_port_start are root's")
+        }
+        Errno::EMFILE | Errno::ENFILE => Error::environment(format!(
+            "cannot publish port {port}/{word}: too many open files"
+        ))
+        .hint("each port takes two descriptors: `ulimit -n` says how many there may be"),
+        _ => Error::environment(e.to_string()),
+    })
+}
+
+/// That a port is taken, and by whom.
+pub fn taken(taken: Taken, by: Option<&str>) -> Error {
+    let Taken { at, protocol } = taken;
+    let by = by.map_or_else(|| "another process".to_owned(), str::to_owned);
+    Error::user(format!(
+        "port {}/{} of {} is already in use by {by}",
+        at.port(),
+        protocol.word(),
+        at.ip()
+    ))
+    .hint("publish another one, or none and a free one is taken (-p CONTAINER_PORT)")
+}
+
+/// Checks that what is asked for does not contradict itself: the same port of
+/// the host twice.
+pub fn check(ports: &[Port]) -> Result<()> {
+    let clash = |a: &Port, b: &Port| {
+        let same_place = match (a.host_ip, b.host_ip) {
+            (Some(one), Some(other)) => {
+                let all = one.is_unspecified() || other.is_unspecified();
+                one == other || (all && one.is_ipv4() == other.is_ipv4())
+            }
+            _ => true,
+        };
+        a.host_port.is_some()
+            && a.host_port == b.host_port
+            && a.protocol == b.protocol
+            && same_place
+    };
+    for (n, port) in ports.iter().enumerate() {
+        if ports[..n].iter().any(|other| clash(port, other)) {
+            let number = port.host_port.unwrap_or_default();
+            return Err(Error::user(format!(
+                "port {number}/{} of this machine is published twice",
+                port.protocol.word()
+            ))
+            .hint("a port of the host's leads to one port of the container's"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn port(ip: Option<&str>, host: Option<u16>, protocol: Protocol) -> Port {
+        Port {
+            host_ip: ip.map(|ip| ip.parse().unwrap()),
+            host_port: host,
+            container_port: 80,
+            protocol,
+        }
+    }
+
+    fn bound(ports: &[Port]) -> Vec<Bound> {
+        bind_all(ports).unwrap_or_else(|e| panic!("{e:?}"))
+    }
+
+    #[test]
+    fn both_kinds_of_address_have_the_same_port() {
+        let all = bound(&[port(None, None, Protocol::Tcp)]);
+        assert!(all.iter().all(|b| b.at.port() == all[0].at.port()));
+        assert_eq!(all[0].at.ip().to_string(), "0.0.0.0");
+        let told = describe(&all);
+        assert_eq!(told["80/tcp"][0]["HostIp"], "0.0.0.0");
+        assert_eq!(told["80/tcp"].as_array().unwrap().len(), all.len());
+    }
+
+    #[test]
+    fn who_comes_second_is_told_what_is_taken() {
+        for protocol in [Protocol::Tcp, Protocol::Udp] {
+            let first = bound(&[port(Some("127.0.0.1"), None, protocol)]);
+            let number = first[0].at.port();
+            let again = bind_all(&[port(Some("127.0.0.1"), Some(number), protocol)]);
+            let Err(Failure::Taken(found)) = again else {
+                panic!("{again:?}");
+            };
+            assert_eq!((found.at.port(), found.protocol), (number, protocol));
+            let told = taken(found, Some("container web")).to_string();
+            assert!(told.contains("already in use by container web"), "{told}");
+            drop(first);
+            bound(&[port(Some("127.0.0.1"), Some(number), protocol)]);
+        }
+    }
+
+    #[test]
+    fn an_address_of_somebody_else_is_refused() {
+        let e = bind_all(&[port(Some("192.0.2.77"), None, Protocol::Udp)]).unwrap_err();
+        let Failure::Other(e) = e else {
+            panic!("{e:?}")
+        };
+        assert!(e.to_string().contains("no such address"), "{e}");
+    }
+
+    #[test]
+    fn a_port_of_the_host_leads_to_one_place() {
+        let tcp = |ip, host| port(ip, host, Protocol::Tcp);
+        for (one, other, fine) in [
+            (tcp(None, Some(80)), tcp(None, Some(80)), false),
+            (tcp(None, Some(80)), tcp(Some("127.0.0.1"), Some(80)), false),
+            (
+                tcp(Some("127.0.0.1"), Some(80)),
+                tcp(Some("::1"), Some(80)),
+                true,
+            ),
+            (
+                tcp(None, Some(80)),
+                port(None, Some(80), Protocol::Udp),
+                true,
+            ),
+            (tcp(None, None), tcp(None, None), true),
+        ] {
+            let checked = check(&[one.clone(), other.clone()]);
+            assert_eq!(checked.is_ok(), fine, "{one:?} {other:?}");
+        }
+    }
+}

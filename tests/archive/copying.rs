@@ -2,7 +2,7 @@
 
 use crate::support::{Builder, Room, names, room};
 use rcon::archive::Ownership;
-use rcon::archive::copy::{Incoming, copy, copy_from, copy_to};
+use rcon::archive::copy::{Incoming, Trust, copy, copy_from, copy_to};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
@@ -13,11 +13,11 @@ fn cp(room: &Room, source: &str, destination: &str, follow: bool) -> Result<Vec<
     copy_from(&from, source.as_bytes(), follow)
         .and_then(|s| {
             copy(
-                &s,
-                &Ownership::Keep,
+                (&s, &Ownership::Keep),
                 &to,
                 destination.as_bytes(),
                 &Ownership::Keep,
+                Trust::All,
             )
         })
         .map(|_| names(&room.path("to")))

@@ -138,7 +138,7 @@ impl<'a> Gatherer<'a> {
     pub fn sum(&mut self, place: &Place, which: &Which<'_>) -> Result<(String, Option<Vec<Tree>>)> {
         let known = match place {
             Place::Context => None,
-            Place::Layers(_, chain) => Some(self.key(chain, which)),
+            Place::Layers(_, chain) => Some(key(chain, which)),
         };
         if let Some(sum) = known.as_ref().and_then(|key| self.memo.known_tree(key)) {
             return Ok((sum, None));
@@ -157,17 +157,6 @@ impl<'a> Gatherer<'a> {
         Ok((sum.hex().to_owned(), Some(trees)))
     }
 
-    fn key(&self, chain: &str, which: &Which<'_>) -> Digest {
-        let mut hasher = Hasher::new(Algorithm::Sha256);
-        for text in [chain, which.path, if which.parents { "p" } else { "" }] {
-            field(&mut hasher, text.as_bytes());
-        }
-        for text in which.exclude {
-            field(&mut hasher, text.as_bytes());
-        }
-        hasher.finish()
-    }
-
     /// Whether a tree is an archive that `ADD` unpacks.
     pub fn is_archive(&mut self, place: &Place, tree: &Tree) -> Result<bool> {
         let root = self.root(place)?;
@@ -179,4 +168,15 @@ impl<'a> Gatherer<'a> {
             _ => Ok(false),
         }
     }
+}
+
+fn key(chain: &str, which: &Which<'_>) -> Digest {
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    for text in [chain, which.path, if which.parents { "p" } else { "" }] {
+        field(&mut hasher, text.as_bytes());
+    }
+    for text in which.exclude {
+        field(&mut hasher, text.as_bytes());
+    }
+    hasher.finish()
 }

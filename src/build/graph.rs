@@ -101,7 +101,7 @@ impl Search<'_> {
         };
         let mut steps = Vec::new();
         for text in triggers {
-            let step = parse_trigger(&text).map_err(|e| trigger_failed(&name, &text, e))?;
+            let step = parse_trigger(&text).map_err(|e| trigger_failed(&name, &text, &e))?;
             let trigger = Some(text);
             steps.push(Planned { step, trigger });
         }
@@ -177,7 +177,7 @@ impl Search<'_> {
     }
 }
 
-fn trigger_failed(base: &str, text: &str, e: Diagnostic) -> Trouble {
+fn trigger_failed(base: &str, text: &str, e: &Diagnostic) -> Trouble {
     let what = format!("ONBUILD of {base}: {text:?}: {}", e.message);
     Trouble::Plain(
         Error::user(what).hint("the image that is built on asks for this; tell who made it"),

@@ -83,6 +83,7 @@ impl State {
     }
 
     /// What a stage that begins with this one begins with.
+    #[must_use]
     pub fn as_base(&self) -> Self {
         Self {
             scope: Scope::default(),

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{RenameFlags, renameat2};
 
+use crate::archive::copy::Trust;
 use crate::archive::{Ownership, copy, remove_all};
 use crate::error::{Context, Error, Result};
 use crate::sys::{SysError, SysResult, entry, fd, xattr};
@@ -178,7 +179,7 @@ fn copy_all(root: &OwnedFd, path: &Path, to: &OwnedFd) -> Result<()> {
     let contents = [path.as_bytes(), b"/."].concat();
     let source = copy::copy_from(root, &contents, true)?;
     let keep = Ownership::Keep;
-    copy::copy(&source, &keep, to, b"/", &keep).map(drop)
+    copy::copy((&source, &keep), to, b"/", &keep, Trust::All).map(drop)
 }
 
 /// Gives one directory the owner, attributes, mode and time of another.

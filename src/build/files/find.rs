@@ -1,7 +1,7 @@
 //! Which files a `COPY` or `ADD` means: paths and patterns, as seen from the
 //! root they are in, and everything below them.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -165,7 +165,7 @@ fn listed(origin: &Origin<'_>, path: &[Vec<u8>]) -> Result<Vec<Vec<u8>>> {
     match fd::openat2(origin.root, path, flags, 0, fd::IN_ROOT) {
         Ok(dir) => {
             let names = entry::names(dir)?.into_iter();
-            let mut names: Vec<Vec<u8>> = names.map(|n| n.into_encoded_bytes()).collect();
+            let mut names: Vec<Vec<u8>> = names.map(OsString::into_encoded_bytes).collect();
             names.sort_unstable();
             Ok(names)
         }
@@ -238,7 +238,9 @@ fn tree(
     if is_dir {
         if manner.parents && !scan.to.is_empty() {
             let mut node = node(origin, &file, &stat, real.clone(), scan.to.clone())?;
-            node.iter_mut().for_each(|node| node.way = false);
+            for node in &mut node {
+                node.way = false;
+            }
             scan.nodes.extend(node);
         }
         let list = fd::openat2(&file, Path::new("."), inside::DIR, 0, fd::NO_LINKS)?;

@@ -87,7 +87,7 @@ fn config(job: &Job<'_>, run: &Run, mounts: &Mounts, lowers: &[String]) -> Resul
             layers: lowers.to_vec(),
         },
         program: Program {
-            command: mounts.argv(run),
+            command: Mounts::argv(run),
             env: run.env.clone(),
             workdir: run.workdir.clone(),
             user: run.user.clone(),

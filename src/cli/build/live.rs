@@ -2,6 +2,7 @@
 //! stand below with the last they have said.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -48,7 +49,7 @@ impl Live {
     fn draw(&mut self, above: &[String]) {
         let mut out = String::new();
         if self.drawn > 0 {
-            out += &format!("\x1b[{}A\r", self.drawn);
+            let _ = write!(out, "\x1b[{}A\r", self.drawn);
         }
         out += "\x1b[J";
         for line in above {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::given::Given;
+use super::outputs::Output;
 use crate::build::ask::{Ask, Fetch, Pull};
 use crate::build::work::Limits;
 use crate::cli::flags::parse;
@@ -221,10 +222,18 @@ impl Build {
         self.tag.iter().map(parse).collect()
     }
 
+    /// Where the result goes.
+    pub fn outputs(&self) -> Result<Vec<Output>> {
+        let outputs = self.output.iter().map(|text| Output::parse(text));
+        let outputs: Vec<Output> = outputs.collect::<Result<_>>()?;
+        outputs.iter().try_for_each(Output::check)?;
+        Ok(outputs)
+    }
+
     /// Whether the result goes to standard output.
     pub fn writes_to_stdout(&self) -> bool {
-        let dash = |text: &String| text == "-" || text.split(',').any(|p| p == "dest=-");
-        self.output.iter().any(dash)
+        let outputs = self.output.iter().map(|text| Output::parse(text));
+        outputs.flatten().any(|output| output.is_to_stdout())
     }
 
     /// What is wanted of the build.

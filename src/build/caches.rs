@@ -20,55 +20,46 @@ fn all(store: &Store) -> PathBuf {
     store.build().join("mounts")
 }
 
-/// Opens a cache for use: where its files are, or are to be, and what shows
-/// that it is in use.
-pub fn open(store: &Store, id: &str, sharing: Sharing) -> Result<(PathBuf, Lock)> {
-    loop {
-        let (data, lock) = try_open(store, id, sharing)?;
-        // It may have been taken away while we waited for the lock.
-        if data.parent().is_some_and(|dir| dir.join("lock").exists()) {
-            return Ok((data, lock));
-        }
-    }
-}
-
-fn try_open(store: &Store, id: &str, sharing: Sharing) -> Result<(PathBuf, Lock)> {
+/// Opens a cache for use: where its files are, and what shows that it is in
+/// use. One that is new is made by `fill`.
+pub fn open(
+    store: &Store,
+    id: &str,
+    sharing: Sharing,
+    fill: &mut dyn FnMut(&Path) -> Result<()>,
+) -> Result<(PathBuf, Lock)> {
     let sum = Digest::of(id.as_bytes());
     let name = &sum.hex()[..32];
-    match sharing {
-        Sharing::Locked => {
-            let dir = make(store, name, id)?;
-            let lock = Lock::take(&dir)?;
-            Ok((dir.join("data"), lock))
+    let mut n = 0;
+    loop {
+        let name = match n {
+            0 => name.to_owned(),
+            n => format!("{name}-{n}"),
+        };
+        let dir = make(store, &name, id)?;
+        let data = dir.join("data");
+        let lock = match sharing {
+            Sharing::Private => Lock::try_take(&dir)?,
+            Sharing::Shared if data.is_dir() => Some(Lock::share(&dir)?),
+            Sharing::Shared | Sharing::Locked => Some(Lock::take(&dir)?),
+        };
+        let Some(lock) = lock else {
+            n += 1;
+            continue;
+        };
+        // It may have been taken away while we waited for the lock.
+        if !dir.join("lock").exists() {
+            continue;
         }
-        Sharing::Shared => shared(&make(store, name, id)?),
-        Sharing::Private => {
-            let mut n = 0;
-            loop {
-                let name = match n {
-                    0 => name.to_owned(),
-                    n => format!("{name}-{n}"),
-                };
-                let dir = make(store, &name, id)?;
-                if let Some(lock) = Lock::try_take(&dir)? {
-                    return Ok((dir.join("data"), lock));
-                }
-                n += 1;
-            }
+        if data.is_dir() {
+            return Ok((data, lock));
         }
-    }
-}
-
-/// Whoever makes it has it alone meanwhile.
-fn shared(dir: &Path) -> Result<(PathBuf, Lock)> {
-    let data = dir.join("data");
-    if !data.is_dir() {
-        let lock = Lock::take(dir)?;
-        if !data.is_dir() {
+        fill(&data)?;
+        // Whoever makes it has it alone meanwhile, and no longer.
+        if sharing != Sharing::Shared {
             return Ok((data, lock));
         }
     }
-    Ok((data, Lock::share(dir)?))
 }
 
 fn make(store: &Store, name: &str, id: &str) -> Result<PathBuf> {

@@ -117,6 +117,12 @@ impl Entry {
         self.dir.is_dir()
     }
 
+    /// Whether something of it is left, be it only what is being removed.
+    pub fn is_leaving(&self) -> bool {
+        let gone = format!(".gone-{}", self.id);
+        self.exists() || self.dir.with_file_name(gone).exists()
+    }
+
     /// What people call it.
     pub fn name(&self) -> Result<Name> {
         names::read(&self.dir)

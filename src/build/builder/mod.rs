@@ -28,6 +28,7 @@ use super::state::State;
 use super::trouble::{Result, Trouble};
 use super::work::Work;
 use super::worker::{Done, Failure, Job, Word, Worker};
+use crate::container::Id;
 use crate::error::Error;
 use crate::image::{Images, Kept, Stage};
 use crate::store::Store;
@@ -285,16 +286,16 @@ impl<'a> Builder<'a> {
             let _ = process::wait(&busy.worker.pidfd);
             self.show
                 .end(busy.number, &How::Stopped, busy.started.elapsed());
-            let Some(id) = busy.container else { continue };
             // Its keeper sees that the worker has gone, and ends it.
-            while let Ok(entry) = self.store.find(&id)
+            let id = busy.container.and_then(|id| Id::try_from(id).ok());
+            let entry = id.map(|id| self.store.entry(id));
+            while let Some(entry) = entry.as_ref().filter(|entry| entry.is_leaving())
                 && Instant::now() < until
             {
-                if entry.is_held() {
-                    std::thread::sleep(Duration::from_millis(2));
-                } else {
-                    let _ = crate::keeper::truth(self.store, &entry);
+                if entry.exists() && !entry.is_held() {
+                    let _ = crate::keeper::truth(self.store, entry);
                 }
+                std::thread::sleep(Duration::from_millis(2));
             }
         }
     }

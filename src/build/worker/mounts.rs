@@ -33,7 +33,8 @@ pub(super) struct Mounts {
     /// As the container's record has it.
     pub all: Vec<container::Mount>,
     /// Caches that are in use.
-    _locks: Vec<Lock>,
+    #[allow(dead_code, reason = "held, not looked at")]
+    locks: Vec<Lock>,
     /// Directories to be removed when the program has ended.
     rubbish: Vec<PathBuf>,
 }
@@ -52,18 +53,23 @@ impl Mounts {
     pub fn make(job: &Job<'_>, run: &Run) -> Result<Self> {
         let mut mounts = Self {
             all: Vec::new(),
-            _locks: Vec::new(),
+            locks: Vec::new(),
             rubbish: Vec::new(),
         };
         if run.mounts.is_empty() && run.script.is_none() {
             return Ok(mounts);
         }
+        let context = context_of(run)?;
         let mut maker = Maker {
             job,
             dir: private_place(job)?,
             count: 0,
+            context: None,
             mounts: &mut mounts,
         };
+        if let Some(tree) = context {
+            maker.context = Some(maker.placed(&tree)?);
+        }
         for mount in &run.mounts {
             maker
                 .one(mount)
@@ -82,6 +88,22 @@ impl Mounts {
             None => run.argv.clone(),
         }
     }
+}
+
+/// A copy of the context's mount, if it is needed. Once this process is in a
+/// mount namespace of its own, the descriptor that it was given is of another.
+fn context_of(run: &Run) -> Result<Option<OwnedFd>> {
+    let mut roots = run.mounts.iter().filter_map(|mount| match &mount.kind {
+        MountKind::Bind {
+            origin: Origin::Context(root),
+            chosen: None,
+            ..
+        } => Some(root),
+        _ => None,
+    });
+    let root = roots.next();
+    let tree = root.map(|root| mount::open_tree(root.as_ref(), Path::new(""), true));
+    Ok(tree.transpose()?)
 }
 
 /// A directory that only this process and those it makes can see into.
@@ -105,6 +127,8 @@ struct Maker<'a, 'b> {
     job: &'a Job<'b>,
     dir: PathBuf,
     count: usize,
+    /// The context as it is mounted here.
+    context: Option<OwnedFd>,
     mounts: &'a mut Mounts,
 }
 
@@ -130,11 +154,11 @@ impl Maker<'_, '_> {
                 from,
                 made,
             } => {
-                let (cache, lock) = caches::open(self.job.store, name, *sharing)?;
-                if !cache.is_dir() {
-                    self.fill(&cache, from.as_ref(), *made)?;
-                }
-                self.mounts._locks.push(lock);
+                let store = self.job.store;
+                let (cache, lock) = caches::open(store, name, *sharing, &mut |cache| {
+                    self.fill(cache, from.as_ref(), *made)
+                })?;
+                self.mounts.locks.push(lock);
                 let source = fd::open(&cache, libc::O_PATH | libc::O_DIRECTORY)?;
                 self.bind(&source, &mount.target, *read_only, &[])
             }
@@ -222,8 +246,15 @@ impl Maker<'_, '_> {
     /// A path in a root, resolved inside of it.
     fn source(&mut self, origin: &Origin, path: &str, writable: bool) -> Result<OwnedFd> {
         let root = match (origin, writable) {
-            (Origin::Context(root), false) => fd::duplicate(root.as_ref())?,
-            (Origin::Context(root), true) => self.over(vec![fd::proc_path(root.as_ref())])?,
+            (Origin::Context(_), writable) => {
+                let context = self.context.as_ref();
+                let context = context.ok_or_else(|| Error::internal("no context is mounted"))?;
+                if writable {
+                    self.over(vec![fd::proc_path(context)])?
+                } else {
+                    fd::duplicate(context)?
+                }
+            }
             (Origin::Layers(layers), false) => {
                 let view = layer::view(self.job.store, layers, &self.job.path("-empty"))?;
                 if layers.len() > 1 {

@@ -87,7 +87,8 @@ impl Show for Plain {
             }
         }
         match (how, s.shown) {
-            (How::Cached, _) => say::err(format_args!("#{step} {} CACHED", s.title)),
+            (How::Cached, true) => say::err(format_args!("#{step} CACHED")),
+            (How::Cached, false) => say::err(format_args!("#{step} {} CACHED", s.title)),
             (How::Done, false) if time < Duration::from_millis(50) => {
                 say::err(format_args!("#{step} {}", s.title));
             }

@@ -1,0 +1,179 @@
+//! The command line of `build`.
+
+use std::fs;
+use std::process::Command;
+
+use crate::common::json;
+use crate::site::Site;
+
+const TEXT: &str = "FROM base\nCOPY f /f\nCMD [\"cat\", \"/f\"]\n";
+
+#[test]
+fn several_names_an_id_in_a_file_and_nothing_else_said() {
+    let Some(site) = Site::new() else { return };
+    site.file("f", "x");
+    let output = site.build(TEXT, &["-q", "-t", "second:2", "--iidfile=id"]);
+    let id = output.stdout.trim().to_owned();
+    assert!(
+        id.starts_with("sha256:") && output.stderr.is_empty(),
+        "{output}"
+    );
+    assert_eq!(fs::read_to_string(site.bed.path("id")).unwrap(), id);
+    assert_eq!(site.id(), id);
+    let named = site.bed.rcon(&["image", "inspect", "second:2"]).ok().json();
+    assert_eq!(named[0]["Id"], json!(id));
+    let told = site.build(TEXT, &["-t", "second:2"]);
+    assert!(
+        told.stdout
+            .starts_with("Built made:latest, second:2 (sha256:"),
+        "{told}"
+    );
+    site.bed.says(&["image", "build", "-t", "third", "ctx"]);
+    site.bed.says(&["builder", "build", "-t", "fourth", "ctx"]);
+}
+
+#[test]
+fn the_dockerfile_can_be_elsewhere() {
+    let Some(site) = Site::new() else { return };
+    site.file("f", "x");
+    fs::write(site.bed.path("Other.docker"), TEXT).unwrap();
+    site.bed
+        .says(&["build", "-t", "a", "-f", "Other.docker", "ctx"]);
+    let stdin = site
+        .bed
+        .call(&["build", "-t", "b", "-f", "-", "ctx"])
+        .stdin(TEXT);
+    stdin.output().ok();
+    assert_eq!(site.bed.says(&["run", "--rm", "b"]), "x");
+    let missing = site.bed.rcon(&["build", "-f", "nothing", "ctx"]);
+    missing.code(1).fails_naming(&["nothing"]);
+    site.bed
+        .rcon(&["build", "nowhere"])
+        .code(1)
+        .fails_naming(&["nowhere"]);
+    site.bed
+        .rcon(&["build", "ctx"])
+        .code(1)
+        .fails_naming(&["no Dockerfile"]);
+}
+
+#[test]
+fn a_context_can_come_as_a_stream() {
+    let Some(site) = Site::new() else { return };
+    site.file("f", "streamed");
+    site.file("Dockerfile", TEXT);
+    let archive = site.bed.path("ctx.tgz");
+    let ctx = site.path("");
+    let done = Command::new("tar")
+        .arg("-czf")
+        .arg(&archive)
+        .arg("-C")
+        .arg(&ctx)
+        .arg(".")
+        .status();
+    assert!(done.unwrap().success());
+    let call = site.bed.call(&["build", "-t", "made", "-"]);
+    call.with(|c| {
+        c.stdin(fs::File::open(&archive).unwrap());
+    })
+    .output()
+    .ok();
+    assert_eq!(site.says(&[]), "streamed");
+    let lone = site
+        .bed
+        .call(&["build", "-t", "made", "-"])
+        .stdin("FROM base\nCMD echo lone\n");
+    lone.output().ok();
+    assert_eq!(site.says(&[]), "lone\n");
+    let copies = site.bed.call(&["build", "-"]).stdin(TEXT).output();
+    assert!(copies.stderr.contains("\"f\" not found"), "{copies}");
+    site.assert_whole();
+}
+
+#[test]
+fn results_go_where_they_are_wanted() {
+    let Some(site) = Site::new() else { return };
+    site.file("f", "x");
+    let text = "FROM scratch\nCOPY --chown=3:4 --chmod=640 f /d/f\n";
+    site.file("Dockerfile", text);
+    let build = |args: &[&str]| site.bed.rcon(&[&["build"], args, &["ctx"]].concat()).ok();
+    build(&["-o", "out"]);
+    assert_eq!(fs::read_to_string(site.bed.path("out/d/f")).unwrap(), "x");
+    build(&["--output=type=tar,dest=o.tar"]);
+    let list = Command::new("tar")
+        .args(["-tvf"])
+        .arg(site.bed.path("o.tar"))
+        .output()
+        .unwrap();
+    let list = String::from_utf8_lossy(&list.stdout).into_owned();
+    assert!(
+        list.contains("-rw-r-----") && list.contains("d/f"),
+        "{list}"
+    );
+    let images = site.bed.says(&["images", "-q"]);
+    assert_eq!(images.lines().count(), 1, "files are no image: {images}");
+    for kind in ["oci", "docker"] {
+        let to = format!("type={kind},dest={kind}.tar");
+        build(&["-t", "made", "--output", &to]);
+        site.bed.says(&["rmi", "made"]);
+        site.bed.says(&["load", "-i", &format!("{kind}.tar")]);
+        site.id();
+    }
+    site.bed
+        .rcon(&["build", "-o", "type=zip", "ctx"])
+        .code(1)
+        .fails_naming(&["type=zip"]);
+    site.assert_whole();
+}
+
+#[test]
+fn what_docker_knew_is_taken_or_refused() {
+    let Some(site) = Site::new() else { return };
+    site.file("f", "x");
+    site.build(
+        TEXT,
+        &[
+            "--rm",
+            "--force-rm=false",
+            "--compress",
+            "--load",
+            "--progress=plain",
+        ],
+    );
+    for (flag, word) in [
+        ("--squash", "a second stage"),
+        ("--push", "rcon push"),
+        ("--cache-from=x", "--cache-from"),
+        ("--security-opt=seccomp=unconfined", "--security-opt"),
+        ("--build-context=a=b", "--build-context"),
+        ("--allow=everything", "everything"),
+        ("--network=container:x", "container"),
+        ("--pull=sometimes", "sometimes"),
+        ("--tag=UPPER", "UPPER"),
+        ("--secret=src=", "secret"),
+    ] {
+        let args = ["build", flag, "ctx"];
+        site.bed.rcon(&args).code(1).fails_naming(&[word]);
+    }
+}
+
+#[test]
+fn mistakes_are_told_with_line_and_column() {
+    let Some(site) = Site::new() else { return };
+    site.fails(
+        "FROM base\nRNU ls\n",
+        &[],
+        &["Dockerfile:2:1", "RNU", "did you mean RUN?"],
+    );
+    site.fails("RUN ls\n", &[], &["Dockerfile:1:1"]);
+    site.fails(
+        "FROM base\nCOPY --from=later / /\nFROM base AS later\n",
+        &[],
+        &["Dockerfile:2:13"],
+    );
+    site.fails(
+        "FROM base\nEXPOSE 70000\n",
+        &[],
+        &["Dockerfile:2:8", "70000"],
+    );
+}

@@ -8,12 +8,10 @@ fn what_is_not_there_is_refused() {
     let Some(bed) = StoreBed::new() else { return };
     let root = bed.rootfs("");
     let root = root.to_str().unwrap();
-    for (flags, part) in [(["--device", "vendor.com/gpu=all"], "CDI")] {
-        let args = [&["run"], &flags[..], &["--rootfs", root, "true"]].concat();
-        let out = bed.rcon(&args).code(125);
-        assert!(out.stderr.contains(part), "{flags:?}: {out}");
-        assert_eq!(out.stderr.lines().count(), 1, "{out}");
-    }
+    let device = ["run", "--device", "vendor.com/gpu=all", "--rootfs", root];
+    let out = bed.rcon(&[&device[..], &["true"]].concat()).code(125);
+    assert!(out.stderr.contains("CDI"), "{out}");
+    assert_eq!(out.stderr.lines().count(), 1, "{out}");
     let out = bed.rcon(&["logs", "--details", "any"]).code(1);
     assert!(out.stderr.contains("no attributes"), "{out}");
     assert_eq!(out.stderr.lines().count(), 1, "{out}");

@@ -20,6 +20,8 @@ use crate::store::Store;
 pub enum Place {
     /// The context of the build.
     Context,
+    /// A directory of the build's own.
+    Folder(PathBuf),
     /// These layers, the uppermost first, and the sum that stands for them.
     Layers(Vec<String>, String),
 }
@@ -87,8 +89,13 @@ impl<'a> Gatherer<'a> {
 
     /// The top of a place.
     pub fn root(&mut self, place: &Place) -> Result<Rc<OwnedFd>> {
-        let Place::Layers(dirs, _) = place else {
-            return Ok(self.context.clone());
+        let dirs = match place {
+            Place::Context => return Ok(self.context.clone()),
+            Place::Folder(path) => {
+                let flags = libc::O_RDONLY | libc::O_DIRECTORY;
+                return Ok(Rc::new(crate::sys::fd::open(path, flags)?));
+            }
+            Place::Layers(dirs, _) => dirs,
         };
         if let Some(view) = self.views.get(dirs) {
             return Ok(view.clone());
@@ -101,7 +108,7 @@ impl<'a> Gatherer<'a> {
     /// The same, for a worker.
     pub fn origin(&self, place: &Place) -> Origin {
         match place {
-            Place::Context => Origin::Context(self.context.clone()),
+            Place::Context | Place::Folder(_) => Origin::Context(self.context.clone()),
             Place::Layers(dirs, _) => Origin::Layers(dirs.clone()),
         }
     }
@@ -112,6 +119,7 @@ impl<'a> Gatherer<'a> {
         let all: &Filter<'_> = &|_, _| Verdict::Take;
         let (ignored, owner) = match place {
             Place::Context => (self.ignored, Some((0, 0))),
+            Place::Folder(_) => (all, Some((0, 0))),
             Place::Layers(..) => (all, None),
         };
         let origin = find::Origin {
@@ -137,7 +145,7 @@ impl<'a> Gatherer<'a> {
     /// what is in a stage or an image is always the same.
     pub fn sum(&mut self, place: &Place, which: &Which<'_>) -> Result<(String, Option<Vec<Tree>>)> {
         let known = match place {
-            Place::Context => None,
+            Place::Context | Place::Folder(_) => None,
             Place::Layers(_, chain) => Some(key(chain, which)),
         };
         if let Some(sum) = known.as_ref().and_then(|key| self.memo.known_tree(key)) {

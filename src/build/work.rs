@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use super::context::Repository;
 use super::files::Tree;
 use super::files::mode::Mode;
 use super::language::Sharing;
@@ -189,4 +190,6 @@ pub struct Fetch {
     pub checksum: Option<crate::image::reference::Digest>,
     /// Where it is written to.
     pub path: PathBuf,
+    /// It is a repository, of which all files are wanted.
+    pub repository: Option<(Repository, bool)>,
 }

@@ -11,6 +11,7 @@
 mod absent;
 mod attach;
 mod build;
+mod builder;
 mod common;
 mod completion;
 mod cp;
@@ -92,6 +93,11 @@ enum Command {
     Image {
         #[command(subcommand)]
         command: image::Grouped,
+    },
+    /// What builds remember
+    Builder {
+        #[command(subcommand)]
+        command: builder::Builder,
     },
     /// List containers
     Ps(ps::Ps),
@@ -221,6 +227,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Some(Command::Image { command }) => {
             with_store(cli.places, |store| image::grouped(store, &command))
+        }
+        Some(Command::Builder { command }) => {
+            with_store(cli.places, |store| builder::builder(store, &command))
         }
         Some(Command::Ps(args)) => with_store(cli.places, |store| ps::ps(store, &args)),
         Some(Command::Container { command }) => match command {
@@ -372,6 +381,7 @@ mod tests {
             Grouped::augment_subcommands(empty()),
             system::System::augment_subcommands(empty()),
             image::Grouped::augment_subcommands(empty()),
+            builder::Builder::augment_subcommands(empty()),
             network::Network::augment_subcommands(empty()),
             volume::Volume::augment_subcommands(empty()),
             crate::oci::command_line(),

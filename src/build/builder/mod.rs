@@ -10,6 +10,7 @@
 mod prepare;
 mod stages;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -58,6 +59,8 @@ pub struct Builder<'a> {
     kept: Vec<Kept>,
     /// Files that were fetched, by their address.
     fetched: BTreeMap<String, Fetched>,
+    /// So many are or were being fetched.
+    fetches: Cell<usize>,
     /// Arguments that somebody has asked for.
     asked: Vec<String>,
 }
@@ -125,8 +128,15 @@ impl<'a> Builder<'a> {
             most: most.max(2),
             kept: Vec::new(),
             fetched: BTreeMap::new(),
+            fetches: Cell::new(0),
             asked: Vec::new(),
         }
+    }
+
+    /// A number for something that is fetched.
+    fn next_fetch(&self) -> usize {
+        self.fetches.set(self.fetches.get() + 1);
+        self.fetches.get()
     }
 
     /// Builds stage `target`. What was done until something failed is

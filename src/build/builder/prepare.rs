@@ -1,9 +1,12 @@
 //! From a task to its key in the cache, and to the work it is if the cache
 //! does not know it.
 
+use std::path::PathBuf;
+
 use super::{Builder, Fetched};
 use crate::build::apply::{CopySource, CopyTask, RunTask, Task};
 use crate::build::cache::{self, Key};
+use crate::build::context::Repository;
 use crate::build::files::mode::Mode;
 use crate::build::files::{Tree, find};
 use crate::build::gather::{Place, Which};
@@ -129,6 +132,15 @@ impl Builder<'_> {
             let mut found = None;
             match source {
                 CopySource::Inline(..) => nothing = false,
+                CopySource::Path(url, _) if repository(task, url)?.is_some() => {
+                    nothing = false;
+                    let Some(place) = self.cloned(url) else {
+                        return Ok(Prepared::Fetch(self.to_clone(task, url)?));
+                    };
+                    let (sum, seen) = self.gather.sum(&place, &which(task, "."))?;
+                    sums.push(sum);
+                    found = seen;
+                }
                 CopySource::Path(url, _) if is_address(task, url) => {
                     nothing = false;
                     match self.address(task, url)? {
@@ -174,8 +186,45 @@ impl Builder<'_> {
         Fetch {
             url: url.to_owned(),
             checksum,
-            path: self.stage.dir().join(format!("fetched-{}", self.count + 1)),
+            path: self
+                .stage
+                .dir()
+                .join(format!("fetched-{}", self.next_fetch())),
+            repository: None,
         }
+    }
+
+    /// What has to be fetched although the cache was asked without it: its sum
+    /// was known.
+    pub(super) fn unfetched(&self, task: &Task) -> Result<Option<Fetch>> {
+        let Task::Copy(task) = task else {
+            return Ok(None);
+        };
+        for source in &task.sources {
+            if let CopySource::Path(url, _) = source
+                && is_address(task, url)
+                && !self.fetched.contains_key(url)
+            {
+                let checksum = task.add.as_ref().and_then(|add| add.checksum.as_deref());
+                let checksum = checksum.map(Digest::parse).transpose()?;
+                return Ok(Some(self.to_fetch(url, checksum)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn to_clone(&self, task: &CopyTask, url: &str) -> Result<Fetch> {
+        let whole = task.add.as_ref().is_some_and(|add| add.keep_git_dir);
+        Ok(Fetch {
+            repository: repository(task, url)?.map(|repository| (repository, whole)),
+            ..self.to_fetch(url, None)
+        })
+    }
+
+    /// Where the files of a repository are, once it was fetched.
+    fn cloned(&self, url: &str) -> Option<Place> {
+        let fetched = self.fetched.get(url)?;
+        Some(Place::Folder(PathBuf::from(&fetched.sum)))
     }
 
     /// The work that a task is.
@@ -397,6 +446,11 @@ impl Builder<'_> {
                     let (tree, bytes) = find::made(name.as_bytes(), bytes, 0o644);
                     pieces.push(Piece::Text(tree, bytes));
                 }
+                CopySource::Path(url, _) if repository(task, url)?.is_some() => {
+                    let place = self.cloned(url).ok_or_else(unfinished)?;
+                    let trees = self.gather.trees(&place, &which(task, "."))?;
+                    pieces.push(Piece::Trees(self.gather.root(&place)?, trees));
+                }
                 CopySource::Path(url, _) if is_address(task, url) => {
                     pieces.push(self.fetched_piece(task, url)?);
                 }
@@ -478,6 +532,14 @@ fn which<'a>(task: &'a CopyTask, path: &'a str) -> Which<'a> {
         parents: task.parents,
         exclude: &task.exclude,
     }
+}
+
+/// The repository that a source is, if it is one.
+fn repository(task: &CopyTask, text: &str) -> Result<Option<Repository>> {
+    if task.add.is_none() {
+        return Ok(None);
+    }
+    Ok(Repository::parse(text)?)
 }
 
 /// Whether a source is in the web.

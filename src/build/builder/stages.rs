@@ -227,6 +227,10 @@ impl Builder<'_> {
                 return Ok(Went::On);
             }
         }
+        let unfetched = self.unfetched(&pending.task);
+        if let Some(fetch) = unfetched.map_err(|e| located(planned, e))? {
+            return self.fetch(stage, planned, pending, fetch);
+        }
         if self.busy.len() >= self.most {
             return Ok(self.put_off(stage, pending));
         }

@@ -150,7 +150,21 @@ impl Context {
         Self::git_by(repository, dir, &TRANSPORTS)
     }
 
+    /// The same with its `.git`, for `ADD --keep-git-dir`.
+    pub fn whole_git(repository: &Repository, dir: &Path) -> Result<Self> {
+        Self::fetched(repository, dir, &TRANSPORTS, true)
+    }
+
     pub(super) fn git_by(repository: &Repository, dir: &Path, transports: &[&str]) -> Result<Self> {
+        Self::fetched(repository, dir, transports, false)
+    }
+
+    fn fetched(
+        repository: &Repository,
+        dir: &Path,
+        transports: &[&str],
+        whole: bool,
+    ) -> Result<Self> {
         let private = Private::new(dir)?;
         let top = private.make("files")?;
         let git = Git {
@@ -159,7 +173,9 @@ impl Context {
         };
         git.fetch(repository)
             .map_err(|e| e.context(format!("fetching {}", without_password(&repository.remote))))?;
-        archive::remove_all(&top, Path::new(".git"))?;
+        if !whole {
+            archive::remove_all(&top, Path::new(".git"))?;
+        }
         let folder = repository.folder.as_deref().unwrap_or(".");
         let root = fd::openat2(&top, Path::new(folder), inside::DIR, 0, fd::NO_LINKS)
             .map_err(Error::from)

@@ -238,7 +238,7 @@ fn tree(
     if is_dir {
         if manner.parents && !scan.to.is_empty() {
             let mut node = node(origin, &file, &stat, real.clone(), scan.to.clone())?;
-            for node in &mut node {
+            if let Some(node) = &mut node {
                 node.way = false;
             }
             scan.nodes.extend(node);

@@ -1,15 +1,22 @@
 //! Files from the web, for `ADD`.
 
+use std::fs;
 use std::io::Write;
+use std::path::Path;
 
 use super::{Done, Teller, Word};
+use crate::build::context::{Context as Files, Repository};
 use crate::build::layer::Summed;
 use crate::build::work::Fetch;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::registry::{Config, download};
+use crate::sys::fd;
 
 /// Fetches a file.
 pub(super) fn fetch(fetch: &Fetch, teller: &Teller<'_>) -> Result<Done> {
+    if let Some((repository, whole)) = &fetch.repository {
+        return clone(repository, *whole, &fetch.path);
+    }
     teller.tell(&Word::Note(format!("fetching {}", fetch.url)))?;
     let mut out = Summed::create(&fetch.path)?;
     let changed = download(Config::load()?, &fetch.url, &mut out)?;
@@ -26,6 +33,24 @@ pub(super) fn fetch(fetch: &Fetch, teller: &Teller<'_>) -> Result<Done> {
     }
     Ok(Done {
         fetched: Some((digest.to_string(), changed.unwrap_or(0))),
+        ..Done::default()
+    })
+}
+
+/// Fetches a repository, and tells where its files are.
+fn clone(repository: &Repository, whole: bool, dir: &Path) -> Result<Done> {
+    let what = || "fetching a repository";
+    fs::create_dir(dir).context(what)?;
+    let files = if whole {
+        Files::whole_git(repository, dir)?
+    } else {
+        Files::git(repository, dir)?
+    };
+    let path = fs::read_link(fd::proc_path(files.root())).context(what)?;
+    // They are still to be copied, by another worker.
+    std::mem::forget(files);
+    Ok(Done {
+        fetched: Some((path.to_string_lossy().into_owned(), 0)),
         ..Done::default()
     })
 }

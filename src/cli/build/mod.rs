@@ -25,17 +25,20 @@ use crate::build::gather::Gatherer;
 use crate::build::graph::Search;
 use crate::build::ignore::{self, Ignore};
 use crate::build::language::{self, Diagnostic, Dockerfile};
+use crate::build::layer;
 use crate::build::scope::Globals;
 use crate::build::show::Show;
+use crate::build::state::State;
 use crate::build::trouble::Trouble;
 use crate::error::{Context, Error, Result};
 use crate::image::platform::Platform;
 use crate::image::reference::Reference;
-use crate::image::{Image, Images, Stage, hello};
+use crate::image::{Image, Images, Kept, Stage, hello};
 use crate::say;
 use crate::store::Store;
 use crate::sys::fd;
 use given::Given;
+use outputs::Output;
 use typed::Progress;
 
 /// `build`.
@@ -53,7 +56,8 @@ pub fn build(store: &Store, args: &Build) -> Result<ExitCode> {
         Err(e) => return Ok(wrong(name, text, &e)),
     };
     match make(&images, &stage, args, &given, &file) {
-        Ok(image) => done(args, &image, &given, started),
+        Ok(Some(image)) => done(args, &image, &given, started),
+        Ok(None) => Ok(written(args, started)?),
         Err(Trouble::At(e)) => Ok(wrong(name, text, &e)),
         Err(Trouble::Plain(e)) => Err(e),
     }
@@ -71,7 +75,8 @@ fn make(
     args: &Build,
     given: &Given,
     file: &Dockerfile,
-) -> std::result::Result<Image, Trouble> {
+) -> std::result::Result<Option<Image>, Trouble> {
+    let outputs = args.outputs()?;
     let store = images.store();
     let quiet = args.quiet || args.progress == Progress::Quiet;
     let fetch = |reference: &Reference, platform: Option<&Platform>| {
@@ -120,10 +125,8 @@ fn make(
     drop(builder);
     match built {
         Ok(state) => {
-            let image = finish::commit(images, stage, &ask, &state, &kept)?;
             drop(show);
-            outputs::write(images, args, &image)?;
-            Ok(image)
+            finished(images, stage, &ask, &outputs, &state, &kept)
         }
         Err(e) => {
             drop(show);
@@ -133,6 +136,48 @@ fn make(
             Err(e)
         }
     }
+}
+
+/// What is done with the stage that was wanted. Where only its files are,
+/// there is no image.
+fn finished(
+    images: &Images,
+    stage: &Stage,
+    ask: &Ask<'_>,
+    outputs: &[Output],
+    state: &State,
+    kept: &[Kept],
+) -> std::result::Result<Option<Image>, Trouble> {
+    let of_files = |output: &&Output| output.is_of_files();
+    if outputs.iter().any(outputs::Output::is_of_files) {
+        let empty = stage.dir().join("empty");
+        let root = layer::view(images.store(), &state.dirs(), &empty)?;
+        for output in outputs.iter().filter(of_files) {
+            output.write_files(&root, ask.epoch)?;
+        }
+    }
+    if !outputs.is_empty() && outputs.iter().all(Output::is_of_files) {
+        if !kept.is_empty() {
+            stage.keep(kept)?;
+        }
+        return Ok(None);
+    }
+    let image = finish::commit(images, stage, ask, state, kept)?;
+    for output in outputs {
+        output.write_image(images, &image, &ask.names)?;
+    }
+    Ok(Some(image))
+}
+
+/// Tells what was written instead of an image.
+fn written(args: &Build, started: Instant) -> Result<ExitCode> {
+    let outputs = args.outputs()?;
+    let shown: Vec<String> = outputs.iter().map(Output::shown).collect();
+    if !args.quiet {
+        let seconds = started.elapsed().as_secs_f64();
+        say::err(format_args!("Wrote {} in {seconds:.1} s", shown.join(", ")));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn stages(file: &Dockerfile) -> String {

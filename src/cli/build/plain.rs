@@ -93,7 +93,7 @@ impl Show for Plain {
                 say::err(format_args!("#{step} {}", s.title));
             }
             (How::Done, false) => {
-                say::err(format_args!("#{step} {} done in {}", s.title, took(time)))
+                say::err(format_args!("#{step} {} done in {}", s.title, took(time)));
             }
             (How::Done, true) => say::err(format_args!("#{step} done in {}", took(time))),
             (How::Failed(why), shown) => {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::given::Given;
+use super::outputs::Output;
 use crate::build::ask::{Ask, Fetch, Pull};
 use crate::build::work::Limits;
 use crate::cli::flags::parse;
@@ -39,7 +40,7 @@ pub struct Build {
     pub file: Option<String>,
     /// Give an ARG a value; NAME alone takes it from the environment
     #[arg(long = "build-arg", value_name = "NAME[=VALUE]")]
-    build_args: Vec<String>,
+    args: Vec<String>,
     /// Build this stage and those it needs, and no more [default: the last]
     #[arg(long, value_name = "STAGE")]
     target: Option<String>,
@@ -142,8 +143,8 @@ pub struct Build {
     load: bool,
     #[arg(long, hide = true)]
     push: bool,
-    #[arg(long, hide = true, value_name = "NAME=VALUE")]
-    build_context: Vec<String>,
+    #[arg(long = "build-context", hide = true, value_name = "NAME=VALUE")]
+    contexts: Vec<String>,
     #[arg(long, hide = true, value_name = "NAME")]
     builder: Option<String>,
     #[arg(long, hide = true, value_name = "MODE")]
@@ -175,7 +176,7 @@ impl Build {
                 "`rcon push NAME` does, after it",
             );
         }
-        if !self.build_context.is_empty() {
+        if !self.contexts.is_empty() {
             return absent(
                 "--build-context: there are no further contexts",
                 "a stage or an image can be copied from, with COPY --from",
@@ -224,10 +225,18 @@ impl Build {
         self.tag.iter().map(parse).collect()
     }
 
+    /// Where the result goes.
+    pub fn outputs(&self) -> Result<Vec<Output>> {
+        let outputs = self.output.iter().map(|text| Output::parse(text));
+        let outputs: Vec<Output> = outputs.collect::<Result<_>>()?;
+        outputs.iter().try_for_each(Output::check)?;
+        Ok(outputs)
+    }
+
     /// Whether the result goes to standard output.
     pub fn writes_to_stdout(&self) -> bool {
-        let dash = |text: &String| text == "-" || text.split(',').any(|p| p == "dest=-");
-        self.output.iter().any(dash)
+        let outputs = self.output.iter().map(|text| Output::parse(text));
+        outputs.flatten().any(|output| output.is_to_stdout())
     }
 
     /// What is wanted of the build.
@@ -278,7 +287,7 @@ impl Build {
         let mut all = BTreeMap::new();
         // For programs that make files, too, if the Dockerfile asks for it.
         all.extend(std::env::var("SOURCE_DATE_EPOCH").map(|v| ("SOURCE_DATE_EPOCH".to_owned(), v)));
-        for text in &self.build_args {
+        for text in &self.args {
             match text.split_once('=') {
                 Some((name, value)) => drop(all.insert(name.to_owned(), value.to_owned())),
                 None => all.extend(std::env::var(text).map(|value| (text.clone(), value))),

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use crate::cli::builder;
 use crate::cli::image::images;
 use crate::cli::listing::{self, Listed};
 use crate::cli::ps::row;
@@ -110,6 +111,11 @@ fn kinds(store: &Store) -> Result<Vec<Kind>> {
     };
     let changed = all.iter().map(|c| thing(c, sizes::changed(c)));
     let logged = all.iter().map(|c| thing(c, sizes::logged(c)));
+    let remembered = builder::all(store)?.into_iter().map(|one| Thing {
+        size: one.size,
+        active: one.active,
+        row: one.row,
+    });
     Ok(vec![
         Kind {
             name: "Images",
@@ -134,6 +140,12 @@ fn kinds(store: &Store) -> Result<Vec<Kind>> {
             title: "Container logs space usage:",
             columns: &LOGS,
             things: logged.filter(|log| log.size > 0).collect(),
+        },
+        Kind {
+            name: "Build Cache",
+            title: "Build cache usage:",
+            columns: &builder::SHOWN,
+            things: remembered.collect(),
         },
     ])
 }

@@ -1,9 +1,10 @@
 //! `container prune` and `system prune`: what nobody uses is taken away.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::cli::listing::{self, Listed};
-use crate::cli::{image, network, rm, sizes, volume};
+use crate::cli::{builder, image, network, rm, sizes, volume};
 use crate::container::{State, Status, Timestamp};
 use crate::error::{Error, Result};
 use crate::format::filter::Filters;
@@ -60,11 +61,24 @@ pub fn system(store: &Store, args: &Everything) -> Result<ExitCode> {
     } else {
         ""
     };
+    let cache = if args.all {
+        "all build cache"
+    } else {
+        "unused build cache"
+    };
     let warning = format!(
-        "WARNING! This will remove:\n  - all stopped containers\n  - all networks that no container names{volumes}\n  - {which}\n\nAre you sure you want to continue?"
+        "WARNING! This will remove:\n  - all stopped containers\n  - all networks that no container names{volumes}\n  - {which}\n  - {cache}\n\nAre you sure you want to continue?"
     );
     agree(&args.what, &warning, "system prune")?;
     let (mut removed, code) = remove_containers(store, &chosen)?;
+    let plain = args.what.filter.is_empty();
+    // What is chosen by labels or time says nothing of steps.
+    let forgotten = if plain {
+        builder::forget(store, args.all, Duration::ZERO, 0)?
+    } else {
+        (0, 0)
+    };
+    removed.bytes += forgotten.1;
     // After the containers: what only those used may go, too.
     let gone = image::of(store).prune(&|i| images.has(i))?;
     image::note_removed(store, &gone);

@@ -140,9 +140,10 @@ fn several(make: Make, count: usize) -> SysResult<Vec<OwnedFd>> {
 }
 
 fn one(make: Make) -> SysResult<OwnedFd> {
-    let kind = match make.stream {
-        true => SockType::Stream,
-        false => SockType::Datagram,
+    let kind = if make.stream {
+        SockType::Stream
+    } else {
+        SockType::Datagram
     };
     let socket = open(make.v4, kind)?;
     if make.foreign {

@@ -180,6 +180,13 @@ impl Store {
         files::private_dir(&fresh).context(what)?;
         let kept = fill(&fresh, config, state).and_then(|lock| {
             let entry = self.entry(config.id.clone());
+            if config.build.is_some() {
+                // Nobody will ask for it.
+                let name = format!("build-{}", config.id.short());
+                files::replace(&fresh, "name", name.as_bytes()).context(what)?;
+                fs::rename(&fresh, entry.dir()).context(what)?;
+                return Ok((entry, lock));
+            }
             let _naming = lock::wait_for(&self.root.join("lock"))?;
             let name = match name {
                 Some(name) => name.to_owned(),

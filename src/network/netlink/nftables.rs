@@ -199,8 +199,8 @@ fn batch(requests: Vec<Message>) -> Vec<Message> {
     all
 }
 
-fn new_table(name: &str) -> Message {
-    let mut m = request(NEWTABLE, message::CREATE, INET);
+fn new_table(name: &str, how: u16) -> Message {
+    let mut m = request(NEWTABLE, message::CREATE | how, INET);
     m.text(TABLE_NAME, name);
     m
 }
@@ -212,25 +212,32 @@ fn delete_table(name: &str) -> Message {
 }
 
 impl Table {
+    /// What makes it, where there is none.
+    pub fn create(&self) -> Vec<Message> {
+        batch(self.content(message::EXCLUSIVE))
+    }
+
     /// What makes it anew, whether or not there is one: made so that it can
     /// be deleted, deleted so that it is empty, and made.
     pub fn replace(&self) -> Vec<Message> {
-        let mut with_comment = new_table(&self.name);
+        let mut all = vec![new_table(&self.name, 0), delete_table(&self.name)];
+        all.extend(self.content(0));
+        batch(all)
+    }
+
+    fn content(&self, how: u16) -> Vec<Message> {
+        let mut with_comment = new_table(&self.name, how);
         // The length of a comment is one byte, and its end is a zero.
         let text = self.comment.as_bytes();
         let text = [&text[..text.len().min(LONGEST)], &[0]].concat();
         let data = [&[COMMENT, text.len() as u8][..], &text].concat();
         with_comment.attribute(TABLE_USERDATA, &data);
-        let mut all = vec![
-            new_table(&self.name),
-            delete_table(&self.name),
-            with_comment,
-        ];
+        let mut all = vec![with_comment];
         for chain in &self.chains {
             all.push(chain.create(&self.name));
             all.extend(chain.rules.iter().map(|r| chain.rule(&self.name, r)));
         }
-        batch(all)
+        all
     }
 }
 
@@ -480,9 +487,16 @@ fn read_table(thing: &Thing) -> Option<(String, String)> {
 
 impl Socket {
     /// Makes a table, or makes it anew.
+    ///
+    /// Where anything was deleted, the kernel waits, when the socket is closed,
+    /// until no processor can still look at it: ten milliseconds and more. So
+    /// nothing is, but where there was a table.
     pub fn replace_table(&mut self, table: &Table) -> SysResult<()> {
         let what = || format!("NFT_MSG_NEWTABLE inet {:?}", table.name);
-        self.batch(what, table.replace())
+        match self.batch(what, table.create()) {
+            Err(e) if e.errno == Errno::EEXIST => self.batch(what, table.replace()),
+            done => done,
+        }
     }
 
     /// Takes a table away with all that is in it; whether there was one.

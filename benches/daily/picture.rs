@@ -1,5 +1,6 @@
 //! The small images: Debian's busybox, and programs with their libraries.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -52,8 +53,9 @@ fn layer(programs: &[&str]) -> io::Result<Vec<u8>> {
     tar.file("etc/nginx.conf", 0o644, NGINX.as_bytes());
     tar.file("www/index.html", 0o644, b"hello\n");
     busybox(&mut tar)?;
-    for program in programs {
-        with_libraries(&mut tar, program)?;
+    for file in with_libraries(programs)? {
+        let name = file.trim_start_matches('/');
+        tar.file(name, 0o755, &fs::read(&file)?);
     }
     Ok(tar.finish())
 }
@@ -71,17 +73,19 @@ fn busybox(tar: &mut Tar) -> io::Result<()> {
     Ok(())
 }
 
-/// A program where it is on this host, with all that the loader wants.
-fn with_libraries(tar: &mut Tar, program: &str) -> io::Result<()> {
-    let at = needs::find(program).ok_or_else(|| io::Error::other(format!("no {program}")))?;
-    let mut ldd = Command::new("ldd");
-    ldd.arg(&at);
-    let listed = Outcome::of(ldd, "").stdout;
-    let words = listed
-        .split_whitespace()
-        .filter(|word| word.starts_with('/'));
-    for path in words.chain([at.to_str().unwrap_or_default()]) {
-        tar.file(path.trim_start_matches('/'), 0o755, &fs::read(path)?);
+/// Programs where they are on this host, with all that the loader wants.
+fn with_libraries(programs: &[&str]) -> io::Result<BTreeSet<String>> {
+    let mut files = BTreeSet::new();
+    for program in programs {
+        let at = needs::find(program).ok_or_else(|| io::Error::other(format!("no {program}")))?;
+        let mut ldd = Command::new("ldd");
+        ldd.arg(&at);
+        let listed = Outcome::of(ldd, "").stdout;
+        let paths = listed
+            .split_whitespace()
+            .filter(|word| word.starts_with('/'));
+        files.extend(paths.map(str::to_owned));
+        files.insert(at.display().to_string());
     }
-    Ok(())
+    Ok(files)
 }

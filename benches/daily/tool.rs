@@ -45,7 +45,7 @@ impl Tool {
         if done.code == 0 {
             return Ok(done.stdout.trim_end().to_owned());
         }
-        let said = last_line(&done.stderr);
+        let said = complaint(&done.stderr);
         Err(format!("`{}` gave {}: {said}", shown(line), done.code))
     }
 
@@ -69,7 +69,7 @@ impl Tool {
             return Ok(took);
         }
         let said = fs::read_to_string(&self.complaints).unwrap_or_default();
-        Err(format!("`{}`: {status}: {}", shown(line), last_line(&said)))
+        Err(format!("`{}`: {status}: {}", shown(line), complaint(&said)))
     }
 }
 
@@ -81,6 +81,9 @@ fn shown(line: &str) -> String {
     }
 }
 
-fn last_line(text: &str) -> &str {
-    text.trim().lines().last().unwrap_or("")
+/// The line that tells most: the last one may only say where to read on.
+fn complaint(text: &str) -> &str {
+    let error = |line: &&str| line.to_lowercase().contains("error");
+    let lines = || text.trim().lines();
+    lines().rfind(error).or(lines().next()).unwrap_or("")
 }

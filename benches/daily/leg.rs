@@ -65,10 +65,15 @@ impl Leg {
         self
     }
 
-    /// All values for one of the measures.
+    /// All values for one of the measures. Who failed once has none: its other
+    /// rounds may have been as wrong.
     pub(crate) fn values(&self, measure: usize) -> Vec<f64> {
         let of = |sample: &Vec<Option<f64>>| sample.get(measure).copied().flatten();
-        self.samples.iter().filter_map(of).collect()
+        let samples = match self.failure {
+            None => &self.samples[..],
+            Some(_) => &[],
+        };
+        samples.iter().filter_map(of).collect()
     }
 
     fn go(&mut self, number: usize, counts: bool, second: bool) {

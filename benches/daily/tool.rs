@@ -81,9 +81,10 @@ fn shown(line: &str) -> String {
     }
 }
 
-/// The line that tells most: the last one may only say where to read on.
+/// The line that tells most: the first error; later ones only say what failed
+/// because of it.
 fn complaint(text: &str) -> &str {
     let error = |line: &&str| line.to_lowercase().contains("error");
     let lines = || text.trim().lines();
-    lines().rfind(error).or(lines().next()).unwrap_or("")
+    lines().find(error).or(lines().next()).unwrap_or("")
 }

@@ -34,10 +34,16 @@ pub(crate) fn case() -> Case {
 fn leg(engine: &Engine, port: u16, client: Tool) -> Leg {
     let run = format!("run -d --name port -p 127.0.0.1:{port}:5201");
     let started = engine.tool.run(&engine.line(&run, SERVERS, "iperf3 -s"));
-    std::thread::sleep(Duration::from_millis(300));
+    // A proxy may accept before there is anybody to hand a connection to.
+    let ready = || rate(&client, port, 1).is_ok();
+    let failure = match started {
+        Ok(_) if wait_until(Duration::from_secs(10), ready) => None,
+        Ok(_) => both(&client, port).err(),
+        Err(why) => Some(why),
+    };
     let last = engine.clone();
     Leg::new(engine.name, how(engine.name), move |_| both(&client, port))
-        .unless(started.err())
+        .unless(failure)
         .at_end(move || last.remove("port"))
 }
 
@@ -60,9 +66,9 @@ fn both(client: &Tool, port: u16) -> Sample {
 fn rate(client: &Tool, port: u16, streams: usize) -> Result<f64, String> {
     let said = client.run(&format!("-c 127.0.0.1 -p {port} -t 2 -P {streams} -J"))?;
     let said: Value = serde_json::from_str(&said).map_err(|why| why.to_string())?;
+    let why = || said["error"].as_str().unwrap_or("iperf3 names no rate");
     let rate = &said["end"]["sum_received"]["bits_per_second"];
-    rate.as_f64()
-        .ok_or_else(|| "iperf3 names no rate".to_owned())
+    rate.as_f64().ok_or_else(|| why().to_owned())
 }
 
 fn floor(stage: &Stage, client: Tool) -> Result<Leg, String> {

@@ -1,0 +1,70 @@
+//! podman and buildah with a storage of the benchmark's own.
+
+use std::fs;
+use std::path::Path;
+
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+
+use crate::engine::{Engine, lacks};
+use crate::house::Place;
+use crate::tool::Tool;
+
+const NEEDS: &[&str] = &["podman", "conmon", "runc", "iptables"];
+
+pub(crate) fn prepare(place: &Place) -> Result<Engine, String> {
+    lacks(NEEDS)?;
+    if !Path::new("/usr/lib/podman/netavark").exists() {
+        return Err("`netavark` is not installed".to_owned());
+    }
+    write(place).map_err(|why| why.to_string())?;
+    let path = |name: &str| place.dir.join(name).display().to_string();
+    let start = format!(
+        "/usr/bin/podman --tmpdir {} --volumepath {} --network-config-dir {} \
+         --cgroup-manager cgroupfs --events-backend file",
+        path("podman-tmp"),
+        path("podman-volumes"),
+        path("podman-networks"),
+    );
+    let tool = configured(place, Tool::new(&start, &place.dir));
+    let mut podman = Engine::new("podman", tool, place);
+    podman.plain_http = "--tls-verify=false";
+    podman.tool.run("version").map(|_| podman)
+}
+
+/// buildah, over the same storage.
+pub(crate) fn buildah(place: &Place) -> Result<Tool, String> {
+    lacks(&["buildah"])?;
+    Ok(configured(place, Tool::new("/usr/bin/buildah", &place.dir)))
+}
+
+fn configured(place: &Place, tool: Tool) -> Tool {
+    let path = |name: &str| place.dir.join(name).display().to_string();
+    tool.env("CONTAINERS_CONF", path("containers.conf"))
+        .env("CONTAINERS_STORAGE_CONF", path("storage.conf"))
+}
+
+fn write(place: &Place) -> std::io::Result<()> {
+    let storage = format!(
+        "[storage]\ndriver = \"overlay\"\ngraphroot = {:?}\nrunroot = {:?}\n",
+        place.dir.join("podman"),
+        place.dir.join("podman-run")
+    );
+    fs::write(place.dir.join("storage.conf"), storage)?;
+    fs::write(place.dir.join("containers.conf"), containers())
+}
+
+/// podman asks for higher limits than a machine without `CAP_SYS_RESOURCE`
+/// may give, unless it is told otherwise.
+fn containers() -> String {
+    let processes = match getrlimit(Resource::RLIMIT_NPROC) {
+        Ok((_, hard)) if hard != RLIM_INFINITY => hard.to_string(),
+        _ => "-1".to_owned(),
+    };
+    format!(
+        "[containers]\n\
+         default_ulimits = [\"nofile=1024:2048\", \"nproc={processes}:{processes}\"]\n\
+         log_driver = \"k8s-file\"\n\
+         [engine]\n\
+         runtime = \"runc\"\n"
+    )
+}

@@ -180,7 +180,8 @@ fn comparable(config: &Value) -> Value {
     for key in keys {
         let value = &config[key];
         let empty = [json!(null), json!([]), json!({}), json!("")].contains(value);
-        if !empty && !(key == "WorkingDir" && value == "/") {
+        let is_default = key == "WorkingDir" && value == "/";
+        if !(empty || is_default) {
             all.insert(key.to_owned(), value.clone());
         }
     }

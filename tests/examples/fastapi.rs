@@ -22,8 +22,19 @@ fn a_service_from_its_folder_to_its_end() {
         return;
     };
     k.build(&["-t", "fastapi-study"]);
+    let web = run_and_ask(&k);
+    tell_it_something(&k);
+    look_at_it(&k, &web);
+    change_and_edit(&k);
+    two_stages_leave_less_than_one(&k);
 
-    // Run, and ask.
+    // Away with everything.
+    k.ok(&["system", "prune", "-a", "-f"]);
+    assert_eq!(k.ok(&["images", "-aq"]), "");
+    assert_eq!(k.ok(&["system", "check"]), "");
+}
+
+fn run_and_ask(k: &Kitchen) -> Web {
     let web = Web::new();
     k.ok(&[
         "run",
@@ -34,12 +45,14 @@ fn a_service_from_its_folder_to_its_end() {
         "fastapi-app",
         "fastapi-study",
     ]);
-    assert_eq!(health(&k), "starting");
+    assert_eq!(health(k), "starting");
     assert!(web.get("/").contains("Hello from a container"));
     assert!(web.get("/info").contains("fastapi-study"));
     assert!(k.ok(&["ps"]).contains("fastapi-app"));
+    web
+}
 
-    // Tell it something.
+fn tell_it_something(k: &Kitchen) {
     let told = Web::new();
     let publish = told.publish(8000);
     let flags = ["-e", "APP_NAME=mine", "-e", "VERSION=2.0"];
@@ -51,7 +64,9 @@ fn a_service_from_its_folder_to_its_end() {
     .concat());
     assert_eq!(told.get("/info"), r#"{"app_name":"mine","version":"2.0"}"#);
     k.ok(&["rm", "-f", "told"]);
+}
 
+fn look_at_it(k: &Kitchen, web: &Web) {
     // Look at it.
     let mut follower = k.call(&["logs", "-f", "fastapi-app"]).spawn();
     web.get("/info?seen");
@@ -67,17 +82,19 @@ fn a_service_from_its_folder_to_its_end() {
         "echo $APP_NAME; pwd",
     ]);
     assert_eq!(shell, "fastapi-study\n/app");
-    within(30, "it is healthy", || health(&k) == "healthy");
+    within(30, "it is healthy", || health(k) == "healthy");
     assert!(k.ok(&["ps"]).contains("(healthy)"));
     web.ask(&["-X", "POST"], "/break").expect("to be broken");
-    within(30, "it is unhealthy", || health(&k) == "unhealthy");
+    within(30, "it is unhealthy", || health(k) == "unhealthy");
 
     // Stop and remove; whoever followed the log is told the end.
     k.ok(&["stop", "fastapi-app"]);
     follower.wait().ok();
     k.ok(&["rm", "fastapi-app"]);
     assert!(!k.ok(&["ps", "-a"]).contains("fastapi-app"));
+}
 
+fn change_and_edit(k: &Kitchen) {
     // A change of the program installs nothing anew.
     let program = k.folder().join("main.py");
     let changed = fs::read_to_string(&program)
@@ -129,8 +146,9 @@ fn a_service_from_its_folder_to_its_end() {
         edit.get("/").contains("Good night")
     });
     k.ok(&["rm", "-f", "edit", "fastapi-app"]);
+}
 
-    // Two stages leave less than one.
+fn two_stages_leave_less_than_one(k: &Kitchen) {
     k.build(&["-t", "one-stage", "-f", "Dockerfile.one-stage"]);
     let size = |image: &str| -> u64 {
         k.ok(&["image", "inspect", "--format", "{{.Size}}", image])
@@ -144,9 +162,4 @@ fn a_service_from_its_folder_to_its_end() {
         images.contains("fastapi-study") && images.contains("one-stage"),
         "{images}"
     );
-
-    // Away with everything.
-    k.ok(&["system", "prune", "-a", "-f"]);
-    assert_eq!(k.ok(&["images", "-aq"]), "");
-    assert_eq!(k.ok(&["system", "check"]), "");
 }

@@ -1,4 +1,4 @@
-//! PostgreSQL: sessions with a state, and rows by the ten thousand.
+//! A database of Postgres: sessions with a state, and rows by the ten thousand.
 
 use crate::programs::world_with;
 use std::path::{Path, PathBuf};

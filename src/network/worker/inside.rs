@@ -50,7 +50,7 @@ impl Inside {
     /// Sends a thread to `namespace`. There it keeps nothing but what sockets
     /// with `foreign` addresses take, if there are to be any.
     pub fn enter(namespace: OwnedFd, foreign: bool) -> SysResult<Self> {
-        let (wishes, wished) = channel::<(Make, usize)>();
+        let (wishes, to_make) = channel::<(Make, usize)>();
         let (making, made) = channel();
         let (arriving, arrived) = channel();
         let life = move || {
@@ -59,7 +59,7 @@ impl Inside {
             if arriving.send(there).is_err() || failed {
                 return;
             }
-            for (make, count) in wished {
+            for (make, count) in to_make {
                 if making.send(several(make, count)).is_err() {
                     return;
                 }

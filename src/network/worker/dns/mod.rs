@@ -143,8 +143,8 @@ impl Server {
                 }
                 Answer::Ask(resolvers) => {
                     let asker = forward::Asker { from, to };
-                    let asked = self.outside.ask(message, asker, resolvers, me, reactor);
-                    if !asked && let Ok(question) = Question::read(message) {
+                    let passed_on = self.outside.ask(message, asker, resolvers, me, reactor);
+                    if !passed_on && let Ok(question) = Question::read(message) {
                         let bytes = question.outcome(Outcome::Failed);
                         let _ = datagram::send(&self.socket, &bytes, from, to);
                     }

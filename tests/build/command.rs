@@ -144,7 +144,8 @@ fn what_docker_knew_is_taken_or_refused() {
     for (flag, word) in [
         ("--squash", "a second stage"),
         ("--push", "rcon push"),
-        ("--cache-from=x", "--cache-from"),
+        ("--cache-to=x", "--cache-to"),
+        ("--builder=other", "one builder"),
         ("--security-opt=seccomp=unconfined", "--security-opt"),
         ("--build-context=a=b", "--build-context"),
         ("--allow=everything", "everything"),

@@ -420,3 +420,78 @@ fn healthcheck(check: &Healthcheck) -> config::Healthcheck {
         ..config::Healthcheck::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::build::language::parse;
+    use crate::image::platform::Platform;
+    use std::collections::BTreeMap;
+
+    /// The state after all instructions of the first stage that need no work.
+    fn applied(text: &str, typed: &[(&str, &str)]) -> State {
+        let file = parse(text).unwrap();
+        let typed = typed.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let typed: BTreeMap<String, String> = typed.collect();
+        let host = Platform::host();
+        let globals = Globals::new(&file, &typed, &host, &host, "").unwrap();
+        let applier = Applier {
+            globals: &globals,
+            escape: file.directives.escape,
+        };
+        let mut state = State::scratch(&host);
+        for step in &file.stages[0].steps {
+            applier.apply(&mut state, step).unwrap();
+        }
+        state
+    }
+
+    #[test]
+    fn destinations_are_seen_from_the_working_directory() {
+        for (workdir, typed, want) in [
+            ("", "a", "/a"),
+            ("/w", "a/", "/w/a/"),
+            ("/w", ".", "/w/"),
+            ("/w", "..", "/"),
+            ("/w", "/", "/"),
+            ("/w", "/x/../y", "/y"),
+            ("/w", "./", "/w/"),
+        ] {
+            assert_eq!(destination(workdir, typed), want, "{workdir} {typed}");
+        }
+    }
+
+    #[test]
+    fn all_variables_of_a_line_are_those_before_it() {
+        let state = applied("FROM scratch\nENV A=1\nENV A=2 B=$A\n", &[]);
+        assert_eq!(state.config.config.env, ["A=2", "B=1"]);
+    }
+
+    #[test]
+    fn what_was_typed_comes_before_a_default_and_that_before_the_global_one() {
+        let text = "ARG A=global\nARG B=global\nARG C=global\nFROM scratch\n\
+                    ARG A\nARG B=own\nARG C=own\nENV X=$A.$B.$C.$D\n";
+        let state = applied(text, &[("C", "typed"), ("D", "undeclared")]);
+        assert_eq!(state.config.config.env, ["X=global.own.typed."]);
+    }
+
+    #[test]
+    fn each_instruction_has_its_line_of_history() {
+        let state = applied(
+            "FROM scratch\nENV A=b\nEXPOSE 80\nCMD echo $A\nUSER a:b\nVOLUME /x /y\n",
+            &[],
+        );
+        let lines = state.config.history.iter().map(|h| h.created_by.as_str());
+        assert_eq!(
+            lines.collect::<Vec<_>>(),
+            [
+                "ENV A=b",
+                "EXPOSE [80/tcp]",
+                "CMD [\"/bin/sh\" \"-c\" \"echo $A\"]",
+                "USER a:b",
+                "VOLUME [/x /y]"
+            ]
+        );
+        assert!(state.config.history.iter().all(|h| h.empty_layer));
+    }
+}

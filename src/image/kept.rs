@@ -48,6 +48,17 @@ impl Kept {
     }
 }
 
+/// Takes away what was being written when somebody was killed. The caller
+/// holds the lock of the images.
+pub(super) fn tidy(images: &Images) {
+    for name in super::store::place::names(&dir(images)) {
+        if name.starts_with('.') {
+            // It takes a little room until the next time.
+            let _ = fs::remove_file(dir(images).join(name));
+        }
+    }
+}
+
 fn dir(images: &Images) -> PathBuf {
     images.store().images().join("kept")
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::common::json;
+use crate::common::pty::under_pty;
 use crate::site::Site;
 
 const TEXT: &str = "FROM base\nCOPY f /f\nCMD [\"cat\", \"/f\"]\n";
@@ -143,7 +144,8 @@ fn what_docker_knew_is_taken_or_refused() {
     for (flag, word) in [
         ("--squash", "a second stage"),
         ("--push", "rcon push"),
-        ("--cache-from=x", "--cache-from"),
+        ("--cache-to=x", "--cache-to"),
+        ("--builder=other", "one builder"),
         ("--security-opt=seccomp=unconfined", "--security-opt"),
         ("--build-context=a=b", "--build-context"),
         ("--allow=everything", "everything"),
@@ -176,4 +178,34 @@ fn mistakes_are_told_with_line_and_column() {
         &[],
         &["Dockerfile:2:8", "70000"],
     );
+}
+
+#[test]
+fn on_a_terminal_one_sees_what_is_at_work() {
+    let Some(site) = Site::new() else { return };
+    let text =
+        "FROM base\nRUN echo said; sleep 0.5; echo red >/f\nRUN echo \"$(printf '\\033[31m')x\"\n";
+    let call = site.call(text, &[]).env("TERM", "xterm");
+    let mut p = under_pty(call, 24, 80);
+    let seen = p.terminal.wait_for("   said").to_owned();
+    assert!(seen.contains("[2/3] RUN echo said"), "{seen:?}");
+    let seen = p.terminal.wait_for("Built made:latest").to_owned();
+    assert!(seen.contains("\x1b["), "{seen:?}");
+    p.running.wait().ok();
+    let again = under_pty(site.call(text, &[]).env("TERM", "xterm"), 24, 80);
+    let mut again = again;
+    let seen = again.terminal.wait_for("Built made:latest").to_owned();
+    assert_eq!(seen.matches("CACHED").count(), 2, "{seen:?}");
+    again.running.wait().ok();
+    // What a program said before it failed stays on the screen.
+    let failing = site
+        .call("FROM base\nRUN echo before; exit 3\n", &[])
+        .env("TERM", "xterm");
+    let mut failing = under_pty(failing, 24, 80);
+    let seen = failing.terminal.wait_for("exit code 3").to_owned();
+    assert!(
+        seen.contains("FAILED") && seen.contains(" | before"),
+        "{seen:?}"
+    );
+    failing.running.wait().code(1);
 }

@@ -353,6 +353,11 @@ fn node(
     from: Vec<u8>,
     to: Vec<u8>,
 ) -> Result<Option<Node>> {
+    // In a layer that is looked at alone this is a file that is gone.
+    let is_gone = stat.st_mode & libc::S_IFMT == libc::S_IFCHR && stat.st_rdev == 0;
+    if is_gone {
+        return Ok(None);
+    }
     let described = archive::describe(&Pack::default(), file, stat, to)?;
     Ok(described.map(|entry| Node {
         from,

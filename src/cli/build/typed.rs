@@ -14,6 +14,7 @@ use crate::cli::image::platform;
 use crate::container::{Mount, MountKind, NetworkMode, Resources, Ulimit};
 use crate::error::{Context, Error, Result};
 use crate::image::reference::Reference;
+use crate::say;
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -182,11 +183,17 @@ impl Build {
                 "a stage or an image can be copied from, with COPY --from",
             );
         }
-        if !self.cache_to.is_empty() || !self.cache_from.is_empty() {
+        if !self.cache_to.is_empty() {
             return absent(
-                "--cache-from and --cache-to: the cache is not kept elsewhere",
+                "--cache-to: the cache is not kept elsewhere",
                 "the cache of this machine is used without being asked for",
             );
+        }
+        if !self.cache_from.is_empty() {
+            say::warning("--cache-from has no effect: only this machine's own cache is used");
+        }
+        if self.builder.as_deref().is_some_and(|name| name != "default") {
+            return absent("--builder: there is one builder only", "leave it out");
         }
         if !self.security_opt.is_empty() {
             return absent(

@@ -16,6 +16,7 @@ use super::place::Place;
 use super::used::Used;
 use super::{Images, gone};
 use crate::error::{Context, Result};
+use crate::image::kept;
 use crate::image::manifest::Descriptor;
 use crate::image::reference::{Digest, Reference};
 use crate::store::{Lock, files, lock};
@@ -90,6 +91,7 @@ impl Change {
         for name in [index::FILE, JOURNAL, "oci-layout"] {
             gone(fs::remove_file(dir.join(format!(".{name}.new"))))?;
         }
+        kept::tidy(&self.images);
         self.forget_journal();
         Ok(())
     }

@@ -7,6 +7,7 @@ impl Place {
         let dir = std::env::temp_dir().join(format!("rcon-test-ev-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&dir);
         let store = Store::open(Some(dir.clone()), Some(dir.join("run"))).unwrap();
+        store.lay_out().unwrap();
         (Self(dir), store)
     }
 }

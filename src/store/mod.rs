@@ -135,10 +135,15 @@ impl Store {
         }
     }
 
+    /// Whether it was made already.
+    pub fn is_there(&self) -> bool {
+        self.root.join("version").exists()
+    }
+
     /// Makes the store where there is none: a mistyped `--root` of a command
     /// that only looks leaves nothing behind.
     pub fn lay_out(&self) -> Result<()> {
-        if self.root.join("version").exists() {
+        if self.is_there() {
             return Ok(());
         }
         let what = || format!("cannot make the store {}", self.root.display());

@@ -15,6 +15,8 @@ impl Place {
     fn new() -> Self {
         let dir = std::env::temp_dir().join(format!("rcon-test-{}", Id::random().unwrap().short()));
         let store = Store::open(Some(dir.clone()), None).unwrap();
+        assert!(!dir.exists(), "to open is not to make");
+        store.lay_out().unwrap();
         Self { dir, store }
     }
 }

@@ -43,9 +43,11 @@ pub fn ls(store: &Store, args: &Ls) -> Result<ExitCode> {
     let text = args.format.as_deref().unwrap_or_default();
     let format = Format::parse(if args.quiet { "{{.ID}}" } else { text })?;
     let networks = Networks(store);
-    // The default one is there for whoever looks; without it the others are
-    // shown all the same.
-    let _ = networks.needed(DEFAULT_NAME);
+    // The default one is there for whoever looks, if there is a store to keep
+    // it in; without it the others are shown all the same.
+    if store.is_there() {
+        let _ = networks.needed(DEFAULT_NAME);
+    }
     let mut rows: Vec<Value> = networks
         .all()?
         .iter()

@@ -431,7 +431,9 @@ mod tests {
     /// The state after all instructions of the first stage that need no work.
     fn applied(text: &str, typed: &[(&str, &str)]) -> State {
         let file = parse(text).unwrap();
-        let typed = typed.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let typed = typed
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         let typed: BTreeMap<String, String> = typed.collect();
         let host = Platform::host();
         let globals = Globals::new(&file, &typed, &host, &host, "").unwrap();

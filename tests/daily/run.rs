@@ -304,7 +304,7 @@ fn flags_that_only_docker_has_are_answered_with_what_to_do_instead() {
         ("--link=db", "--network NET"),
         ("--storage-opt=size=1G", "--tmpfs"),
         ("--isolation=hyperv", "leave it out"),
-        ("--volume-driver=nfs", "-v /DIR:/PATH"),
+        ("--volume-driver=nfs", "the driver local"),
     ] {
         let out = place.rcon(&["run", flag, "busybox"]).output().code(125);
         let (name, _) = flag.split_once('=').unwrap();

@@ -192,7 +192,11 @@ impl Build {
         if !self.cache_from.is_empty() {
             say::warning("--cache-from has no effect: only this machine's own cache is used");
         }
-        if self.builder.as_deref().is_some_and(|name| name != "default") {
+        if self
+            .builder
+            .as_deref()
+            .is_some_and(|name| name != "default")
+        {
             return absent("--builder: there is one builder only", "leave it out");
         }
         if !self.security_opt.is_empty() {

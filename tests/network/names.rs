@@ -115,7 +115,16 @@ fn the_first_question_is_answered_at_once() {
 #[test]
 fn who_has_just_started_is_found_and_who_has_ended_is_not() {
     let Some(world) = World::new() else { return };
-    world.says(&["network", "create", "--subnet", "10.6.0.0/24", "red"]);
+    // Nobody outside is asked about names that are not there.
+    let net = [
+        "network",
+        "create",
+        "--internal",
+        "--subnet",
+        "10.6.0.0/24",
+        "red",
+    ];
+    world.says(&net);
     world.start("asks", &["--network", "red"]);
     for round in 0..20 {
         let address = format!("10.6.0.{}", 10 + round % 3);

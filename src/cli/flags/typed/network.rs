@@ -27,7 +27,7 @@ pub struct Network {
     /// Let a free port of this machine lead to each exposed one [default: none]
     #[arg(short = 'P', long)]
     pub publish_all: bool,
-    /// Show the program who speaks to a published port, rather than its bridge [default: its bridge speaks for everybody]
+    /// Show the program who speaks to a published port [default: its bridge]
     #[arg(long)]
     pub publish_keep_source: bool,
     /// Note that it listens on a port or range, for -P, ps and inspect [default: the image's]

@@ -149,14 +149,21 @@ fn open(store: &Store, entry: &Entry, state: &State, path: &str) -> Result<root:
     root::open_with_mounts(store, entry, state)
 }
 
-/// What is found at a path of a container.
-fn source(store: &Store, args: &Cp, from: &Found, path: &str) -> Result<Source> {
+/// What is found at a path of a container, and what keeps it as it is for as
+/// long as it is read.
+fn source(
+    store: &Store,
+    args: &Cp,
+    from: &Found,
+    path: &str,
+) -> Result<(Source, Option<root::Open>)> {
     if let Some(name) = own_file(from, path) {
         let dir = fd::open(&from.entry.files_dir(), libc::O_PATH | libc::O_DIRECTORY)?;
-        return copy::copy_from(&dir, name.as_bytes(), false);
+        return Ok((copy::copy_from(&dir, name.as_bytes(), false)?, None));
     }
     let open = open(store, &from.entry, &from.state, path)?;
-    copy::copy_from(&open.root, path.as_bytes(), args.follow_link)
+    let source = copy::copy_from(&open.root, path.as_bytes(), args.follow_link)?;
+    Ok((source, Some(open)))
 }
 
 /// The files that rcon writes for a container are shown in its `/etc` only
@@ -175,7 +182,7 @@ fn own_file(from: &Found, path: &str) -> Option<&'static str> {
 }
 
 fn out(store: &Store, args: &Cp, from: &Found, path: &str, to: &Path) -> Result<()> {
-    let source = source(store, args, from, path)?;
+    let (source, _open) = source(store, args, from, path)?;
     let (own, trust) = if args.archive {
         (Ownership::Keep, Trust::All)
     } else {
@@ -213,7 +220,7 @@ fn out_stream(store: &Store, args: &Cp, from: &Found, path: &str) -> Result<()> 
         return Err(Error::user("an archive is not for a terminal")
             .hint("redirect it, or name a directory to copy to"));
     }
-    let source = source(store, args, from, path)?;
+    let (source, _open) = source(store, args, from, path)?;
     let mut out = BufWriter::new(stdout.lock());
     source.write(&mut out, &owners(from)?)?;
     out.flush().context(|| "cannot write the archive")

@@ -30,6 +30,10 @@ impl Images {
     /// Takes a name away, or an image. With `force` also what containers that
     /// are not up were made from; their layers stay as long as they do.
     pub fn remove(&self, wanted: &str, force: bool) -> Result<Removed> {
+        if !self.store().is_there() {
+            // A store is not made only to find nothing in it.
+            self.find_all(wanted)?;
+        }
         let mut change = Change::begin(self)?;
         let all = match self.find_all(wanted) {
             Ok(all) => all,

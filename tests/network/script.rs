@@ -36,7 +36,11 @@ fn networks() -> Wanted {
 
 /// The script of a container that looks at its network, in this directory.
 fn script(bundle: &Path) -> String {
-    let look = format!("ip address show eth0; ip route; ping -c 1 -W 2 {OUTSIDE} > /dev/null");
+    // The script's halves do not wait for each other as rcon's do.
+    let look = format!(
+        "n=0; until ip route | grep -q default || [ $n = 50 ]; do n=$((n+1)); sleep 0.1; done; \
+         ip address show eth0; ip route; ping -c 1 -W 2 {OUTSIDE} > /dev/null"
+    );
     let group = format!("/rcon-test-{}-script", std::process::id());
     let mut spec = crate::common::default_spec(&group);
     spec["process"]["args"] = serde_json::json!(["sh", "-c", look]);

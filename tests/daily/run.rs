@@ -320,7 +320,6 @@ fn flags_that_only_docker_has_are_answered_with_what_to_do_instead() {
 #[test]
 fn what_is_wrong_is_said_in_words() {
     let Some(place) = Place::new() else { return };
-    place.program("bin/busy", "#!/bin/sh\n", 0o755);
     let cases: [(&[&str], &[&str], &[&str]); 2] = [
         (
             &["-w", "/bin/sh"],
@@ -341,11 +340,6 @@ fn what_is_wrong_is_said_in_words() {
         }
         out.fails_naming(words);
     }
-    let out = place
-        .rcon(&["ps", "-a"])
-        .env("RCON_ROOT", "")
-        .args(["--root", &place.text_path("store")]);
-    out.output().ok();
     // A file as large as nobody may write is an error, and no sudden death.
     let mut shell = std::process::Command::new("sh");
     shell.args(["-c", "(ulimit -f 0; exec \"$0\" \"$@\") 2>&1 | cat"]);

@@ -38,6 +38,11 @@ impl Side {
         self.ending |= ready.ending;
     }
 
+    /// There may be something to read that nobody has told of yet.
+    pub fn look_again(&mut self) {
+        self.readable = true;
+    }
+
     /// Has the peer see that the connection broke, rather than that it ended.
     pub fn break_off(&self) {
         let at_once = libc::linger {
@@ -74,11 +79,36 @@ pub enum Moved {
     More,
     /// There is no pipe to be had.
     Starved,
-    /// The connection is broken.
-    Broken,
+    /// The side that sends has broken off.
+    NoSender,
+    /// The side that was to receive has: what it said before may still be
+    /// there to be read.
+    NoReceiver,
 }
 
+/// Why there was nothing to move.
+enum Trouble {
+    Starved,
+    From,
+    To,
+}
+
+type Step = Result<Option<usize>, Trouble>;
+
 impl Flow {
+    /// Nobody takes what is sent: no more of it is asked for.
+    pub fn abandon(&mut self, pipes: &Pipes) {
+        // A pipe that is not empty is nobody else's.
+        if self.held > 0 {
+            self.pipe = None;
+        }
+        self.put_away(pipes);
+        self.held = 0;
+        self.rest = Vec::new();
+        self.ended = true;
+        self.passed_on = true;
+    }
+
     /// All that came has gone, and there will be nothing more.
     pub fn is_over(&self) -> bool {
         self.ended && self.held == 0 && self.rest.is_empty()
@@ -109,20 +139,16 @@ impl Flow {
             match step {
                 Ok(Some(bytes)) => moved += bytes,
                 Ok(None) => return Moved::Enough,
-                Err(Errno::EMFILE | Errno::ENFILE) => return Moved::Starved,
-                Err(_) => return Moved::Broken,
+                Err(Trouble::Starved) => return Moved::Starved,
+                Err(Trouble::From) => return Moved::NoSender,
+                Err(Trouble::To) => return Moved::NoReceiver,
             }
         }
         Moved::More
     }
 
     /// A few, from one side to the other.
-    fn carry(
-        &mut self,
-        from: &mut Side,
-        to: &mut Side,
-        pipes: &Pipes,
-    ) -> nix::Result<Option<usize>> {
+    fn carry(&mut self, from: &mut Side, to: &mut Side, pipes: &Pipes) -> Step {
         if !to.writable {
             return Ok(None);
         }
@@ -137,7 +163,8 @@ impl Flow {
                 from.readable = false;
                 return Ok(Some(0));
             }
-            Err(e) => return interrupted(&e),
+            Err(e) if e.kind() == ErrorKind::Interrupted => return Ok(Some(0)),
+            Err(_) => return Err(Trouble::From),
         };
         self.much = length == FEW;
         // That was all there was; only an end could be behind it.
@@ -146,14 +173,15 @@ impl Flow {
     }
 
     /// Sends, and keeps what cannot be sent now.
-    fn send(&mut self, bytes: &[u8], to: &mut Side) -> nix::Result<Option<usize>> {
+    fn send(&mut self, bytes: &[u8], to: &mut Side) -> Step {
         let sent = match (&to.socket).write(bytes) {
             Ok(sent) => sent,
             Err(e) if e.kind() == ErrorKind::WouldBlock => {
                 to.writable = false;
                 0
             }
-            Err(e) => interrupted(&e)?.unwrap_or(0),
+            Err(e) if e.kind() == ErrorKind::Interrupted => 0,
+            Err(_) => return Err(Trouble::To),
         };
         self.rest = bytes[sent..].to_vec();
         Ok(Some(sent))
@@ -161,10 +189,10 @@ impl Flow {
 
     /// Many, from one side into the pipe. The pipe is empty, so "not now" can
     /// only mean the socket.
-    fn take(&mut self, from: &mut Side, pipes: &Pipes) -> nix::Result<Option<usize>> {
+    fn take(&mut self, from: &mut Side, pipes: &Pipes) -> Step {
         let pipe = match self.pipe.take() {
             Some(pipe) => pipe,
-            None => pipes.take()?,
+            None => pipes.take().map_err(|_| Trouble::Starved)?,
         };
         let flags = SpliceFFlags::SPLICE_F_NONBLOCK | SpliceFFlags::SPLICE_F_MOVE;
         let end = &self.pipe.insert(pipe).write;
@@ -176,13 +204,13 @@ impl Flow {
             }
             Err(Errno::EAGAIN) => from.readable = false,
             Err(Errno::EINTR) => {}
-            Err(e) => return Err(e),
+            Err(_) => return Err(Trouble::From),
         }
         Ok(Some(0))
     }
 
     /// What is held, to the other side; nothing when that has no room.
-    fn give(&mut self, to: &mut Side) -> nix::Result<Option<usize>> {
+    fn give(&mut self, to: &mut Side) -> Step {
         if !to.writable {
             return Ok(None);
         }
@@ -204,7 +232,7 @@ impl Flow {
                 Ok(None)
             }
             Err(Errno::EINTR) => Ok(Some(0)),
-            Err(e) => Err(e),
+            Err(_) => Err(Trouble::To),
         }
     }
 
@@ -213,14 +241,5 @@ impl Flow {
         if let Some(pipe) = self.pipe.take() {
             pipes.give_back(pipe);
         }
-    }
-}
-
-/// An error of the standard library's, in our words; none, if it only says
-/// that the call is to be made once more.
-fn interrupted(e: &std::io::Error) -> nix::Result<Option<usize>> {
-    match Errno::from_raw(e.raw_os_error().unwrap_or(libc::EIO)) {
-        Errno::EINTR => Ok(Some(0)),
-        errno => Err(errno),
     }
 }

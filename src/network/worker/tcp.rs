@@ -96,6 +96,7 @@ impl Port {
             answered: self.answered.clone(),
             up: Flow::default(),
             down: Flow::default(),
+            broken: false,
             pause: FIRST_PAUSE,
             give_up: Instant::now() + PATIENCE,
         };
@@ -135,6 +136,8 @@ struct Connection {
     answered: Rc<Cell<bool>>,
     up: Flow,
     down: Flow,
+    /// The program has gone without reading all that was sent to it.
+    broken: bool,
     pause: Duration,
     give_up: Instant,
 }
@@ -201,7 +204,15 @@ impl Connection {
         let Some((far, true)) = &mut self.far else {
             return Life::Goes;
         };
-        let up = self.up.pump(&mut self.near, far, &self.pipes);
+        let mut up = self.up.pump(&mut self.near, far, &self.pipes);
+        if matches!(up, Moved::NoReceiver) {
+            // A program that answers before it has read everything, and goes,
+            // is still heard.
+            self.up.abandon(&self.pipes);
+            far.look_again();
+            self.broken = true;
+            up = Moved::Enough;
+        }
         let down = self.down.pump(far, &mut self.near, &self.pipes);
         let over = self.up.is_over() && self.down.is_over();
         if !over {
@@ -209,10 +220,11 @@ impl Connection {
             self.down.pass_end_on(&self.near);
         }
         match (up, down) {
-            (Moved::Broken, _) | (_, Moved::Broken) => {
+            (Moved::NoSender, _) | (_, Moved::NoSender | Moved::NoReceiver) => {
                 far.break_off();
                 self.refuse()
             }
+            _ if over && self.broken => self.refuse(),
             // To close a socket tells its peer as well.
             _ if over => Life::Ends,
             (Moved::More, _) | (_, Moved::More) => {
@@ -223,7 +235,7 @@ impl Connection {
                 reactor.wake(me, Instant::now() + BREATH);
                 Life::Goes
             }
-            (Moved::Enough, Moved::Enough) => Life::Goes,
+            (Moved::Enough | Moved::NoReceiver, Moved::Enough) => Life::Goes,
         }
     }
 }

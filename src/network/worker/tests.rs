@@ -124,6 +124,28 @@ fn a_connection_that_breaks_breaks_on_the_other_side() {
     assert_eq!(kind, Err(std::io::ErrorKind::ConnectionReset));
 }
 
+/// As a server does that turns a large request down.
+#[test]
+fn what_was_said_before_a_break_is_heard() {
+    let program = local();
+    let port = publish(program.local_addr().unwrap());
+    thread::spawn(move || {
+        for conn in program.incoming().flatten() {
+            // Goes with bytes unread, which is a reset.
+            (&conn).write_all(b"too large").unwrap();
+        }
+    });
+    for round in 0..200 {
+        let mut client = client(port);
+        let _ = client.write_all(&[b'x'; 100]);
+        thread::sleep(Duration::from_micros(round * 10));
+        let _ = client.write_all(&[b'x'; 100]);
+        let mut told = Vec::new();
+        let _ = client.read_to_end(&mut told);
+        assert_eq!(told, b"too large", "round {round}");
+    }
+}
+
 #[test]
 fn many_connections_leave_no_descriptor() {
     let program = local();

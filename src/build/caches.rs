@@ -9,11 +9,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::language::Sharing;
 use crate::error::{Context, Result};
 use crate::image::reference::Digest;
 use crate::store::{Lock, Store, files};
+
+/// How soon one looks again whether a cache has been made.
+const MOMENT: Duration = Duration::from_millis(1);
 
 /// Where all of them are.
 fn all(store: &Store) -> PathBuf {
@@ -38,10 +42,12 @@ pub fn open(
         };
         let dir = make(store, &name, id)?;
         let data = dir.join("data");
+        // Whoever shares a cache never waits to have it alone: another who
+        // shares it may keep it for as long as a build takes.
         let lock = match sharing {
             Sharing::Private => Lock::try_take(&dir)?,
-            Sharing::Shared if data.is_dir() => Some(Lock::share(&dir)?),
-            Sharing::Shared | Sharing::Locked => Some(Lock::take(&dir)?),
+            Sharing::Shared => Some(Lock::share(&dir)?),
+            Sharing::Locked => Some(Lock::take(&dir)?),
         };
         let Some(lock) = lock else {
             n += 1;
@@ -54,10 +60,17 @@ pub fn open(
         if data.is_dir() {
             return Ok((data, lock));
         }
-        fill(&data)?;
-        // Whoever makes it has it alone meanwhile, and no longer.
         if sharing != Sharing::Shared {
+            fill(&data)?;
             return Ok((data, lock));
+        }
+        // The first of them makes it; the others come back meanwhile, and
+        // wait above.
+        drop(lock);
+        match Lock::try_take(&dir)? {
+            Some(_alone) if !data.is_dir() && dir.join("lock").exists() => fill(&data)?,
+            Some(_) => {}
+            None => std::thread::sleep(MOMENT),
         }
     }
 }

@@ -105,11 +105,11 @@ fn expanded(origin: &Origin<'_>, parts: &Parts<'_>) -> Result<Vec<Vec<Vec<u8>>>>
         for path in found {
             step(origin, path, part, last, &mut next)?;
         }
+        // Several `**` come to the same directory in many ways.
+        next.sort();
         next.dedup();
         found = next;
     }
-    found.sort();
-    found.dedup();
     Ok(found)
 }
 

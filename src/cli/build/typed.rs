@@ -156,7 +156,7 @@ pub struct Build {
     provenance: Option<String>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     sbom: Option<String>,
-    /// The files that the build may copy: a directory, a git repository, or - for a tar archive on standard input
+    /// The files that the build may copy: a directory, the address of a git repository or an archive, or - for an archive on standard input
     #[arg(value_name = "CONTEXT")]
     pub context: String,
 }

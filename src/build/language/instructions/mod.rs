@@ -228,14 +228,14 @@ fn no_comment(node: &Node<'_>) -> Option<Diagnostic> {
     Some(
         Diagnostic::new(
             hash.span(),
-            format!("{OWN_LINE}, so this # is part of the instruction"),
+            "this # begins no comment, but is part of the instruction",
         )
-        .hint("put the comment above"),
+        .hint(COMMENT_ABOVE),
     )
 }
 
-/// What is wrong where a comment stands behind an instruction.
-const OWN_LINE: &str = "a comment needs a line of its own";
+/// What to do where a comment stands behind an instruction.
+const COMMENT_ABOVE: &str = "a comment needs a line of its own: put it above";
 
 /// A shell takes the carriage return at the end of a line for a part of it.
 fn windows_lines(node: &Node<'_>) -> Option<Diagnostic> {

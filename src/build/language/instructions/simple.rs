@@ -30,7 +30,7 @@ pub(in crate::build::language) fn from(node: &Node<'_>) -> Result<From> {
             return Err(node
                 .wrong("FROM takes one image, and maybe a name for the stage")
                 .hint(if has_comment {
-                    "a comment needs a line of its own: put it above"
+                    super::COMMENT_ABOVE
                 } else {
                     "as in: FROM debian:12 AS build"
                 }));

@@ -96,14 +96,16 @@ fn an_empty_line_within_an_instruction_is_told() {
 
 #[test]
 fn a_comment_behind_an_instruction_is_told() {
-    let text = "FROM a\nWORKDIR /app # here\nENV A=1 # one\nRUN true # fine\n\
+    let text = "FROM a\nWORKDIR /app # here\nEXPOSE 80 # web\nRUN true # fine\n\
                 LABEL a='b # c'\nCOPY # x\nEXPOSE 80 #no\n";
     let file = parse(text).unwrap();
     let places = file.warnings.iter().map(|w| (w.span.line, w.span.column));
     let places: Vec<_> = places.collect();
-    assert_eq!(places, [(2, 14), (3, 9)]);
-    let e = parse("FROM a # base").unwrap_err();
-    assert!(e.hint.unwrap().contains("a line of its own"));
+    assert_eq!(places, [(2, 14), (3, 11)]);
+    for text in ["FROM a # base", "FROM a\nENV A=1 # one"] {
+        let e = parse(text).unwrap_err();
+        assert!(e.hint.unwrap().contains("a line of its own"));
+    }
 }
 
 #[test]

@@ -18,12 +18,8 @@ pub fn refuse(config: &Config) -> Result<()> {
             MountKind::Bind { .. } | MountKind::Volume { .. } | MountKind::Tmpfs(_) => {}
         }
     }
-    if let Some(name) = config.isolation.cdi.first() {
-        return Err(absent(
-            &format!("--device {name}: devices cannot be named by CDI yet"),
-            "give the path of the device, as in --device /dev/dri/renderD128",
-        ));
-    }
+    // What no file names is told before anything is made.
+    crate::spec::cdi::find(&config.isolation.cdi).map_err(|e| e.exit(125))?;
     Ok(())
 }
 

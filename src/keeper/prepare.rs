@@ -116,6 +116,7 @@ fn spec(
     entry.make_files_dir()?;
     let mut host = HostFacts::observe(config, facts, own_binary(entry, config)?)?;
     host.owners = volumes::owners(config, &volumes.paths)?;
+    host.cdi = spec::cdi::find(&config.isolation.cdi)?;
     let name = entry.name()?;
     spec::runtime_spec(&Inputs {
         config,

@@ -114,7 +114,7 @@ pub(super) fn rules(isolation: &Isolation, host: &HostFacts) -> Result<Vec<Linux
     Ok(all)
 }
 
-fn rule(
+pub(super) fn rule(
     allow: bool,
     typ: Option<LinuxDeviceType>,
     (major, minor): (Option<i64>, Option<i64>),
@@ -129,7 +129,7 @@ fn rule(
     rule
 }
 
-fn check_access(access: &str) -> Result<()> {
+pub(super) fn check_access(access: &str) -> Result<()> {
     let once = |c: char| access.matches(c).count() == 1;
     if !access.is_empty() && access.chars().all(|c| "rwm".contains(c) && once(c)) {
         return Ok(());

@@ -41,6 +41,8 @@ pub struct HostFacts {
     /// Who owns the source of each mount whose files are to be shown under
     /// other owners, by its target.
     pub owners: BTreeMap<PathBuf, (u32, u32)>,
+    /// What vendors say of the devices that are named after them.
+    pub cdi: Vec<super::cdi::Edits>,
     /// This very binary, which is also the tiny first process of `--init`.
     pub init: PathBuf,
 }

@@ -7,15 +7,17 @@
 //! says what Docker's default is and why, because "as Docker does" is what
 //! people expect of `rcon run`, and the reasons are worth knowing.
 //!
-//! Two parts look at the world, are called before, and their answers are
-//! inputs: [`users`] reads who `--user web` is, which only the image knows, and
-//! [`HostFacts::observe`] looks at the host.
+//! Three parts look at the world, are called before, and their answers are
+//! inputs: [`users`] reads who `--user web` is, which only the image knows,
+//! [`HostFacts::observe`] looks at the host, and [`cdi::find`] for what vendors
+//! say of their devices.
 //!
 //! Labels, annotations and environment come from images, which anybody can
 //! make. None of them is ever read here to decide something; a property test
 //! holds that.
 
 mod capabilities;
+pub mod cdi;
 mod devices;
 mod facts;
 mod further;
@@ -95,6 +97,7 @@ pub fn runtime_spec(i: &Inputs<'_>) -> Result<Spec> {
         .set_hooks(None)
         .set_annotations(annotations(i.config)?)
         .set_linux(Some(linux(i, caps)?));
+    cdi::apply(&mut spec, &i.host.cdi)?;
     Ok(spec)
 }
 

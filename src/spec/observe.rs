@@ -43,6 +43,7 @@ impl HostFacts {
             mqueue: Path::new("/dev/mqueue").exists(),
             thermal_throttle: thermal_throttle(),
             owners: BTreeMap::new(),
+            cdi: Vec::new(),
             init,
         })
     }

@@ -32,6 +32,7 @@ pub(super) fn host() -> HostFacts {
         mqueue: true,
         thermal_throttle: Vec::new(),
         owners: BTreeMap::new(),
+        cdi: Vec::new(),
         init: PathBuf::from("/usr/bin/rcon"),
     }
 }

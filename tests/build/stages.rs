@@ -164,11 +164,9 @@ fn a_stage_that_was_mistyped_is_found() {
 #[test]
 fn there_is_a_limit_to_stages() {
     let Some(site) = Site::new() else { return };
-    let mut text = "FROM base AS s0\n".to_owned();
-    for n in 1..1000 {
-        text += &format!("FROM s{} AS s{n}\n", n - 1);
-    }
+    let others = (1..1000).map(|n| format!("FROM s{} AS s{n}\n", n - 1));
+    let text = "FROM base AS s0\n".to_owned() + &others.collect::<String>();
     site.build(&text, &[]);
-    text += "FROM s999\n";
+    let text = text + "FROM s999\n";
     site.fails(&text, &[], &["Dockerfile:1001:1", "stage 1001"]);
 }

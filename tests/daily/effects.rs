@@ -403,3 +403,55 @@ fn a_cgroup_parent_goes_with_the_last_below_it_if_rcon_made_it() {
     }
     assert!(stays && went);
 }
+
+#[test]
+fn devices_by_their_vendors_names() {
+    let Some(place) = Place::new() else { return };
+    let library = place.file("library", "code");
+    let hooked = place.path("hooked");
+    let vendor = serde_json::json!({
+        "cdiVersion": "0.6.0",
+        "kind": "example.com/thing",
+        "containerEdits": { "env": ["THING=some"] },
+        "devices": [
+            { "name": "0", "containerEdits": {
+                "env": ["THING=0"],
+                "deviceNodes": [{ "path": "/dev/thing", "hostPath": "/dev/zero" }],
+                "mounts": [{ "hostPath": library, "containerPath": "/lib/thing",
+                             "options": ["ro"] }],
+                "hooks": [{ "hookName": "createRuntime", "path": "/usr/bin/touch",
+                            "args": ["touch", hooked.to_str()] }],
+                "additionalGids": [4321],
+            }},
+            { "name": "sour", "containerEdits": {
+                "deviceNodes": [{ "path": "/dev/nothing-of-the-kind" }],
+            }},
+        ],
+    });
+    let dir = place.path("cdi");
+    fs::create_dir(&dir).unwrap();
+    fs::write(dir.join("vendor.json"), vendor.to_string()).unwrap();
+    let list = format!("/nowhere:{}", dir.display());
+    let run = |flags: &[&str], program: &[&str]| {
+        let call = place.run(&[&["--rm"], flags].concat(), program);
+        call.env("RCON_CDI_DIRS", &list).output()
+    };
+    let look = "echo $THING; head -c 3 /dev/thing | wc -c; cat /lib/thing; id -G; \
+                echo x 2>/dev/null >>/lib/thing || echo ' held'";
+    let out = run(&["--device", "example.com/thing=0"], &["sh", "-c", look]).ok();
+    assert_eq!(out.text(), "0\n3\ncode0 4321\n held");
+    assert!(hooked.exists(), "the hook was not called");
+    for (name, word) in [
+        ("example.com/thing=7", "example.com/thing=0"),
+        ("other.com/thing=0", "other.com/thing=0"),
+        ("example.com/thing=sour", "/dev/nothing-of-the-kind"),
+    ] {
+        run(&["--device", name], &["true"])
+            .code(125)
+            .fails_naming(&[word]);
+    }
+    run(&["--gpus", "1"], &["true"])
+        .code(125)
+        .fails_naming(&["nvidia.com/gpu=0"]);
+    assert_eq!(place.rcon(&["ps", "-aq"]).output().ok().text(), "");
+}

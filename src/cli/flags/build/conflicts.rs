@@ -9,10 +9,6 @@ const LEAST_MEMORY: i64 = 6 << 20;
 
 /// Refuses what contradicts itself.
 pub fn check(typed: &Create) -> Result<()> {
-    if typed.files.gpus.is_some() {
-        return Err(Error::user("--gpus is not supported")
-            .hint("name the devices of the GPU by path, as in --device /dev/dri/renderD128"));
-    }
     life(typed)?;
     health(typed)?;
     names(typed)?;

@@ -127,7 +127,6 @@ const REFUSED: &[(&str, &str)] = &[
         "CPU cfs quota can not be less than 1ms",
     ),
     ("--cpus 0.001 i", "from 0.01"),
-    ("--gpus all i", "--device /dev/dri/renderD128"),
     ("--rootfs --platform linux/amd64 .", "--rootfs has none"),
     (
         "--detach-keys ctrl-1 i",

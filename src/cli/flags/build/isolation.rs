@@ -13,7 +13,8 @@ use crate::error::{Error, Result};
 /// All of it.
 pub fn build(typed: &Create, here: &Surroundings<'_>, others: &dyn Resolve) -> Result<Isolation> {
     let (asked, files, limits) = (&typed.isolation, &typed.files, &typed.limits);
-    let (devices, cdi) = devices(&files.device);
+    let (devices, mut cdi) = devices(&files.device);
+    cdi.extend(files.gpus.iter().flat_map(|all| all.iter().cloned()));
     let shared = |flag, text: &Option<String>, words: &[&str]| {
         sharing(flag, text.as_deref().unwrap_or_default(), words, others)
     };

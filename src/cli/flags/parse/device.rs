@@ -48,6 +48,50 @@ pub fn parse(text: &str) -> Result<Named> {
     }))
 }
 
+/// The graphics processors that `--gpus` means, by their vendor's names.
+pub type Gpus = std::sync::Arc<[String]>;
+
+/// `all`, a number of them, or Docker's list: `"device=0,1"`, `count=2`. What
+/// they shall be able to do (`capabilities=`) is the vendor's file's to say.
+pub fn gpus(text: &str) -> Result<Gpus> {
+    let bad = || {
+        Error::user(format!("{text:?} asks for no graphics processor"))
+            .hint("all, how many, or '\"device=0,1\"'")
+    };
+    let named = |id: &str| format!("nvidia.com/gpu={id}");
+    let count = |count: &str| -> Result<Vec<String>> {
+        match count {
+            "all" | "-1" => Ok(vec![named("all")]),
+            n => {
+                let n: u16 = n.parse().map_err(|_| bad())?;
+                Ok((0..n).map(|n| named(&n.to_string())).collect())
+            }
+        }
+    };
+    let mut found: Option<Vec<String>> = None;
+    for field in super::csv::fields(text)? {
+        let all = match super::csv::key_value(&field) {
+            (key, Some(value)) if key == "device" => {
+                Some(value.split(',').map(named).collect::<Vec<_>>())
+            }
+            (key, Some(value)) if key == "count" => Some(count(value)?),
+            (key, Some("nvidia")) if key == "driver" => None,
+            (key, Some(_)) if key == "capabilities" => None,
+            (_, None) => Some(count(&field)?),
+            _ => return Err(bad()),
+        };
+        if all.is_some() && found.is_some() {
+            return Err(bad());
+        }
+        found = all.or(found);
+    }
+    let found = found.unwrap_or_else(|| vec![named("all")]);
+    if found.is_empty() || !found.iter().all(|name| is_cdi(name)) {
+        return Err(bad());
+    }
+    Ok(found.into())
+}
+
 /// Some of `rwm`, each once.
 fn is_access(text: &str) -> bool {
     let once = |c| text.matches(c).count() < 2;
@@ -150,6 +194,37 @@ fn limited<'t>(text: &'t str, form: &str) -> Result<(PathBuf, &'t str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn graphics_processors() {
+        for (text, want) in [
+            ("all", &["all"][..]),
+            ("2", &["0", "1"]),
+            ("device=1", &["1"]),
+            ("\"device=0,GPU-3a\"", &["0", "GPU-3a"]),
+            ("count=1,driver=nvidia", &["0"]),
+            ("\"device=0\",\"capabilities=compute,utility\"", &["0"]),
+            ("capabilities=gpu", &["all"]),
+        ] {
+            let want: Vec<String> = want
+                .iter()
+                .map(|id| format!("nvidia.com/gpu={id}"))
+                .collect();
+            assert_eq!(gpus(text).unwrap()[..], want, "{text}");
+        }
+        for text in [
+            "",
+            "0",
+            "many",
+            "count=x",
+            "driver=other",
+            "device=",
+            "all,2",
+            "x=1",
+        ] {
+            assert!(gpus(text).is_err(), "{text}");
+        }
+    }
 
     fn node(source: &str, target: &str, access: &str) -> Named {
         Named::Node(Device {

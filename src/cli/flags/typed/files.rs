@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::super::parse::device::{self, Named};
+use super::super::parse::device::{self, Gpus, Named};
 use super::super::parse::{mount, tmpfs, units, volume};
 use crate::container::Mount;
 use crate::error::Result;
@@ -32,15 +32,15 @@ pub struct Files {
     /// How much /dev/shm can hold [default: 64m]
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     pub shm_size: Option<i64>,
-    /// Let it use a device of the host, by its path [default: only harmless ones]
+    /// Let it use a device of the host, by its path or a vendor's name for it, as vendor.com/class=name [default: only harmless ones]
     #[arg(long, value_name = "DEVICE[:TARGET][:rwm]", value_parser = device::parse)]
     pub device: Vec<Named>,
     /// Let it open devices with these numbers, as 'c 10:200 rwm' [default: none further]
     #[arg(long, value_name = "RULE", value_parser = device::rule)]
     pub device_cgroup_rule: Vec<String>,
-    /// Not supported: name the devices of a GPU with --device, as --device /dev/dri/renderD128
-    #[arg(long, value_name = "REQUEST")]
-    pub gpus: Option<String>,
+    /// Let it use graphics processors, as nvidia.com/gpu names them: all, how many, or device=ID[,ID] [default: none]
+    #[arg(long, value_name = "all|N|device=ID", value_parser = device::gpus)]
+    pub gpus: Option<Gpus>,
 }
 
 fn driver(name: &str) -> Result<String> {

@@ -1,0 +1,174 @@
+//! Looks names up in the files of this host.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use super::{DeviceNode, Edits, File};
+use crate::error::{Context, Error, Result};
+
+/// Where files are. What a later directory says of a name counts.
+const DIRECTORIES: [&str; 2] = ["/etc/cdi", "/var/run/cdi"];
+/// Other directories, with colons between them.
+const VARIABLE: &str = "RCON_CDI_DIRS";
+/// A file of a vendor's is not larger.
+const LARGEST: u64 = 4 << 20;
+
+/// What containers get that use these devices, in this order.
+pub fn find(names: &[String]) -> Result<Vec<Edits>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let directories = match std::env::var(VARIABLE) {
+        Ok(list) => list.split(':').map(PathBuf::from).collect(),
+        Err(_) => DIRECTORIES.map(PathBuf::from).to_vec(),
+    };
+    let mut edits = look_up(names, &read_all(&directories)?, &directories)?;
+    for node in edits.iter_mut().flat_map(|e| &mut e.device_nodes) {
+        node.complete()?;
+    }
+    Ok(edits)
+}
+
+/// The files of all directories, the last directory's first.
+fn read_all(directories: &[PathBuf]) -> Result<Vec<(PathBuf, File)>> {
+    let mut files = Vec::new();
+    for directory in directories.iter().rev() {
+        for path in names_in(directory, &["json"])? {
+            let what = || format!("{}", path.display());
+            let length = fs::metadata(&path).context(what)?.len();
+            if length > LARGEST {
+                return Err(Error::user(format!("{}: it is too large", path.display())));
+            }
+            let text = fs::read_to_string(&path).context(what)?;
+            files.push((path.clone(), File::parse(&text).context(what)?));
+        }
+    }
+    Ok(files)
+}
+
+fn names_in(directory: &Path, endings: &[&str]) -> Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(e).context(|| directory.display().to_string()),
+    };
+    let paths = entries.map(|entry| entry.map(|e| e.path()));
+    let paths: std::io::Result<Vec<PathBuf>> = paths.collect();
+    let mut paths = paths.context(|| directory.display().to_string())?;
+    let wanted = |path: &PathBuf| {
+        let ending = path.extension().and_then(OsStr::to_str);
+        ending.is_some_and(|ending| endings.contains(&ending))
+    };
+    paths.retain(wanted);
+    paths.sort();
+    Ok(paths)
+}
+
+impl File {
+    /// Reads a vendor's file.
+    pub(super) fn parse(text: &str) -> Result<Self> {
+        let file: Self = serde_json::from_str(text)
+            .map_err(|e| Error::user(format!("no file of the Container Device Interface: {e}")))?;
+        if !matches!(file.cdi_version.split('.').next(), Some("0" | "1")) {
+            return Err(
+                Error::user(format!("cdiVersion {:?} is not known", file.cdi_version))
+                    .hint("0.3.0 to 1.0.0 are"),
+            );
+        }
+        Ok(file)
+    }
+}
+
+/// What files say of each name: that of the whole kind, and that of the device.
+pub(super) fn look_up(
+    names: &[String],
+    files: &[(PathBuf, File)],
+    directories: &[PathBuf],
+) -> Result<Vec<Edits>> {
+    let mut found = Vec::new();
+    let mut kinds: Vec<&Path> = Vec::new();
+    for name in names {
+        let (kind, device) = name.split_once('=').unwrap_or((name, ""));
+        let mut of_kind = files.iter().filter(|(_, file)| file.kind == kind);
+        let hit = of_kind.find_map(|(path, file)| {
+            let device = file.devices.iter().find(|d| d.name == device)?;
+            Some((path, file, device))
+        });
+        let Some((path, file, device)) = hit else {
+            return Err(unknown(name, files, directories));
+        };
+        if !kinds.contains(&path.as_path()) {
+            kinds.push(path);
+            found.push(file.container_edits.clone());
+        }
+        found.push(device.container_edits.clone());
+    }
+    Ok(found)
+}
+
+fn unknown(name: &str, files: &[(PathBuf, File)], directories: &[PathBuf]) -> Error {
+    let shown: Vec<String> = directories
+        .iter()
+        .map(|d| d.display().to_string())
+        .collect();
+    let error = Error::user(format!(
+        "--device {name}: no file in {} names it",
+        shown.join(" or ")
+    ));
+    let other = |directory: &PathBuf| names_in(directory, &["yaml", "yml"]).ok()?.pop();
+    let all = files.iter().flat_map(|(_, file)| {
+        let kind = &file.kind;
+        file.devices
+            .iter()
+            .map(move |d| format!("{kind}={}", d.name))
+    });
+    let all: Vec<String> = all.take(8).collect();
+    if !all.is_empty() {
+        return error.hint(format!("there are {}", all.join(", ")));
+    }
+    match directories.iter().find_map(other) {
+        Some(path) => error.hint(format!(
+            "{} is YAML, which is not read here: have it made as JSON, as with \
+             `nvidia-ctk cdi generate --format=json`",
+            path.display()
+        )),
+        None => {
+            error.hint("a vendor's tool makes such a file; a path such as /dev/dri/card0 does, too")
+        }
+    }
+}
+
+impl DeviceNode {
+    /// Finds out on the host what the file does not say.
+    fn complete(&mut self) -> Result<()> {
+        let source = self.host_path.as_ref().unwrap_or(&self.path);
+        let is_told =
+            self.kind.is_some() && (self.major.is_some() || self.kind.as_deref() == Some("p"));
+        let meta = match fs::metadata(source) {
+            Ok(meta) => meta,
+            Err(_) if is_told => return Ok(()),
+            Err(e) => return Err(e).context(|| format!("the device {}", source.display())),
+        };
+        let kind = meta.file_type();
+        let letter = if kind.is_block_device() {
+            "b"
+        } else if kind.is_char_device() {
+            "c"
+        } else if kind.is_fifo() {
+            "p"
+        } else {
+            return Err(Error::user(format!("{}: no device", source.display())));
+        };
+        self.kind.get_or_insert_with(|| letter.to_owned());
+        self.major
+            .get_or_insert(i64::from(libc::major(meta.rdev())));
+        self.minor
+            .get_or_insert(i64::from(libc::minor(meta.rdev())));
+        self.file_mode.get_or_insert(meta.mode() & 0o777);
+        self.uid.get_or_insert(meta.uid());
+        self.gid.get_or_insert(meta.gid());
+        Ok(())
+    }
+}

@@ -1,0 +1,160 @@
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::find::look_up;
+use super::{Edits, File};
+use crate::error::Result;
+use crate::spec::tests::Fixture;
+
+fn file(patch: impl FnOnce(&mut Value)) -> Result<File> {
+    let mut value = json!({
+        "cdiVersion": "0.6.0",
+        "kind": "example.com/thing",
+        "annotations": { "who": "cares" },
+        "containerEdits": { "env": ["THING=all", "PATH=/thing"] },
+        "devices": [
+            { "name": "0", "containerEdits": {
+                "env": ["THING=0"],
+                "deviceNodes": [{
+                    "path": "/dev/thing", "hostPath": "/dev/other", "type": "c",
+                    "major": 7, "minor": 8, "permissions": "rw", "uid": 3,
+                }],
+                "mounts": [
+                    { "hostPath": "/lib/thing.so", "containerPath": "/lib/thing.so",
+                      "options": ["ro", "nosuid"] },
+                ],
+                "hooks": [
+                    { "hookName": "createContainer", "path": "/bin/setup",
+                      "args": ["setup", "x"], "env": ["A=1"], "timeout": 5 },
+                ],
+                "additionalGids": [0, 44],
+            }},
+            { "name": "1", "containerEdits": { "env": ["THING=1"] } },
+        ],
+    });
+    patch(&mut value);
+    File::parse(&value.to_string())
+}
+
+fn found(names: &[&str], files: Vec<File>) -> Result<Vec<Edits>> {
+    let files: Vec<(PathBuf, File)> = files
+        .into_iter()
+        .enumerate()
+        .map(|(n, file)| (PathBuf::from(format!("/etc/cdi/{n}.json")), file))
+        .collect();
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    look_up(&names, &files, &["/etc/cdi".into()])
+}
+
+fn applied(edits: &[Edits]) -> Value {
+    let mut fixture = Fixture::default();
+    fixture.host.cdi = edits.to_vec();
+    fixture.json()
+}
+
+#[test]
+fn a_container_gets_what_the_file_says() {
+    let edits = found(&["example.com/thing=0"], vec![file(|_| ()).unwrap()]).unwrap();
+    let spec = applied(&edits);
+    let env = spec["process"]["env"].as_array().unwrap();
+    assert!(env.contains(&json!("THING=0")) && env.contains(&json!("PATH=/thing")));
+    assert!(!env.contains(&json!("THING=all")), "{env:?}");
+    let groups = &spec["process"]["user"]["additionalGids"];
+    assert_eq!(*groups, json!([0, 10, 44]));
+    let device = &spec["linux"]["devices"][0];
+    assert_eq!(device["path"], "/dev/thing");
+    assert_eq!((&device["major"], &device["uid"]), (&json!(7), &json!(3)));
+    let rules = spec["linux"]["resources"]["devices"].as_array().unwrap();
+    let last = json!({ "allow": true, "type": "c", "major": 7, "minor": 8, "access": "rw" });
+    assert_eq!(rules.last(), Some(&last));
+    let mounts = spec["mounts"].as_array().unwrap();
+    let mount = json!({
+        "destination": "/lib/thing.so", "source": "/lib/thing.so", "type": "bind",
+        "options": ["ro", "nosuid", "rbind"],
+    });
+    assert_eq!(mounts.last(), Some(&mount));
+    let hook =
+        json!([{ "path": "/bin/setup", "args": ["setup", "x"], "env": ["A=1"], "timeout": 5 }]);
+    assert_eq!(spec["hooks"]["createContainer"], hook);
+}
+
+#[test]
+fn what_holds_for_all_of_a_kind_is_said_once_and_before() {
+    let names = ["example.com/thing=1", "example.com/thing=0"];
+    let edits = found(&names, vec![file(|_| ()).unwrap()]).unwrap();
+    let env: Vec<&[String]> = edits.iter().map(|e| &e.env[..]).collect();
+    assert_eq!(
+        env,
+        [
+            &["THING=all", "PATH=/thing"][..],
+            &["THING=1"],
+            &["THING=0"]
+        ]
+    );
+}
+
+#[test]
+fn the_first_file_that_has_a_name_counts() {
+    let other =
+        file(|f| f["devices"] = json!([{ "name": "1", "containerEdits": { "env": ["B=2"] } }]));
+    let files = vec![other.unwrap(), file(|_| ()).unwrap()];
+    let edits = found(&["example.com/thing=1"], files).unwrap();
+    assert_eq!(edits.last().unwrap().env, ["B=2"]);
+}
+
+#[test]
+fn what_nobody_names_is_told() {
+    let e = found(&["example.com/thing=2"], vec![file(|_| ()).unwrap()]).unwrap_err();
+    assert!(e.to_string().contains("example.com/thing=2") && e.to_string().contains("/etc/cdi"));
+    assert!(
+        e.remedy()
+            .unwrap()
+            .contains("example.com/thing=0, example.com/thing=1")
+    );
+}
+
+#[test]
+fn what_is_not_understood_is_refused() {
+    let refused = |patch: &dyn Fn(&mut Value), word: &str| {
+        let e = file(patch).unwrap_err().to_string();
+        assert!(e.contains(word), "{word}: {e}");
+    };
+    refused(&|f| f["cdiVersion"] = json!("2.0.0"), "2.0.0");
+    refused(&|f| f["containerEdits"]["intelRdt"] = json!({}), "intelRdt");
+    refused(&|f| drop(f.as_object_mut().unwrap().remove("kind")), "kind");
+    for (key, value, word) in [
+        (
+            "hooks",
+            json!([{ "hookName": "later", "path": "/x" }]),
+            "later",
+        ),
+        (
+            "hooks",
+            json!([{ "hookName": "poststop", "path": "x" }]),
+            "begins with /",
+        ),
+        (
+            "mounts",
+            json!([{ "hostPath": "/x", "containerPath": "x" }]),
+            "begins with /",
+        ),
+        (
+            "deviceNodes",
+            json!([{ "path": "/d", "type": "x" }]),
+            "\"x\"",
+        ),
+        (
+            "deviceNodes",
+            json!([{ "path": "/d", "type": "c", "permissions": "q" }]),
+            "\"q\"",
+        ),
+    ] {
+        let file = file(|f| f["containerEdits"] = json!({ key: value })).unwrap();
+        let edits = found(&["example.com/thing=1"], vec![file]).unwrap();
+        let mut fixture = Fixture::default();
+        fixture.host.cdi = edits;
+        let e = fixture.spec().unwrap_err().to_string();
+        assert!(e.contains(word), "{word}: {e}");
+    }
+}

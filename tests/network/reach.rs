@@ -108,7 +108,11 @@ fn an_internal_network_lets_nothing_in_or_out() {
     let knock = |at: &str| format!("nc -w 2 {at} 8000 < /dev/null");
     world.exec("three", &knock(&theirs(0))).code(1);
     // And the machine is heard when it is the one that asks.
-    world.sh(&ping(&format!("-I {MACHINE} {two}")));
+    let three = world.field("three", "{{.NetworkSettings.Networks.shut.IPAddress}}");
+    world.sh(&format!(
+        "busybox {}",
+        ping(&format!("-I {MACHINE} {three}"))
+    ));
     let subnets = world.network("six")["IPAM"]["Config"].clone();
     let own = subnets[1]["Gateway"].as_str().unwrap();
     let flags = ["--network", "six", "--cap-add", "NET_ADMIN"];
@@ -142,6 +146,7 @@ fn a_forged_source_does_not_leave_the_bridge() {
         "ip address add 203.0.113.9/32 dev eth0; ip -6 address add 2001:db8:9::9/128 dev eth0; \
          ping -c 1 -W 1 -I 203.0.113.9 {OUTSIDE}; ping -c 1 -W 1 -I 203.0.113.9 {MACHINE}; \
          ping -6 -c 1 -W 1 -I 2001:db8:9::9 2001:db8::2; \
+         ip -6 address del 2001:db8:9::9/128 dev eth0; \
          ping -c 1 -W 2 {OUTSIDE} && ping -6 -c 1 -W 2 2001:db8::2"
     );
     world.run(&flags, &line).ok();

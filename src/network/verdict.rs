@@ -133,7 +133,10 @@ impl Packet<'_> {
         match self.known(&condition.about) {
             Known::Nothing => Fits::Maybe,
             Known::Within(own) => {
-                let there = within(own, condition);
+                let [value] = condition.values.as_slice() else {
+                    return Fits::Maybe;
+                };
+                let there = within(own, value, condition.mask.as_deref());
                 if condition.equal { there } else { there.not() }
             }
             Known::Bytes(mut bytes) => {
@@ -143,9 +146,8 @@ impl Packet<'_> {
                     }
                 }
                 // The beginning of a name is compared without its end.
-                let part = bytes.get(..condition.value.len());
-                let same = part.is_some_and(|part| part == condition.value);
-                Fits::of(same, condition.equal)
+                let same = |value: &Vec<u8>| bytes.get(..value.len()) == Some(value);
+                Fits::of(condition.values.iter().any(same), condition.equal)
             }
         }
     }
@@ -175,10 +177,10 @@ impl Packet<'_> {
 }
 
 /// Whether an address in `own` has the bytes that are asked for.
-fn within(own: Cidr, condition: &Condition) -> Fits {
+fn within(own: Cidr, value: &[u8], mask: Option<&[u8]>) -> Fits {
     let length = super::cidr::octets(own.address).len();
-    let mut bytes = condition.value.clone();
-    let Some(prefix) = prefix_of(condition).filter(|_| bytes.len() <= length) else {
+    let mut bytes = value.to_vec();
+    let Some(prefix) = prefix_of(value, mask).filter(|_| bytes.len() <= length) else {
         return Fits::Maybe;
     };
     bytes.resize(length, 0);
@@ -194,10 +196,9 @@ fn within(own: Cidr, condition: &Condition) -> Fits {
 }
 
 /// How many of the first bits count, if it is the first ones that do.
-fn prefix_of(condition: &Condition) -> Option<u8> {
-    let whole = condition.value.len() * 8;
-    let Some(mask) = &condition.mask else {
-        return u8::try_from(whole).ok();
+fn prefix_of(value: &[u8], mask: Option<&[u8]>) -> Option<u8> {
+    let Some(mask) = mask else {
+        return u8::try_from(value.len() * 8).ok();
     };
     let ones = mask.iter().map(|b| b.count_ones()).sum::<u32>();
     let mut left = ones;
@@ -301,39 +302,21 @@ mod tests {
     fn named(about: About, name: &str, equal: bool) -> Condition {
         let mut value = name.as_bytes().to_vec();
         value.resize(libc::IFNAMSIZ, 0);
-        Condition {
-            about,
-            mask: None,
-            equal,
-            value,
-        }
+        Condition::new(about, None, equal, value)
     }
 
     fn unreadable() -> Condition {
-        Condition {
-            about: About::Other,
-            mask: None,
-            equal: true,
-            value: vec![1],
-        }
+        Condition::new(About::Other, None, true, vec![1])
     }
 
     fn state(bits: u32) -> Condition {
-        Condition {
-            about: About::State,
-            mask: Some(bits.to_ne_bytes().to_vec()),
-            equal: false,
-            value: vec![0; 4],
-        }
+        let mask = bits.to_ne_bytes().to_vec();
+        Condition::new(About::State, Some(mask), false, vec![0; 4])
     }
 
     fn source(bytes: &[u8], mask: Option<&[u8]>) -> Condition {
-        Condition {
-            about: About::Source(Family::Ip),
-            mask: mask.map(<[u8]>::to_vec),
-            equal: true,
-            value: bytes.to_vec(),
-        }
+        let mask = mask.map(<[u8]>::to_vec);
+        Condition::new(About::Source(Family::Ip), mask, true, bytes.to_vec())
     }
 
     fn rule(conditions: Vec<Condition>, verdict: Verdict) -> Rule {

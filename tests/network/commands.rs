@@ -298,7 +298,12 @@ fn the_doctor_finds_rules_that_drop() {
         "add rule ip filter FORWARD iifname \"docker0\" drop",
         "add rule ip filter FORWARD ct state invalid drop",
         "add rule ip filter FORWARD ip saddr 10.0.0.0/8 drop",
+        "add rule ip filter FORWARD oifname != { \"BRIDGE\", \"up0\" } drop",
+        "add rule ip filter FORWARD ct state { established, related } accept; \
+         add rule ip filter FORWARD iifname { \"lan0\", \"BRIDGE\" } accept; \
+         add rule ip filter FORWARD drop",
     ] {
+        let fine = fine.replace("BRIDGE", &bridge);
         world.sh(&format!("nft '{chain}; {fine}'"));
         ping(true);
         let well = told(code);

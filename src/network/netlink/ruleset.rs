@@ -13,6 +13,7 @@ use crate::sys::SysResult;
 const SUBSYSTEM: u16 = 10 << 8;
 const GETCHAIN: u16 = SUBSYSTEM | 4;
 const GETRULE: u16 = SUBSYSTEM | 7;
+const GETSETELEM: u16 = SUBSYSTEM | 0x0d;
 
 /// `struct nfgenmsg`.
 const FIXED: usize = 4;
@@ -27,6 +28,11 @@ const RULE_CHAIN: u16 = 2;
 const RULE_EXPRESSIONS: u16 = 4;
 const EXPR_NAME: u16 = 1;
 const EXPR_DATA: u16 = 2;
+const SET_TABLE: u16 = 1;
+const SET_NAME: u16 = 2;
+const SET_ELEMENTS: u16 = 3;
+const ELEMENT_KEY: u16 = 1;
+const ELEMENT_FLAGS: u16 = 3;
 const VALUE: u16 = 1;
 const VERDICT: u16 = 2;
 const VERDICT_CODE: u16 = 1;
@@ -116,10 +122,12 @@ pub struct Condition {
     pub about: About,
     /// Only these bits count.
     pub mask: Option<Vec<u8>>,
-    /// They must be `value`, or must not.
+    /// They must be one of `values`, or must not.
     pub equal: bool,
     /// With what it is compared.
-    pub value: Vec<u8>,
+    pub values: Vec<Vec<u8>>,
+    /// That stands in a set of this name, and is to be looked up there.
+    set: Option<String>,
 }
 
 /// What becomes of a packet for which all conditions hold.
@@ -176,13 +184,19 @@ impl Ruleset {
 }
 
 impl Condition {
-    fn unknown() -> Self {
+    /// It must be `value`, or must not.
+    pub fn new(about: About, mask: Option<Vec<u8>>, equal: bool, value: Vec<u8>) -> Self {
         Self {
-            about: About::Other,
-            mask: None,
-            equal: true,
-            value: Vec::new(),
+            about,
+            mask,
+            equal,
+            values: vec![value],
+            set: None,
         }
+    }
+
+    fn unknown() -> Self {
+        Self::new(About::Other, None, true, Vec::new())
     }
 }
 
@@ -241,6 +255,7 @@ impl Rule {
             "queue" => self.verdict = Some(Verdict::Unclear),
             // A map that says what becomes of it.
             "lookup" if number(3) == Some(0) => self.verdict = Some(Verdict::Unclear),
+            "lookup" if number(3).is_none() => self.conditions.push(looked_up(registers, data)),
             "target" => match find(data, 1).and_then(text).as_deref() {
                 Some("REJECT" | "DROP") => self.verdict = Some(Verdict::Drop),
                 Some("NFQUEUE") => self.verdict = Some(Verdict::Unclear),
@@ -294,14 +309,49 @@ fn compared(registers: &Registers, data: &[u8]) -> Condition {
     let value = find(data, 3).and_then(|d| find(d, VALUE));
     let (about, mask) = registers.get(number(1));
     match (number(2), value) {
-        (Some(how @ 0..=1), Some(value)) => Condition {
-            about,
-            mask,
-            equal: how == 0,
-            value: value.to_vec(),
-        },
+        (Some(how @ 0..=1), Some(value)) => Condition::new(about, mask, how == 0, value.to_vec()),
         _ => Condition::unknown(),
     }
+}
+
+fn looked_up(registers: &Registers, data: &[u8]) -> Condition {
+    const INVERTED: u32 = 1;
+    let number = |kind| find(data, kind).and_then(net_number);
+    let (about, mask) = registers.get(number(2));
+    Condition {
+        about,
+        mask,
+        equal: number(5).unwrap_or(0) & INVERTED == 0,
+        values: Vec::new(),
+        set: find(data, 1).and_then(text),
+    }
+}
+
+/// How many bytes are compared as a whole, where a set can be read.
+fn width(about: &About) -> Option<usize> {
+    match about {
+        About::From | About::To => Some(libc::IFNAMSIZ),
+        About::FromIndex | About::ToIndex | About::State => Some(4),
+        About::Kind => Some(1),
+        About::Source(_) | About::Destination(_) | About::Other => None,
+    }
+}
+
+/// What is in a set; nothing, where that is more than values: ranges, say.
+fn read_set(things: &[Thing], width: usize) -> Option<Vec<Vec<u8>>> {
+    let mut values = Vec::new();
+    for thing in things {
+        let list = find(thing.body.get(FIXED..)?, SET_ELEMENTS).unwrap_or_default();
+        for (_, element) in attributes(list) {
+            let flags = find(element, ELEMENT_FLAGS).and_then(net_number);
+            let key = find(element, ELEMENT_KEY).and_then(|k| find(k, VALUE))?;
+            if key.len() != width || flags.unwrap_or(0) != 0 {
+                return None;
+            }
+            values.push(key.to_vec());
+        }
+    }
+    Some(values)
 }
 
 fn verdict(data: &[u8]) -> Verdict {
@@ -342,6 +392,25 @@ fn read_rule(thing: &Thing) -> Option<(String, Rule)> {
 }
 
 impl Socket {
+    /// Looks up what a condition compares with, where that stands in a set.
+    fn fill(&mut self, condition: &mut Condition, family: Family, table: &str) {
+        let Some(set) = condition.set.take() else {
+            return;
+        };
+        let mut m = Message::new(GETSETELEM, message::DUMP, &[family.number(), 0, 0, 0]);
+        m.text(SET_TABLE, table).text(SET_NAME, &set);
+        let read = width(&condition.about).and_then(|width| {
+            let things = self
+                .get(|| format!("NFT_MSG_GETSETELEM {set:?}"), &m)
+                .ok()?;
+            read_set(&things, width)
+        });
+        match read {
+            Some(values) => condition.values = values,
+            None => *condition = Condition::unknown(),
+        }
+    }
+
     /// What is set up where packets go through this machine, in all tables but
     /// those whose names `ours` knows.
     pub fn ruleset(&mut self, ours: impl Fn(&str) -> bool) -> SysResult<Ruleset> {
@@ -359,7 +428,10 @@ impl Socket {
             let mut m = Message::new(GETRULE, message::DUMP, &[family.number(), 0, 0, 0]);
             m.text(RULE_TABLE, &table);
             for thing in self.get(|| format!("NFT_MSG_GETRULE {table:?}"), &m)? {
-                if let Some((chain, rule)) = read_rule(&thing) {
+                if let Some((chain, mut rule)) = read_rule(&thing) {
+                    for condition in &mut rule.conditions {
+                        self.fill(condition, family, &table);
+                    }
                     let key = (family, table.clone(), chain);
                     set.rules.entry(key).or_default().push(rule);
                 }

@@ -313,6 +313,7 @@ fn with_store(places: Places, act: impl FnOnce(&Store) -> Result<ExitCode>) -> R
 /// Takes away what killed commands have left.
 fn sweep(store: &Store) -> Result<()> {
     crate::volume::leftovers::sweep(store)?;
+    crate::network::leftovers::sweep(crate::network::store::Networks(store))?;
     store.sweep()?;
     image::of(store).sweep()
 }

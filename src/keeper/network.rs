@@ -14,8 +14,9 @@ use super::prepare;
 use crate::container::{Endpoint, NetworkMode, Sharing};
 use crate::error::{Error, Result};
 use crate::network::connection::{self, Connection, Who};
+use crate::network::record::Driver;
 use crate::network::store::Networks;
-use crate::network::{bridge, interface};
+use crate::network::{bridge, health, interface};
 use crate::sys::identity::{self, CapSet};
 
 /// A network to be connected to, as it crosses to a keeper.
@@ -44,6 +45,7 @@ impl Keeper {
             let networks = Networks(&self.store);
             connection::enter_all(networks, &self.who()?, &self.config.network)?
         };
+        bring_back(Networks(&self.store), &entered);
         self.state.network = connection::describe(&entered);
         self.connections = Some(entered);
         Ok(())
@@ -145,6 +147,7 @@ impl Keeper {
         if self.state.pid == 0 {
             return Ok(());
         }
+        bring_back(Networks(&self.store), std::slice::from_ref(connection));
         if let Some(bridge) = connection.bridge() {
             bridge::ensure(&bridge)?;
         }
@@ -203,6 +206,15 @@ impl Keeper {
             network.id.as_str(),
             &attributes.into_iter().collect(),
         );
+    }
+}
+
+/// Others in the same networks may have lost their bridge. Where that cannot
+/// be mended, the start that follows says what is wrong.
+fn bring_back(networks: Networks<'_>, connections: &[Connection]) {
+    let bridged = connections.iter().map(|c| &c.network);
+    for network in bridged.filter(|n| n.driver == Driver::Bridge) {
+        let _ = health::bring_back(networks, network);
     }
 }
 

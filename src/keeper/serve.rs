@@ -89,6 +89,7 @@ impl Keeper {
             self.stopping.and_then(|s| s.kill_at),
             self.checks.deadline(),
             self.deaf_until.filter(|_| self.is_deaf()),
+            self.net.rest(),
         ];
         let deadline = deadline.into_iter().flatten().min();
         let timeout = deadline.map_or(PollTimeout::NONE, |at| {

@@ -39,8 +39,11 @@ const NAME: &std::ffi::CStr = c"rcon:net";
 const SPARE: u64 = 256;
 /// A worker that ends sooner was ended by something that will happen again.
 const QUICK: Duration = Duration::from_secs(1);
-/// So many of them in a row are enough.
+/// So many of them in a row are enough for now.
 const MOST_QUICK: u32 = 5;
+/// How long nobody is served then; twice as long each time, up to the longest.
+const FIRST_REST: Duration = Duration::from_secs(1);
+const LONGEST_REST: Duration = Duration::from_secs(30);
 /// How long a port is waited for that a container still holds which has just
 /// been ended.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -58,6 +61,8 @@ pub(super) struct Net {
     running: Option<Running>,
     /// Workers that ended at once.
     quick: u32,
+    /// Until when no other is made.
+    rests_until: Option<Instant>,
     /// How many descriptors there might be before ours were more.
     pub(super) limit: Option<Limit>,
 }
@@ -89,8 +94,27 @@ enum Way {
 impl Net {
     /// Is ready when somebody knocks and nobody opens yet.
     pub(super) fn door(&self) -> Option<BorrowedFd<'_>> {
-        let inside = self.inside.as_ref().filter(|_| self.running.is_none());
+        let closed = self.running.is_some() || self.rest().is_some();
+        let inside = self.inside.as_ref().filter(|_| !closed);
         inside.map(|inside| inside.door.0.as_fd())
+    }
+
+    /// Until when nobody is served, if that is still to come.
+    pub(super) fn rest(&self) -> Option<Instant> {
+        self.rests_until.filter(|until| Instant::now() < *until)
+    }
+
+    /// One more worker has ended at once. Whether that makes it so many that
+    /// it is better to wait than to try again: what ends them may pass, and
+    /// whoever has knocked waits at the door meanwhile.
+    fn count_quick_end(&mut self) -> bool {
+        self.quick += 1;
+        let Some(rests) = self.quick.checked_sub(MOST_QUICK) else {
+            return false;
+        };
+        let rest = FIRST_REST * 2_u32.saturating_pow(rests.min(8));
+        self.rests_until = Some(Instant::now() + rest.min(LONGEST_REST));
+        true
     }
 
     /// Is ready when the worker has ended.
@@ -252,7 +276,7 @@ impl Keeper {
                     way,
                 });
             }
-            Err(_) => self.count_quick_end(),
+            Err(_) => self.see_quick_end(),
         }
     }
 
@@ -268,21 +292,18 @@ impl Keeper {
         let quick = running.since.elapsed() < QUICK;
         self.net.running = None;
         if quick {
-            self.count_quick_end();
+            self.see_quick_end();
         } else {
             self.net.quick = 0;
         }
     }
 
-    /// Who knocks at a door that cannot be opened is turned away in the end,
-    /// rather than that it is tried for ever.
-    fn count_quick_end(&mut self) {
-        self.net.quick += 1;
-        if self.net.quick >= MOST_QUICK {
-            self.note("net-worker-failed", &[]);
-            self.give_ports_back();
-        } else {
+    fn see_quick_end(&mut self) {
+        let first = self.net.quick + 1 == MOST_QUICK;
+        if !self.net.count_quick_end() {
             std::thread::sleep(Duration::from_millis(10));
+        } else if first {
+            self.note("net-worker-failed", &[]);
         }
     }
 
@@ -458,4 +479,29 @@ fn make_room(ports: usize) -> Result<Option<Limit>> {
 fn raise_limit(resource: Resource) -> Result<()> {
     let raised = getrlimit(resource).and_then(|(_, hard)| setrlimit(resource, hard, hard));
     raised.map_err(|e| Error::environment(format!("setrlimit({resource:?}): {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_fails_again_and_again_is_given_time_and_not_given_up() {
+        let mut net = Net::default();
+        for _ in 1..MOST_QUICK {
+            assert!(!net.count_quick_end());
+            assert!(net.rest().is_none());
+        }
+        let mut last = Duration::ZERO;
+        for _ in 0..60 {
+            assert!(net.count_quick_end());
+            let left = net.rest().unwrap() - Instant::now();
+            assert!(left > last.mul_f32(1.5) || left > LONGEST_REST / 2);
+            assert!(left <= LONGEST_REST);
+            last = left;
+        }
+        // It is over some day.
+        net.rests_until = Some(Instant::now());
+        assert!(net.rest().is_none());
+    }
 }

@@ -6,6 +6,7 @@
 //! that is up is complete, and its rules are made as one.
 
 use std::fs;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -24,29 +25,47 @@ pub const PREFIX: &str = "rc-";
 /// The bridge of the default network of the default store.
 pub const DEFAULT: &str = "rcon0";
 
-/// Makes sure that the bridge is there with its addresses and rules. What had
-/// to be changed on this machine for it comes back in words.
+/// Makes sure that the bridge is there with its addresses and rules: all of
+/// them, because others may have taken some away. What had to be changed on
+/// this machine for it comes back in words.
 pub fn ensure(wanted: &Bridge) -> Result<Vec<String>> {
     let what = || format!("bridge {}", wanted.name);
     let mut socket = Socket::route()?;
     let mut news = Vec::new();
     match socket.link(&wanted.name)? {
         Some(link) if !is_ours(&link, wanted) => return Err(foreign(&link)),
-        Some(link) if link.up => {}
+        Some(link) if is_complete(&mut socket, &link, wanted)? => {}
         there => {
             check_room(&mut socket, wanted, there.as_ref()).map_err(|e| e.context(what()))?;
             make(&mut socket, wanted, there.is_some()).context(what)?;
             if !wanted.internal {
-                news.extend(firewall::in_the_way(&wanted.name));
+                news.extend(firewall::in_the_way(wanted));
             }
         }
     }
     let mut filters = Socket::netfilter()?;
-    if !filters.has_table(&wanted.table)? {
-        filters.replace_table(&rules(wanted)).context(what)?;
+    let rules = rules(wanted);
+    if !filters.is_whole(&rules)? {
+        filters.replace_table(&rules).context(what)?;
     }
     news.extend(forward(wanted)?);
     Ok(news)
+}
+
+fn is_complete(socket: &mut Socket, link: &Link, wanted: &Bridge) -> Result<bool> {
+    Ok(link.up && missing_addresses(socket, link, wanted)?.is_empty())
+}
+
+/// This machine's addresses there that are gone.
+pub fn missing_addresses(socket: &mut Socket, link: &Link, wanted: &Bridge) -> Result<Vec<Cidr>> {
+    let all = socket.addresses()?;
+    let there = |own: &Cidr| {
+        all.iter()
+            .any(|(index, a)| *index == link.index && a == own)
+    };
+    let mut missing = wanted.addresses.clone();
+    missing.retain(|own| !there(own));
+    Ok(missing)
 }
 
 /// Takes away what [`ensure`] made: rules first, so that none is ever left
@@ -157,37 +176,31 @@ fn write(path: &Path, value: &str) -> Result<()> {
 /// What may pass. In all tables a packet must be let through; so these rules
 /// only say what may not, and others' rules stand beside them.
 pub fn rules(wanted: &Bridge) -> Table {
-    use Expr::{Accept, Drop, Established, From, Masquerade, NotFrom, NotTo, Source, To};
-    let own = || wanted.name.clone();
-    let mut forward = Vec::new();
-    let mut leaving = Vec::new();
+    let mut chains = vec![
+        Chain {
+            name: "prerouting",
+            hook: Hook::Prerouting,
+            rules: senders(wanted),
+        },
+        Chain {
+            name: "forward",
+            hook: Hook::Forward,
+            rules: passers(wanted),
+        },
+    ];
     if wanted.internal {
-        forward.push(vec![From(own()), NotTo(own()), Drop]);
-        forward.push(vec![To(own()), NotFrom(own()), Drop]);
+        chains.push(Chain {
+            name: "input",
+            hook: Hook::Input,
+            rules: visitors(wanted),
+        });
     } else {
-        forward.push(vec![From(own()), To(own()), Accept]);
-        let others = [format!("{PREFIX}*"), DEFAULT.to_owned()];
-        for other in others.into_iter().filter(|o| *o != wanted.name) {
-            forward.push(vec![From(own()), To(other), Drop]);
-        }
-        // Nobody outside begins a conversation: that is what published ports
-        // are for.
-        forward.push(vec![To(own()), Established, Accept]);
-        forward.push(vec![To(own()), Drop]);
-        for subnet in &wanted.subnets {
-            leaving.push(vec![Source(*subnet), NotTo(own()), Masquerade]);
-        }
-    }
-    let mut chains = vec![Chain {
-        name: "forward",
-        hook: Hook::Forward,
-        rules: forward,
-    }];
-    if !leaving.is_empty() {
+        let own = || Expr::NotTo(wanted.name.clone());
+        let leaving = |net: &Cidr| vec![Expr::Source(*net), own(), Expr::Masquerade];
         chains.push(Chain {
             name: "postrouting",
             hook: Hook::Postrouting,
-            rules: leaving,
+            rules: wanted.subnets.iter().map(leaving).collect(),
         });
     }
     Table {
@@ -195,6 +208,85 @@ pub fn rules(wanted: &Bridge) -> Table {
         comment: wanted.mark.clone(),
         chains,
     }
+}
+
+/// What neighbours on a wire say to each other by the newer kind of IP, before
+/// they have an address and to arrange it.
+const FROM_NEIGHBOURS: [Cidr; 2] = [LINK_LOCAL, UNSPECIFIED];
+const TO_NEIGHBOURS: [Cidr; 2] = [LINK_LOCAL, MULTICAST];
+const LINK_LOCAL: Cidr = six(0xfe80, 10);
+const MULTICAST: Cidr = six(0xff00, 8);
+const UNSPECIFIED: Cidr = six(0, 128);
+
+const fn six(first: u16, prefix: u8) -> Cidr {
+    Cidr {
+        address: IpAddr::V6(Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, 0)),
+        prefix,
+    }
+}
+
+/// A container that gives itself the address of somebody else has the answers
+/// go there, and would be let through as somebody else. What stays on the
+/// bridge does not come here.
+fn senders(wanted: &Bridge) -> Vec<Vec<Expr>> {
+    let own = || Expr::From(wanted.name.clone());
+    let mut known = wanted.subnets.clone();
+    if has_ipv6(&known) {
+        known.extend(FROM_NEIGHBOURS);
+    }
+    let mut all: Vec<Vec<Expr>> = known
+        .into_iter()
+        .map(|net| vec![own(), Expr::Source(net), Expr::Accept])
+        .collect();
+    all.push(vec![own(), Expr::Drop]);
+    all
+}
+
+/// From an internal network this machine is reached at the bridge and nowhere
+/// else: its other addresses lead to what is not in the network.
+fn visitors(wanted: &Bridge) -> Vec<Vec<Expr>> {
+    let own = || Expr::From(wanted.name.clone());
+    let mut here: Vec<Cidr> = wanted
+        .addresses
+        .iter()
+        .map(|a| Cidr::host(a.address))
+        .collect();
+    if has_ipv6(&here) {
+        here.extend(TO_NEIGHBOURS);
+    }
+    let mut all = vec![vec![own(), Expr::Established, Expr::Accept]];
+    all.extend(
+        here.into_iter()
+            .map(|net| vec![own(), Expr::Destination(net), Expr::Accept]),
+    );
+    all.push(vec![own(), Expr::Drop]);
+    all
+}
+
+fn has_ipv6(nets: &[Cidr]) -> bool {
+    nets.iter().any(|n| n.address.is_ipv6())
+}
+
+/// What goes through this machine from the bridge or to it.
+fn passers(wanted: &Bridge) -> Vec<Vec<Expr>> {
+    use Expr::{Accept, Drop, Established, From, NotFrom, NotTo, To};
+    let own = || wanted.name.clone();
+    if wanted.internal {
+        return vec![
+            vec![From(own()), NotTo(own()), Drop],
+            vec![To(own()), NotFrom(own()), Drop],
+        ];
+    }
+    let mut all = vec![vec![From(own()), To(own()), Accept]];
+    let others = [format!("{PREFIX}*"), DEFAULT.to_owned()];
+    for other in others.into_iter().filter(|o| *o != wanted.name) {
+        all.push(vec![From(own()), To(other), Drop]);
+    }
+    // Nobody outside begins a conversation: that is what published ports are
+    // for.
+    all.push(vec![To(own()), Established, Accept]);
+    all.push(vec![To(own()), Drop]);
+    all
 }
 
 /// A machine that does not forward packets has no way out for others'.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde_json::{Map, Value, json};
 
 use super::cidr::Cidr;
+use super::interface;
 use super::record::{DEFAULT_NAME, Driver, Endpoint, Network, VERSION};
 use super::store::Networks;
 use super::wanted::{Bridge, Interface, Wanted, Wire, mac_of};
@@ -89,10 +90,9 @@ pub fn enter(
     wanted: &container::Endpoint,
     interface: String,
 ) -> Result<Connection> {
-    let network = networks.needed(name)?;
     let fixed: Vec<IpAddr> = [wanted.ip, wanted.ip6].into_iter().flatten().collect();
+    let (network, _lock) = networks.with_room(&networks.needed(name)?, &fixed)?;
     check_fixed(&network, &fixed)?;
-    let _lock = networks.lock(&network)?;
     let addresses = networks.choose(&network, &who.id, &fixed)?;
     let gateways = if network.internal {
         Vec::new()
@@ -143,25 +143,7 @@ fn check_fixed(network: &Network, fixed: &[IpAddr]) -> Result<()> {
 impl Connection {
     /// The bridge that must be there for it.
     pub fn bridge(&self) -> Option<Bridge> {
-        let network = &self.network;
-        if network.driver != Driver::Bridge {
-            return None;
-        }
-        let own = |s: &super::record::Subnet| Some(Cidr::new(s.gateway?, s.subnet.prefix));
-        let addresses: Vec<Cidr> = network.subnets.iter().filter_map(own).collect();
-        Some(Bridge {
-            name: network.device.clone(),
-            mark: self.mark.clone(),
-            mtu: network.mtu,
-            mac: addresses
-                .first()
-                .map(|a| mac_of(a.address))
-                .unwrap_or_default(),
-            addresses,
-            table: network.table(),
-            subnets: network.subnets.iter().map(|s| s.subnet).collect(),
-            internal: network.internal,
-        })
+        bridge_of(&self.network, self.mark.clone())
     }
 
     /// Its interface, with a far end that nobody else has: that of an earlier
@@ -221,6 +203,28 @@ impl Connection {
     }
 }
 
+/// The bridge of a network. `mark` is what is written on it.
+pub fn bridge_of(network: &Network, mark: String) -> Option<Bridge> {
+    if network.driver != Driver::Bridge {
+        return None;
+    }
+    let own = |s: &super::record::Subnet| Some(Cidr::new(s.gateway?, s.subnet.prefix));
+    let addresses: Vec<Cidr> = network.subnets.iter().filter_map(own).collect();
+    Some(Bridge {
+        name: network.device.clone(),
+        mark,
+        mtu: network.mtu,
+        mac: addresses
+            .first()
+            .map(|a| mac_of(a.address))
+            .unwrap_or_default(),
+        addresses,
+        table: network.table(),
+        subnets: network.subnets.iter().map(|s| s.subnet).collect(),
+        internal: network.internal,
+    })
+}
+
 /// Under which names it is found.
 pub fn dns_names(endpoint: &Endpoint) -> Vec<&str> {
     let mut names = vec![endpoint.name.as_str()];
@@ -251,7 +255,7 @@ fn port_name() -> Result<String> {
     let mut bytes = [0; 6];
     sys::random(&mut bytes)?;
     let digits: Vec<String> = bytes.iter().map(|b| format!("{b:02x}")).collect();
-    Ok(format!("rv{}", digits.concat()))
+    Ok(format!("{}{}", interface::PORT, digits.concat()))
 }
 
 /// What all of them together want of the kernel. The first that leads
@@ -319,6 +323,7 @@ mod tests {
                 gateway,
                 range: None,
             }],
+            found_room: false,
             internal,
             device: format!("rc-{name}"),
             mtu: 0,

@@ -39,6 +39,7 @@ pub fn design(request: Request, id: Id, device: String, taken: &[Cidr]) -> Resul
     check_reserved(&request.name)?;
     let driver = driver(&request.driver)?;
     let (mtu, parent) = options(driver, &request.options)?;
+    let found_room = driver == Driver::Bridge && is_free_to_choose(&request);
     let subnets = match driver {
         Driver::None => no_subnets(&request)?,
         _ => choose(&request, driver, &id, taken)?,
@@ -50,6 +51,7 @@ pub fn design(request: Request, id: Id, device: String, taken: &[Cidr]) -> Resul
         created: Timestamp::now(),
         driver,
         subnets,
+        found_room,
         internal: request.internal,
         device: parent.unwrap_or(match driver {
             Driver::Bridge => device,
@@ -59,6 +61,15 @@ pub fn design(request: Request, id: Id, device: String, taken: &[Cidr]) -> Resul
         options: request.options,
         labels: request.labels,
     })
+}
+
+/// Nobody has said which addresses of the older kind it is to have.
+fn is_free_to_choose(request: &Request) -> bool {
+    let nets = request.subnets.iter().chain(&request.ranges);
+    let mut all = nets
+        .map(|n| n.address)
+        .chain(request.gateways.iter().copied());
+    !all.any(|address| address.is_ipv4())
 }
 
 /// Words that mean something else where a network is named.
@@ -259,6 +270,10 @@ mod tests {
         assert_eq!(n.subnets.len(), 1);
         assert_eq!(n.subnets[0].subnet.to_string(), "172.18.0.0/16");
         assert_eq!(n.subnets[0].gateway.unwrap().to_string(), "172.18.0.1");
+        assert!(n.found_room);
+        let mut chosen = request("two");
+        chosen.subnets = vec!["10.1.0.0/24".parse().unwrap()];
+        assert!(!made(chosen).unwrap().found_room);
     }
 
     #[test]
@@ -274,6 +289,7 @@ mod tests {
         let n = made(r).unwrap();
         assert_eq!(n.subnets[1].subnet.to_string(), "fd00:9::/64");
         assert_eq!(n.subnets[1].gateway.unwrap().to_string(), "fd00:9::9");
+        assert!(n.found_room, "the older ones were not said");
         assert!(n.subnets[1].range.is_some() && n.subnets[0].range.is_none());
     }
 

@@ -9,11 +9,14 @@
 
 use std::fs;
 
-use super::names;
+use super::cidr::Cidr;
 use super::netlink::Socket;
-use super::netlink::nftables::Base;
+use super::netlink::ruleset::{Chain, Family, Ruleset};
 use super::record::{Driver, Network};
 use super::store::Networks;
+use super::verdict::{Fate, Interface, Packet, fate};
+use super::wanted::Bridge;
+use super::{health, names};
 use crate::error::Result;
 use crate::store::Store;
 
@@ -24,6 +27,18 @@ pub struct Obstacle {
     pub what: String,
     /// Commands that help, or words.
     pub remedy: Vec<String>,
+    /// It is in the way; or it may only be, of some.
+    pub sure: bool,
+}
+
+impl Obstacle {
+    fn sure(what: String, remedy: Vec<String>) -> Self {
+        Self {
+            what,
+            remedy,
+            sure: true,
+        }
+    }
 }
 
 /// Everything that is in the way of a store's networks.
@@ -32,11 +47,17 @@ pub fn obstacles(store: &Store) -> Result<Vec<Obstacle>> {
     // Before the first container there is nothing to look at but the default.
     let _ = networks.needed(super::record::DEFAULT_NAME);
     let all = networks.all()?;
-    let open = all
+    let open: Vec<&Network> = all
         .iter()
-        .filter(|n| n.driver == Driver::Bridge && !n.internal);
-    let devices: Vec<&str> = open.map(|n| n.device.as_str()).collect();
-    let mut found = filters(&devices)?;
+        .filter(|n| n.driver == Driver::Bridge && !n.internal)
+        .collect();
+    let ways = open.iter().map(|n| Way {
+        device: n.device.clone(),
+        subnets: n.subnets.iter().map(|s| s.subnet).collect(),
+    });
+    let mut found: Vec<Obstacle> = lost(networks, &all)?;
+    found.extend(not_forwarding(&open)?);
+    found.extend(filters(&ways.collect::<Vec<_>>())?);
     found.extend(legacy());
     found.extend(clashes(&all)?);
     found.extend(unreachable_servers());
@@ -44,35 +65,163 @@ pub fn obstacles(store: &Store) -> Result<Vec<Obstacle>> {
 }
 
 /// In a word, what would drop the packets of a bridge that was just made.
-pub fn in_the_way(device: &str) -> Option<String> {
+pub fn in_the_way(bridge: &Bridge) -> Option<String> {
+    let way = Way {
+        device: bridge.name.clone(),
+        subnets: bridge.subnets.clone(),
+    };
     // Whoever cannot look has other worries.
-    let found = filters(&[device]).ok()?;
-    let what = found.first().map(|o| o.what.clone());
+    let found = filters(&[way]).ok()?;
+    let what = found.into_iter().find(|o| o.sure).map(|o| o.what);
     what.map(|what| format!("{what} (`rcon network doctor` says what helps)"))
 }
 
-fn filters(devices: &[&str]) -> Result<Vec<Obstacle>> {
-    let mut socket = Socket::netfilter()?;
-    let (base, others) = socket.chains()?;
+/// What belongs to a network and is gone while containers are in it.
+fn lost(networks: Networks<'_>, all: &[Network]) -> Result<Vec<Obstacle>> {
+    let damaged = health::find(networks, all)?;
+    let obstacle =
+        |d: health::Damage| Obstacle::sure(d.what, vec!["rcon system check --repair".to_owned()]);
+    Ok(damaged.into_iter().map(obstacle).collect())
+}
+
+/// This machine forwards nothing, though there are bridges that need it.
+fn not_forwarding(open: &[&Network]) -> Result<Vec<Obstacle>> {
+    let mut socket = Socket::route()?;
+    let mut needed = [false; 2];
+    for network in open {
+        if socket.link(&network.device)?.is_some_and(|l| l.up) {
+            needed[0] |= network.subnets.iter().any(|s| s.subnet.address.is_ipv4());
+            needed[1] |= network.has_ipv6();
+        }
+    }
+    let switches = ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"];
+    let off = switches.into_iter().zip(needed).filter(|(switch, needed)| {
+        let file = format!("/proc/sys/{}", switch.replace('.', "/"));
+        *needed && fs::read_to_string(file).is_ok_and(|text| text.trim() == "0")
+    });
+    Ok(off
+        .map(|(switch, _)| {
+            Obstacle::sure(
+                format!("{switch} is 0: this machine forwards no packets of containers"),
+                vec![
+                    format!("sysctl -w {switch}=1"),
+                    "and look for what has set it to 0, in /etc/sysctl.conf and /etc/sysctl.d"
+                        .to_owned(),
+                ],
+            )
+        })
+        .collect())
+}
+
+/// A network, as far as others' filters care.
+struct Way {
+    device: String,
+    subnets: Vec<Cidr>,
+}
+
+/// What a chain does to a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    None,
+    Some,
+    All,
+}
+
+fn filters(ways: &[Way]) -> Result<Vec<Obstacle>> {
+    let set = Socket::netfilter()?.ruleset(|table| table.starts_with("rcon-"))?;
+    let mut socket = Socket::route()?;
+    let interfaces = ways.iter().map(|way| {
+        let index = socket.link(&way.device)?.map_or(0, |link| link.index);
+        Ok(Interface {
+            name: way.device.clone(),
+            index,
+        })
+    });
+    let interfaces = interfaces.collect::<Result<Vec<_>>>()?;
+    let uplinks = [uplink(&mut socket, true)?, uplink(&mut socket, false)?];
     let mut found = Vec::new();
-    for chain in base.iter().filter(|c| is_obstacle(c)) {
-        let mut shut = Vec::new();
-        for device in devices {
-            if !socket.has_rule_naming(chain.family, &chain.table, device)? {
-                shut.push(*device);
+    for base in set.chains.iter().filter(|c| c.forward) {
+        let (mut shut, mut by) = (Vec::new(), base.name.clone());
+        let mut some = None;
+        for (way, own) in ways.iter().zip(&interfaces) {
+            let (effect, chain) = effect(&set, base, way, own, &uplinks);
+            match effect {
+                Effect::All => {
+                    shut.push(way.device.as_str());
+                    by = chain;
+                }
+                Effect::Some => some = Some(chain),
+                Effect::None => {}
             }
         }
         if !shut.is_empty() {
-            found.push(obstacle(chain, &others, &shut));
+            found.push(obstacle(base, &by, &set.chains, &shut));
+        } else if let Some(chain) = some {
+            found.push(doubt(base, &chain, &set.chains));
         }
     }
     Ok(found)
 }
 
-fn is_obstacle(chain: &Base) -> bool {
-    let ours = chain.table.starts_with("rcon-");
-    let kind = matches!(chain.family, "ip" | "ip6" | "inet");
-    chain.forward && chain.drops && kind && !ours
+/// Where packets to the world leave this machine.
+fn uplink(socket: &mut Socket, v4: bool) -> Result<Option<Interface>> {
+    let routes = socket.routes()?;
+    let mut defaults = routes.iter().filter(|r| r.to.prefix == 0);
+    let Some(default) = defaults.find(|r| r.to.address.is_ipv4() == v4) else {
+        return Ok(None);
+    };
+    let links = socket.links()?;
+    let link = links.into_iter().find(|l| l.index == default.through);
+    Ok(link.map(|link| Interface {
+        name: link.name,
+        index: link.index,
+    }))
+}
+
+/// What a chain does to a network, and in which chain behind it.
+fn effect(
+    set: &Ruleset,
+    base: &Chain,
+    way: &Way,
+    own: &Interface,
+    uplinks: &[Option<Interface>; 2],
+) -> (Effect, String) {
+    let mut worst = (Effect::None, String::new());
+    for subnet in &way.subnets {
+        let uplink = uplinks[usize::from(subnet.address.is_ipv6())].as_ref();
+        let out = Packet {
+            from: Some(own),
+            to: uplink,
+            own: *subnet,
+            begins: true,
+        };
+        let back = Packet {
+            from: uplink,
+            to: Some(own),
+            own: *subnet,
+            begins: false,
+        };
+        if !out.comes_to(base.family) {
+            continue;
+        }
+        let (there, back) = (fate(set, base, &out), fate(set, base, &back));
+        let answers_dropped = back.dropped.filter(|_| !back.may_pass);
+        match there {
+            Fate {
+                dropped: Some(chain),
+                ..
+            } => return (Effect::All, chain),
+            Fate {
+                may_drop: Some(chain),
+                ..
+            } => worst = (Effect::Some, chain),
+            Fate { .. } => {}
+        }
+        if let Some(chain) = answers_dropped {
+            return (Effect::All, chain);
+        }
+    }
+    worst
 }
 
 /// Whose rules they are, which is whom to tell.
@@ -86,18 +235,17 @@ enum Tool {
 }
 
 impl Tool {
-    fn of(chain: &Base, others: &[Base]) -> Self {
-        let same = |o: &&Base| o.table == chain.table && o.family == chain.family;
-        let has = |name: &str| {
-            others
-                .iter()
-                .filter(same)
-                .any(|o| o.chain.starts_with(name))
-        };
-        match (chain.table.as_str(), chain.chain.as_str()) {
+    /// `by` is the chain that drops: `base`, or one that it leads to.
+    fn of(base: &Chain, by: &str, all: &[Chain]) -> Self {
+        let same = |o: &&Chain| o.table == base.table && o.family == base.family;
+        let has = |name: &str| all.iter().filter(same).any(|o| o.name.starts_with(name));
+        // What is not dropped for want of a rule, but by one, is dropped
+        // before or after what these tools have set up.
+        let by_policy = by == base.name && base.drops;
+        match (base.table.as_str(), base.name.as_str()) {
             ("firewalld", _) => Tool::Firewalld,
-            _ if has("DOCKER-USER") => Tool::Docker,
-            _ if has("ufw") => Tool::Ufw,
+            _ if has("DOCKER-USER") && (by_policy || by.starts_with("DOCKER")) => Tool::Docker,
+            _ if has("ufw") && (by_policy || by.starts_with("ufw")) => Tool::Ufw,
             ("filter", "FORWARD") => Tool::Iptables,
             _ => Tool::Other,
         }
@@ -140,34 +288,64 @@ impl Tool {
     }
 }
 
-fn obstacle(chain: &Base, others: &[Base], devices: &[&str]) -> Obstacle {
-    let tool = Tool::of(chain, others);
-    let iptables = if chain.family == "ip6" {
+/// The chain in words, and the one behind it that drops.
+fn named(tool: Tool, base: &Chain, by: &str) -> String {
+    let through = if by == base.name {
+        String::new()
+    } else {
+        format!(" (in its chain {by})")
+    };
+    format!(
+        "{} chain {} {} {}{through}",
+        tool.whose(),
+        base.family.word(),
+        base.table,
+        base.name
+    )
+}
+
+fn obstacle(base: &Chain, by: &str, all: &[Chain], devices: &[&str]) -> Obstacle {
+    let tool = Tool::of(base, by, all);
+    let iptables = if base.family == Family::Ip6 {
         "ip6tables"
     } else {
         "iptables"
     };
-    let what = format!(
-        "{} chain {} {} {} drops what containers send to the world",
-        tool.whose(),
-        chain.family,
-        chain.table,
-        chain.chain
-    );
     let remedy = devices
         .iter()
         .flat_map(|d| tool.commands(iptables, d))
         .collect();
-    Obstacle { what, remedy }
+    let what = named(tool, base, by) + " drops what containers send to the world";
+    Obstacle::sure(what, remedy)
+}
+
+/// Rules that drop something, but not all; what, rcon cannot weigh.
+fn doubt(base: &Chain, by: &str, all: &[Chain]) -> Obstacle {
+    let what = named(Tool::of(base, by, all), base, by)
+        + " may be in the way of some of what containers send: look at its conditions";
+    let chain = |name: &str| {
+        format!(
+            "nft list chain {} {} {name}",
+            base.family.word(),
+            base.table
+        )
+    };
+    Obstacle {
+        what,
+        remedy: vec![chain(by)],
+        sure: false,
+    }
 }
 
 /// Rules of the older kind cannot be read this way.
 fn legacy() -> Option<Obstacle> {
     let tables = fs::read_to_string("/proc/net/ip_tables_names").unwrap_or_default();
     let used = tables.lines().any(|l| l == "filter");
-    used.then(|| Obstacle {
-        what: "there are rules of iptables-legacy, which rcon does not read".to_owned(),
-        remedy: vec!["iptables-legacy -S FORWARD".to_owned()],
+    used.then(|| {
+        Obstacle::sure(
+            "there are rules of iptables-legacy, which rcon does not read".to_owned(),
+            vec!["iptables-legacy -S FORWARD".to_owned()],
+        )
     })
 }
 
@@ -185,13 +363,12 @@ fn clashes(all: &[Network]) -> Result<Vec<Obstacle>> {
         });
         if let Some(route) = clash {
             let through = device(route.through).map_or("?", String::as_str);
-            found.push(Obstacle {
-                what: format!(
-                    "network {} has addresses that this machine reaches through {through}: {}",
-                    network.name, route.to
-                ),
-                remedy: vec![format!("rcon network rm {}", network.name)],
-            });
+            let what = format!(
+                "network {} has addresses that this machine reaches through {through}: {}",
+                network.name, route.to
+            );
+            let remedy = format!("rcon network rm {}", network.name);
+            found.push(Obstacle::sure(what, vec![remedy]));
         }
     }
     Ok(found)
@@ -200,23 +377,26 @@ fn clashes(all: &[Network]) -> Result<Vec<Obstacle>> {
 fn unreachable_servers() -> Option<Obstacle> {
     let text = names::of_host();
     let named = text.lines().any(|l| l.starts_with("nameserver"));
-    (named && names::servers_of_host().is_empty()).then(|| Obstacle {
-        what: "the name servers in /etc/resolv.conf are on this machine's own loopback, \
-               where containers do not reach them"
-            .to_owned(),
-        remedy: vec!["name another for a container: rcon run --dns 9.9.9.9".to_owned()],
+    (named && names::servers_of_host().is_empty()).then(|| {
+        Obstacle::sure(
+            "the name servers in /etc/resolv.conf are on this machine's own loopback, \
+             where containers do not reach them"
+                .to_owned(),
+            vec!["name another for a container: rcon run --dns 9.9.9.9".to_owned()],
+        )
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::netlink::ruleset::{Rule, Verdict};
 
-    fn chain(family: &'static str, table: &str, chain: &str) -> Base {
-        Base {
+    fn chain(family: Family, table: &str, name: &str) -> Chain {
+        Chain {
             family,
             table: table.to_owned(),
-            chain: chain.to_owned(),
+            name: name.to_owned(),
             forward: true,
             drops: true,
         }
@@ -224,44 +404,68 @@ mod tests {
 
     #[test]
     fn each_tool_is_told_in_its_own_words() {
-        let docker = obstacle(
-            &chain("ip", "filter", "FORWARD"),
-            &[chain("ip", "filter", "DOCKER-USER")],
-            &["rcon0"],
-        );
+        let of = |base: &Chain, all: &[Chain], devices: &[&str]| {
+            obstacle(base, &base.name, all, devices)
+        };
+        let filter = chain(Family::Ip, "filter", "FORWARD");
+        let user = [chain(Family::Ip, "filter", "DOCKER-USER")];
+        let docker = of(&filter, &user, &["rcon0"]);
         assert!(
             docker.what.starts_with("Docker's chain ip filter FORWARD"),
             "{docker:?}"
         );
         assert!(docker.remedy[1].contains("DOCKER-USER -o rcon0 -j ACCEPT"));
-        let ufw = obstacle(
-            &chain("ip6", "filter", "FORWARD"),
-            &[chain("ip6", "filter", "ufw-user-forward")],
+        let filter6 = chain(Family::Ip6, "filter", "FORWARD");
+        let ufw = of(
+            &filter6,
+            &[chain(Family::Ip6, "filter", "ufw-user-forward")],
             &["rcon0"],
         );
         assert!(ufw.remedy[0].contains("ufw route allow in on rcon0"));
-        let firewalld = obstacle(
-            &chain("inet", "firewalld", "filter_FORWARD"),
+        let firewalld = of(
+            &chain(Family::Inet, "firewalld", "filter_FORWARD"),
             &[],
             &["rcon0"],
         );
         assert!(firewalld.remedy[0].contains("--add-interface=rcon0"));
-        let plain = obstacle(&chain("ip6", "filter", "FORWARD"), &[], &["rcon0", "rc-1"]);
+        let plain = of(&filter6, &[], &["rcon0", "rc-1"]);
         assert!(plain.remedy[2].starts_with("ip6tables -I FORWARD -i rc-1"));
-        let other = obstacle(&chain("inet", "mine", "fwd"), &[], &["rcon0"]);
+        let other = of(&chain(Family::Inet, "mine", "fwd"), &[], &["rcon0"]);
         assert!(other.remedy[0].contains("rcon0"));
+        // A rule of one's own before Docker's is not mended behind it.
+        let mut lets = filter.clone();
+        lets.drops = false;
+        let own = of(&lets, &user, &["rcon0"]);
+        assert!(own.remedy[0].starts_with("iptables -I FORWARD"), "{own:?}");
+        let behind = obstacle(&lets, "BLOCK", &user, &["rcon0"]);
+        assert!(behind.what.contains("(in its chain BLOCK)"), "{behind:?}");
     }
 
     #[test]
-    fn only_what_drops_in_between_is_in_the_way() {
-        assert!(is_obstacle(&chain("ip", "filter", "FORWARD")));
-        assert!(!is_obstacle(&chain("inet", "rcon-0", "forward")));
-        assert!(!is_obstacle(&chain("bridge", "filter", "FORWARD")));
-        let mut lets = chain("ip", "filter", "FORWARD");
-        lets.drops = false;
-        assert!(!is_obstacle(&lets));
-        let mut input = chain("ip", "filter", "INPUT");
-        input.forward = false;
-        assert!(!is_obstacle(&input));
+    fn each_kind_of_address_has_its_own_tables() {
+        let drop_all = Rule {
+            conditions: Vec::new(),
+            verdict: Some(Verdict::Drop),
+        };
+        let own = Interface {
+            name: "rcon0".to_owned(),
+            index: 3,
+        };
+        let of = |family: Family, subnets: &[&str]| {
+            let base = chain(family, "t", "c");
+            let set = Ruleset::new(vec![(base.clone(), vec![drop_all.clone()])]);
+            let way = Way {
+                device: "rcon0".to_owned(),
+                subnets: subnets.iter().map(|s| s.parse().unwrap()).collect(),
+            };
+            effect(&set, &base, &way, &own, &[None, None]).0
+        };
+        assert_eq!(of(Family::Ip, &["172.17.0.0/16"]), Effect::All);
+        assert_eq!(of(Family::Ip6, &["172.17.0.0/16"]), Effect::None);
+        assert_eq!(
+            of(Family::Ip6, &["172.17.0.0/16", "fd00::/64"]),
+            Effect::All
+        );
+        assert_eq!(of(Family::Inet, &["172.17.0.0/16"]), Effect::All);
     }
 }

@@ -13,6 +13,9 @@ use super::wanted::{Interface, Wire, macvlan_mode, parse_mac};
 use crate::error::{Context, Error, Result};
 use crate::sys::{SysResult, fd, namespace};
 
+/// What the host's end of a pair begins with.
+pub const PORT: &str = "rv";
+
 /// How long the kernel may take to see that both ends of a pair are there.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -70,18 +73,23 @@ fn parent_index(socket: &mut Socket, parent: &str) -> Result<u32> {
     Ok(link.index)
 }
 
-/// An interface takes over what holds for those to come. Nobody on the same
-/// wire may arrange its IPv6 for it (CVE-2020-10749); and neighbours that knew
-/// its address learn at once where it is now.
+/// What is written below `/proc/sys/net` before an interface is made, which
+/// takes over what holds for those to come. One that came before may have
+/// switched IPv6 off for all after it. Nobody on the same wire may arrange it
+/// for us (CVE-2020-10749); and neighbours that knew the address learn at once
+/// where it is now.
+pub fn switches(v6: bool) -> Vec<(&'static str, &'static str)> {
+    let mut all = vec![("ipv6/conf/default/disable_ipv6", if v6 { "0" } else { "1" })];
+    if v6 {
+        all.push(("ipv6/conf/default/accept_ra", "0"));
+    }
+    all.push(("ipv4/conf/default/arp_notify", "1"));
+    all
+}
+
 fn prepare_inside(v6: bool) -> Result<()> {
-    let conf = Path::new("/proc/sys/net");
-    let (file, value) = if v6 {
-        ("ipv6/conf/default/accept_ra", "0")
-    } else {
-        ("ipv6/conf/default/disable_ipv6", "1")
-    };
-    for (file, value) in [(file, value), ("ipv4/conf/default/arp_notify", "1")] {
-        let path = conf.join(file);
+    for (file, value) in switches(v6) {
+        let path = Path::new("/proc/sys/net").join(file);
         match fs::write(&path, value) {
             // A kernel without IPv6.
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}

@@ -1,15 +1,16 @@
-//! What could be left over of networks, looked for.
+//! What could be left over of networks, looked for, and what could be lost.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
 use super::netlink::Socket;
+use super::spoilt::Spoilt;
 use super::store::Networks;
-use super::{bridge, record::Network};
+use super::{bridge, health, record::Network};
 use crate::container::Id;
 use crate::error::Result;
-use crate::store::Lock;
+use crate::store::files;
 
 /// Something of a network's that should not be there.
 #[derive(Debug, Clone)]
@@ -27,17 +28,26 @@ enum Remedy {
     Devices { name: String, short: String },
     /// What is noted of a container that is gone.
     Endpoint(Box<Network>, Id),
+    /// A network that cannot be read.
+    Spoilt(Box<Spoilt>),
+    /// What belongs to a network is brought back.
+    Mend(Box<Network>),
+}
+
+/// What every command takes away before it begins. What cannot be is tried
+/// again by the next.
+pub fn sweep(networks: Networks<'_>) -> Result<()> {
+    for path in networks.unfinished()? {
+        let _ = files::remove_tree(&path);
+    }
+    Ok(())
 }
 
 /// Finds them.
 pub fn find(networks: Networks<'_>) -> Result<Vec<Leftover>> {
     let all = networks.all()?;
     let mut found = Vec::new();
-    for path in networks
-        .unfinished()
-        .into_iter()
-        .filter(|p| !Lock::is_held(p))
-    {
+    for path in networks.unfinished()? {
         found.push(Leftover {
             what: format!("{}: a network half made or half removed", path.display()),
             remedy: Remedy::Directory(path),
@@ -55,8 +65,20 @@ pub fn find(networks: Networks<'_>) -> Result<Vec<Leftover>> {
             });
         }
     }
-    found.extend(run_dirs(networks, &all));
-    found.extend(devices(networks, &all)?);
+    let spoilt = networks.spoilt()?;
+    let mut known: BTreeSet<&Id> = all.iter().map(|n| &n.id).collect();
+    known.extend(spoilt.iter().map(|s| &s.id));
+    found.extend(run_dirs(networks, &known));
+    found.extend(devices(networks, &known)?);
+    found.extend(spoilt.into_iter().map(|spoilt| Leftover {
+        what: spoilt.as_error().what().to_owned(),
+        remedy: Remedy::Spoilt(Box::new(spoilt)),
+    }));
+    let damaged = health::find(networks, &all)?.into_iter();
+    found.extend(damaged.map(|damage| Leftover {
+        what: damage.what,
+        remedy: Remedy::Mend(Box::new(damage.network)),
+    }));
     Ok(found)
 }
 
@@ -72,11 +94,15 @@ pub fn take_away(networks: Networks<'_>, leftover: &Leftover) -> Result<()> {
             bridge::remove(name, &format!("rcon-{short}"), &mark).map(drop)
         }
         Remedy::Endpoint(network, container) => networks.forget_absent(network, container),
+        // What another rcon can read is not for this one to throw away unasked.
+        Remedy::Spoilt(spoilt) if spoilt.is_anothers => Err(spoilt.as_error()),
+        Remedy::Spoilt(spoilt) => networks.remove_spoilt(spoilt),
+        Remedy::Mend(network) => health::mend(networks, network),
     }
 }
 
-fn run_dirs(networks: Networks<'_>, all: &[Network]) -> Vec<Leftover> {
-    let known: BTreeSet<&str> = all.iter().map(|n| n.id.as_str()).collect();
+fn run_dirs(networks: Networks<'_>, known: &BTreeSet<&Id>) -> Vec<Leftover> {
+    let known: BTreeSet<&str> = known.iter().map(|id| id.as_str()).collect();
     let paths = networks.run_dirs().into_iter();
     let stale = paths.filter(|p| {
         let name = p.file_name().unwrap_or_default().to_string_lossy();
@@ -90,8 +116,8 @@ fn run_dirs(networks: Networks<'_>, all: &[Network]) -> Vec<Leftover> {
 }
 
 /// Bridges and tables with this store's mark, whose network is gone.
-fn devices(networks: Networks<'_>, all: &[Network]) -> Result<Vec<Leftover>> {
-    let known: BTreeSet<&str> = all.iter().map(|n| n.id.short()).collect();
+fn devices(networks: Networks<'_>, known: &BTreeSet<&Id>) -> Result<Vec<Leftover>> {
+    let known: BTreeSet<&str> = known.iter().map(|id| id.short()).collect();
     let mut found = Vec::new();
     for link in Socket::route()?.links()? {
         if let Some(short) = networks.marked(&link.alias).filter(|s| !known.contains(s)) {

@@ -18,14 +18,17 @@
 //! names. [`publish`] binds ports of the host's ([`holder`] says who has one),
 //! [`worker`] moves what comes there, with [`source`] inside the container to have
 //! answers find back, and answers look-ups from [`knowledge`]. [`firewall`] looks
-//! at other tools' filters, [`leftovers`] for what should not be there. Nothing
-//! here knows of images.
+//! at other tools' filters, by what [`verdict`] makes of them; [`leftovers`] for
+//! what should not be there, [`health`] for what should and is lost, [`spoilt`]
+//! for records that cannot be read. [`room`] has a network move that somebody
+//! else has taken the place of. Nothing here knows of images.
 
 pub mod bridge;
 pub mod cidr;
 pub mod connection;
 pub mod design;
 pub mod firewall;
+pub mod health;
 pub mod holder;
 pub mod interface;
 pub mod knowledge;
@@ -35,8 +38,11 @@ pub mod netlink;
 pub mod publish;
 pub mod record;
 pub mod resolver;
+pub mod room;
 pub mod source;
+pub mod spoilt;
 pub mod store;
 pub mod subnets;
+pub mod verdict;
 pub mod wanted;
 pub mod worker;

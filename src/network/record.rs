@@ -63,6 +63,10 @@ pub struct Network {
     pub driver: Driver,
     /// Its addresses; at most one range of each kind.
     pub subnets: Vec<Subnet>,
+    /// Nobody has said which the older ones are: they were found for it, and
+    /// others are as good.
+    #[serde(default)]
+    pub found_room: bool,
     /// Nothing goes in or out.
     pub internal: bool,
     /// The interface on this machine: its bridge, or whose wire is shared.

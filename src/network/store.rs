@@ -4,7 +4,7 @@
 //! <root>/networks/lock               held by whoever makes a network or gives out a subnet
 //! <root>/networks/names/<name>       a link to the network of that name
 //! <root>/networks/<id>/
-//!     config.json                    what it is: written once
+//!     config.json                    what it is
 //!     lock                           held for an instant by whoever comes or goes
 //! <run>/networks/<id>/
 //!     endpoints/<container>.json     who is in it, and under which names
@@ -27,7 +27,7 @@ use super::record::{DEFAULT_NAME, Endpoint, Network, VERSION};
 use super::{bridge, subnets};
 use crate::container::Id;
 use crate::error::{Context, Error, Result};
-use crate::store::{Lock, Store, files};
+use crate::store::{Lock, Store, files, sweep};
 
 /// The store of the machine, whose default bridge has a name of its own.
 const MACHINES: &str = "/var/lib/rcon";
@@ -37,15 +37,15 @@ const MACHINES: &str = "/var/lib/rcon";
 pub struct Networks<'a>(pub &'a Store);
 
 impl Networks<'_> {
-    fn dir(self) -> PathBuf {
+    pub(super) fn dir(self) -> PathBuf {
         self.0.root().join("networks")
     }
 
-    fn of(self, id: &Id) -> PathBuf {
+    pub(super) fn of(self, id: &Id) -> PathBuf {
         self.dir().join(id.as_str())
     }
 
-    fn run(self, id: &Id) -> PathBuf {
+    pub(super) fn run(self, id: &Id) -> PathBuf {
         self.0.run_root().join("networks").join(id.as_str())
     }
 
@@ -86,31 +86,23 @@ impl Networks<'_> {
         format!("{}{}", bridge::PREFIX, id.short())
     }
 
-    /// All networks that were made; the oldest first.
+    /// All networks that can be read; the oldest first. The others are in
+    /// [`Networks::spoilt`]: one bad record is not to keep all from working.
     pub fn all(self) -> Result<Vec<Network>> {
-        let dir = self.dir();
-        let entries = match fs::read_dir(&dir) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.context(|| format!("cannot read {}", dir.display()))?,
-        };
-        let names = entries
-            .flatten()
-            .filter_map(|e| e.file_name().into_string().ok());
-        let ids = names.filter_map(|name| Id::try_from(name).ok());
-        let mut all = Vec::new();
-        for id in ids {
-            match self.read(&id) {
-                Ok(network) => all.push(network),
-                // It was removed while we looked.
-                Err(_) if !self.of(&id).exists() => {}
-                Err(e) => return Err(e),
-            }
-        }
+        let ids = self.ids()?;
+        let mut all: Vec<Network> = ids.iter().filter_map(|id| self.read(id).ok()).collect();
         all.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
         Ok(all)
     }
 
-    fn read(self, id: &Id) -> Result<Network> {
+    /// Those that have a place, whatever is in it.
+    pub(super) fn ids(self) -> Result<Vec<Id>> {
+        let names = files::list(&self.dir())?.into_iter();
+        let names = names.filter_map(|e| e.file_name().into_string().ok());
+        Ok(names.filter_map(|name| Id::try_from(name).ok()).collect())
+    }
+
+    pub(super) fn read(self, id: &Id) -> Result<Network> {
         let path = self.of(id).join("config.json");
         let bytes = files::read(&path)?;
         let version = serde_json::from_slice::<serde_json::Value>(&bytes)
@@ -128,7 +120,7 @@ impl Networks<'_> {
             .map_err(|e| Error::environment(format!("{}: {e}", path.display())))
     }
 
-    fn name_link(self, name: &str) -> PathBuf {
+    pub(super) fn name_link(self, name: &str) -> PathBuf {
         self.dir().join("names").join(name)
     }
 
@@ -155,11 +147,10 @@ impl Networks<'_> {
         all.retain(|n| Id::is_prefix(wanted) && n.id.as_str().starts_with(wanted));
         match all.len() {
             1 => Ok(all.swap_remove(0)),
-            0 => {
-                let short: String = wanted.chars().take(80).collect();
-                Err(Error::user(format!("No such network: {short}"))
-                    .hint("`rcon network ls` lists all there are"))
-            }
+            0 => Err(match self.find_spoilt(wanted)? {
+                Some(spoilt) => spoilt.as_error(),
+                None => missing(wanted),
+            }),
             _ => Err(
                 Error::user(format!("several networks' ids begin with {wanted}"))
                     .hint("give more digits"),
@@ -197,13 +188,11 @@ impl Networks<'_> {
             let what = format!("network with name {} already exists", other.name);
             return Err(Error::user(what).hint("choose another name"));
         }
-        let mut taken = bridge::taken()?;
-        taken.extend(
-            others
-                .iter()
-                .flat_map(|n| n.subnets.iter().map(|s| s.subnet)),
-        );
-        taken.extend(super::names::servers_of_host());
+        let mut spoilt = self.spoilt()?.into_iter();
+        if let Some(spoilt) = spoilt.find(|s| s.name.as_deref() == Some(&request.name)) {
+            return Err(spoilt.as_error());
+        }
+        let taken = super::room::taken(&others)?;
         let id = Id::random()?;
         let device = self.device(&request.name, &id);
         let network = design(request, id, device, &taken)?;
@@ -214,13 +203,12 @@ impl Networks<'_> {
     fn keep(self, network: &Network) -> Result<()> {
         let what = || format!("cannot keep network {}", network.name);
         let fresh = self.dir().join(format!(".new-{}", network.id));
-        let json =
-            serde_json::to_vec_pretty(network).map_err(|e| Error::internal(e.to_string()))?;
-        let kept = files::private_dir_all(&fresh)
-            .and_then(|()| files::replace(&fresh, "config.json", &json))
-            .and_then(|()| fs::rename(&fresh, self.of(&network.id)));
-        kept.inspect_err(|_| drop(fs::remove_dir_all(&fresh)))
-            .context(what)?;
+        files::private_dir_all(&fresh).context(what)?;
+        // It tells others that somebody is at it.
+        let _making = Lock::try_take(&fresh)?;
+        let kept = write(&fresh, network)
+            .and_then(|()| fs::rename(&fresh, self.of(&network.id)).context(what));
+        kept.inspect_err(|_| drop(fs::remove_dir_all(&fresh)))?;
         // Without the link it is found all the same, only not so fast.
         let link = self.name_link(&network.name);
         let _ = files::private_dir_all(&self.dir().join("names"));
@@ -243,18 +231,24 @@ impl Networks<'_> {
     pub fn remove(self, network: &Network) -> Result<()> {
         let _lock = self.lock(network)?;
         if let Some(one) = self.in_use(network)?.first() {
-            return Err(Error::user(format!(
-                "network {} is in use by container {}",
-                network.name, one.name
-            ))
-            .hint("stop or disconnect those in it first: `rcon network inspect` lists them"));
+            return Err(used_by(&network.name, one)
+                .hint("stop or disconnect those in it first: `rcon network inspect` lists them"));
         }
         self.take_down(network)?;
-        let gone = self.dir().join(format!(".gone-{}", network.id));
-        let what = || format!("cannot remove network {}", network.name);
-        fs::rename(self.of(&network.id), &gone).context(what)?;
-        let _ = fs::remove_file(self.name_link(&network.name));
-        let _ = fs::remove_dir_all(self.run(&network.id));
+        self.discard(&network.id, &network.name)
+    }
+
+    /// Forgets a network, which is locked. The lock goes along to where it is
+    /// taken apart, and tells others that somebody is at it.
+    pub(super) fn discard(self, id: &Id, name: &str) -> Result<()> {
+        let gone = self.dir().join(format!(".gone-{id}"));
+        let what = || format!("cannot remove network {name}");
+        fs::rename(self.of(id), &gone).context(what)?;
+        let link = self.name_link(name);
+        if fs::read_link(&link).is_ok_and(|to| to.ends_with(id.as_str())) {
+            let _ = fs::remove_file(link);
+        }
+        let _ = fs::remove_dir_all(self.run(id));
         files::remove_tree(&gone).map_err(|e| e.context(what()))
     }
 
@@ -275,20 +269,19 @@ impl Networks<'_> {
         bridge::remove(&network.device, &network.table(), &self.mark(&network.id))
     }
 
-    /// What is left of networks that were being made or removed.
-    pub fn unfinished(self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.dir()).into_iter().flatten().flatten();
-        let left = entries.filter(|e| {
-            let name = e.file_name();
-            let name = name.to_string_lossy();
-            name.starts_with(".new-") || name.starts_with(".gone-")
-        });
-        left.map(|e| e.path()).collect()
+    /// What is left of networks that were being made or removed, and nobody is
+    /// at any more.
+    pub fn unfinished(self) -> Result<Vec<PathBuf>> {
+        sweep::unfinished(&self.dir())
     }
 
     /// All that are said to be in a network.
     pub fn endpoints(self, network: &Network) -> Vec<Endpoint> {
-        let entries = fs::read_dir(self.endpoints_dir(network));
+        self.endpoints_of(&network.id)
+    }
+
+    fn endpoints_of(self, id: &Id) -> Vec<Endpoint> {
+        let entries = fs::read_dir(self.run(id).join("endpoints"));
         let entries = entries.into_iter().flatten().flatten();
         let records = entries.filter(|e| !e.file_name().to_string_lossy().starts_with('.'));
         let mut all: Vec<Endpoint> = records
@@ -300,7 +293,12 @@ impl Networks<'_> {
 
     /// Those that are in a network and are up.
     pub fn present(self, network: &Network) -> Vec<Endpoint> {
-        let mut all = self.endpoints(network);
+        self.present_in(&network.id)
+    }
+
+    /// The same, also where no more is known of the network.
+    pub(super) fn present_in(self, id: &Id) -> Vec<Endpoint> {
+        let mut all = self.endpoints_of(id);
         all.retain(|e| self.is_up(&e.container));
         all
     }
@@ -333,7 +331,7 @@ impl Networks<'_> {
 
     /// Those that are in a network, as far as they are up; what others have
     /// left is taken away. The network is locked.
-    fn in_use(self, network: &Network) -> Result<Vec<Endpoint>> {
+    pub(super) fn in_use(self, network: &Network) -> Result<Vec<Endpoint>> {
         let mut all = self.endpoints(network);
         all.retain(|e| {
             let up = self.is_up(&e.container);
@@ -492,6 +490,23 @@ impl Networks<'_> {
             Self::forget_in(&dir, container);
         }
     }
+}
+
+/// Writes what is to be kept of a network: whole, also after a power failure.
+pub(super) fn write(dir: &Path, network: &Network) -> Result<()> {
+    let json = serde_json::to_vec_pretty(network).map_err(|e| Error::internal(e.to_string()))?;
+    files::replace_for_good(dir, "config.json", &json)
+        .context(|| format!("cannot keep network {}", network.name))
+}
+
+pub(super) fn used_by(network: &str, one: &Endpoint) -> Error {
+    let who = &one.name;
+    Error::user(format!("network {network} is in use by container {who}"))
+}
+
+pub(super) fn missing(wanted: &str) -> Error {
+    let short: String = wanted.chars().take(80).collect();
+    Error::user(format!("No such network: {short}")).hint("`rcon network ls` lists all there are")
 }
 
 fn note_name(container: &Id) -> String {

@@ -17,7 +17,7 @@ pub(super) fn sweep(containers: &Path) -> Result<()> {
 }
 
 /// Finds them.
-pub(super) fn unfinished(containers: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn unfinished(containers: &Path) -> Result<Vec<PathBuf>> {
     let is_unfinished = |name: &str| name.starts_with(".new-") || name.starts_with(".gone-");
     let names = files::list(containers)?.into_iter();
     let left = names.filter(|e| is_unfinished(&e.file_name().to_string_lossy()));

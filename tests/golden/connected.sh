@@ -234,6 +234,14 @@ table inet rcon-rcon0
 delete table inet rcon-rcon0
 table inet rcon-rcon0 {
   comment "rcon rcon0 /var/lib/it's _here_"
+  chain prerouting {
+    type filter hook prerouting priority raw;
+    iifname "rcon0" ip saddr 172.17.0.0/16 accept
+    iifname "rcon0" ip6 saddr fd00::/64 accept
+    iifname "rcon0" ip6 saddr fe80::/10 accept
+    iifname "rcon0" ip6 saddr :: accept
+    iifname "rcon0" drop
+  }
   chain forward {
     type filter hook forward priority filter;
     iifname "rcon0" oifname "rcon0" accept
@@ -263,10 +271,21 @@ table inet rcon-rc-0
 delete table inet rcon-rc-0
 table inet rcon-rc-0 {
   comment "rcon rc-0 /var/lib/it's _here_"
+  chain prerouting {
+    type filter hook prerouting priority raw;
+    iifname "rc-0" ip saddr 10.1.0.0/24 accept
+    iifname "rc-0" drop
+  }
   chain forward {
     type filter hook forward priority filter;
     iifname "rc-0" oifname != "rc-0" drop
     oifname "rc-0" iifname != "rc-0" drop
+  }
+  chain input {
+    type filter hook input priority filter;
+    iifname "rc-0" ct state established,related accept
+    iifname "rc-0" ip daddr 10.1.0.1 accept
+    iifname "rc-0" drop
   }
 }
 RULES
@@ -277,7 +296,7 @@ hear network-made > /dev/null
 
 # 13. make a pair of interfaces: rv0 in the bridge rcon0, and eth0 in the container, with the hardware address 02:42:ac:11:00:02 and packets of at most 1400 bytes
 #     made in the container at once, so that it never stands among the host's
-nsenter --net="/proc/$init/ns/net" sh -c 'echo 0 > /proc/sys/net/ipv6/conf/default/accept_ra; echo 1 > /proc/sys/net/ipv4/conf/default/arp_notify'
+nsenter --net="/proc/$init/ns/net" sh -c 'echo 0 > /proc/sys/net/ipv6/conf/default/disable_ipv6; echo 0 > /proc/sys/net/ipv6/conf/default/accept_ra; echo 1 > /proc/sys/net/ipv4/conf/default/arp_notify'
 ip link add rv0 mtu 1400 up master rcon0 type veth peer name eth0 address 02:42:ac:11:00:02 mtu 1400 netns "$init"
 
 # 14. switch on eth0 with 172.17.0.2/16, fd00::2/64, and send through it by 172.17.0.1, fd00::1 what has no way of its own

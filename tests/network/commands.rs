@@ -1,5 +1,6 @@
 //! `network create`, `ls`, `inspect`, `rm`, `prune`, `doctor`.
 
+use crate::common::{Need, needs_met};
 use crate::world::World;
 
 #[test]
@@ -227,6 +228,164 @@ fn the_doctor_finds_what_stands_in_the_way() {
         .ok();
     let mended = world.rcon(&["network", "doctor"]);
     assert!(!mended.stdout.contains("Docker's"), "{mended}");
+}
+
+/// Not only policies: rules, and chains that are jumped to.
+#[test]
+fn the_doctor_finds_rules_that_drop() {
+    let Some(world) = World::new() else { return };
+    world.start("one", &[]);
+    let bridge = world.bridges().remove(0);
+    let ping = |fine: bool| {
+        let out = world.exec("one", "ping -c 1 -W 1 198.51.100.2 > /dev/null");
+        assert_eq!(out.status.success(), fine, "{out}");
+    };
+    let told = |code: i32| world.rcon(&["network", "doctor"]).code(code).stdout;
+    // This machine's name servers are none of the test's.
+    let code = world.rcon(&["network", "doctor"]).status.code().unwrap();
+    world.sh("echo 0 > /proc/sys/net/ipv4/ip_forward");
+    ping(false);
+    let ill = told(1);
+    assert!(ill.contains("sysctl -w net.ipv4.ip_forward=1"), "{ill}");
+    world.sh("echo 1 > /proc/sys/net/ipv4/ip_forward");
+    ping(true);
+    let chain = "add table ip filter; \
+        add chain ip filter FORWARD { type filter hook forward priority 0; policy accept; }; \
+        add chain ip filter BLOCK";
+    let layout = "add table inet firewalld; \
+        add chain inet firewalld filter_FORWARD { type filter hook forward priority 10; }; \
+        add rule inet firewalld filter_FORWARD ct state { established, related } accept; \
+        add rule inet firewalld filter_FORWARD iifname \"lo\" accept; \
+        add rule inet firewalld filter_FORWARD ct state invalid drop; \
+        add rule inet firewalld filter_FORWARD reject with icmpx type admin-prohibited";
+    for (rules, words) in [
+        (
+            format!("{chain}; add rule ip filter FORWARD reject"),
+            "iptables -I FORWARD -i",
+        ),
+        (
+            format!("{chain}; add rule ip filter FORWARD counter drop"),
+            "iptables -I FORWARD -i",
+        ),
+        (
+            format!(
+                "{chain}; add rule ip filter BLOCK drop; add rule ip filter FORWARD jump BLOCK"
+            ),
+            "(in its chain BLOCK)",
+        ),
+        (
+            format!("{chain}; add rule ip filter FORWARD ip saddr 172.16.0.0/12 drop"),
+            "iptables -I FORWARD -i",
+        ),
+        (
+            // Answers are as needed as questions.
+            format!("{chain}; add rule ip filter FORWARD oifname \"{bridge}\" drop"),
+            "iptables -I FORWARD -o",
+        ),
+        (
+            layout.to_owned(),
+            "firewalld's chain inet firewalld filter_FORWARD",
+        ),
+    ] {
+        world.sh(&format!("nft '{rules}'"));
+        ping(false);
+        let ill = told(1);
+        assert!(ill.contains(words), "{rules}: {ill}");
+        world.sh("nft delete table ip filter 2> /dev/null || nft delete table inet firewalld");
+        ping(true);
+    }
+    for fine in [
+        "add rule ip filter FORWARD iifname \"docker0\" drop",
+        "add rule ip filter FORWARD ct state invalid drop",
+        "add rule ip filter FORWARD ip saddr 10.0.0.0/8 drop",
+        "add rule ip filter FORWARD oifname != { \"BRIDGE\", \"up0\" } drop",
+        "add rule ip filter FORWARD ct state { established, related } accept; \
+         add rule ip filter FORWARD iifname { \"lan0\", \"BRIDGE\" } accept; \
+         add rule ip filter FORWARD drop",
+    ] {
+        let fine = fine.replace("BRIDGE", &bridge);
+        world.sh(&format!("nft '{chain}; {fine}'"));
+        ping(true);
+        let well = told(code);
+        assert!(!well.contains("FORWARD"), "{fine}: {well}");
+        world.sh("nft delete table ip filter");
+    }
+    // What cannot be weighed is named, and no failure.
+    world.sh(&format!(
+        "nft '{chain}; add rule ip filter FORWARD tcp dport 25 drop'"
+    ));
+    let doubt = told(code);
+    assert!(
+        doubt.contains("nft list chain ip filter FORWARD"),
+        "{doubt}"
+    );
+    world.rcon(&["rm", "-f", "one"]).ok();
+}
+
+/// The same rules as iptables writes them.
+#[test]
+fn the_doctor_reads_what_iptables_writes() {
+    let Some(world) = World::new() else { return };
+    if !needs_met(&[Need::Tool("iptables-nft")]) {
+        return;
+    }
+    world.start("one", &[]);
+    for rules in [
+        "iptables-nft -I FORWARD -j REJECT",
+        "iptables-nft -I FORWARD -j DROP",
+        "iptables-nft -N X; iptables-nft -A X -j DROP; iptables-nft -I FORWARD -j X",
+        "iptables-nft -P FORWARD DROP",
+    ] {
+        world.sh(rules);
+        let ill = world.rcon(&["network", "doctor"]).code(1).stdout;
+        let help = ill
+            .lines()
+            .map(str::trim)
+            .filter(|l| l.starts_with("iptables"));
+        let help: Vec<String> = help
+            .map(|l| l.replace("iptables", "iptables-nft"))
+            .collect();
+        assert_eq!(help.len(), 2, "{rules}: {ill}");
+        // What it says helps.
+        world.sh(&help.join("; "));
+        world
+            .exec("one", "ping -c 1 -W 1 198.51.100.2 > /dev/null")
+            .ok();
+        let well = world.rcon(&["network", "doctor"]).stdout;
+        assert!(!well.contains("FORWARD"), "{rules}: {well}");
+        world.sh("iptables-nft -F; iptables-nft -X; iptables-nft -P FORWARD ACCEPT");
+    }
+    world.rcon(&["rm", "-f", "one"]).ok();
+}
+
+/// Two stores know nothing of each other before there are bridges.
+#[test]
+fn a_network_whose_place_was_taken_moves_before_its_first_container() {
+    let Some(world) = World::new() else { return };
+    let subnet = |name: &str| {
+        let config = world.network(name)["IPAM"]["Config"][0].clone();
+        config["Subnet"].as_str().unwrap().to_owned()
+    };
+    world.says(&["network", "create", "web"]);
+    let chosen = ["network", "create", "--subnet", "10.6.0.0/24", "fixed"];
+    world.says(&chosen);
+    assert_eq!(subnet("web"), "172.17.0.0/16");
+    world.sh(
+        "ip link add up1 type bridge; ip address add 172.17.0.1/16 dev up1; \
+         ip address add 10.6.0.1/24 dev up1; ip link set up1 up",
+    );
+    // Who wants an address of it is told why it cannot be had.
+    let there = ["--network", "web", "--ip", "172.17.0.9"];
+    let out = world.run(&there, "true").code(125);
+    assert!(out.stderr.contains("has a route to 172.17.0.0/16"), "{out}");
+    let out = world.run(&["--network", "fixed"], "true").code(125);
+    assert!(out.stderr.contains("has a route to 10.6.0.0/24"), "{out}");
+    let seen = world.run(&["--network", "web"], "ip -4 -o address show eth0");
+    assert!(seen.ok().stdout.contains("inet 172.18.0.2/16"));
+    assert_eq!(subnet("web"), "172.18.0.0/16");
+    // From then on it stays.
+    world.run(&["--network", "web"], "true").ok();
+    assert_eq!(subnet("web"), "172.18.0.0/16");
 }
 
 #[test]

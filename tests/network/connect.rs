@@ -140,3 +140,32 @@ fn one_that_fails_changes_nothing() {
     );
     world.rcon(&["rm", "-f", "one"]).ok();
 }
+
+/// The first network has IPv6 switched off for what comes after it.
+#[test]
+fn a_network_with_ipv6_may_come_second() {
+    let Some(world) = World::new() else { return };
+    world.says(&["network", "create", "four"]);
+    world.says(&["network", "create", "--ipv6", "six"]);
+    world.start("other", &["--network", "six"]);
+    let six = "{{.NetworkSettings.Networks.six.GlobalIPv6Address}}";
+    let other = world.field("other", six);
+    let ping = format!("ping -6 -c 1 -W 2 {other} > /dev/null");
+    let both = ["--network", "four", "--network", "six"];
+    world.run(&both, &ping).ok();
+    world.start("one", &["--network", "four"]);
+    world.says(&["network", "connect", "six", "one"]);
+    world.exec("one", &ping).ok();
+    // Nobody on the wire arranges it, and the first has none as before.
+    let conf = "/proc/sys/net/ipv6/conf";
+    let look = format!("cat {conf}/eth0/disable_ipv6 {conf}/eth1/accept_ra");
+    assert_eq!(world.exec("one", &look).ok().text(), "1\n0");
+    world.says(&["restart", "-t", "0", "one"]);
+    world.exec("one", &ping).ok();
+    // One that comes after it is without again.
+    world.says(&["network", "create", "last"]);
+    world.says(&["network", "connect", "last", "one"]);
+    let look = format!("cat {conf}/eth2/disable_ipv6");
+    assert_eq!(world.exec("one", &look).ok().text(), "1");
+    world.rcon(&["rm", "-f", "one", "other"]).ok();
+}

@@ -245,7 +245,8 @@ fn a_worker_comes_when_somebody_knocks_and_again_when_it_was_killed() {
     world.serve("web", &["-p", "8000:80"], 80, "hello");
     let keeper = world.keeper("web");
     assert!(named("rcon:net", &keeper).is_empty());
-    for _ in 0..2 {
+    // Also after so many that it rests for a while in between.
+    for _ in 0..7 {
         assert_eq!(first_line((LOCAL, 8000)).unwrap(), "hello");
         let workers = named("rcon:net", &keeper);
         let [worker] = workers[..] else {
@@ -307,4 +308,31 @@ fn the_host_s_network_has_the_host_s_ports() {
     assert!(out.stderr.contains("ports are discarded"), "{out}");
     // Nobody held it.
     drop(TcpListener::bind("0.0.0.0:8000").unwrap());
+}
+
+/// A client that ends first leaves a port between the worker and the program
+/// that is remembered for a minute. It is to be had again long before.
+#[test]
+fn ports_between_the_worker_and_the_program_do_not_run_out() {
+    let Some(world) = World::new() else { return };
+    world.says(&["network", "create", "--ipv6", "six"]);
+    let range = "net.ipv4.ip_local_port_range=40000 40063";
+    for flags in [&[][..], &["--publish-keep-source"]] {
+        let own = ["--network", "six", "--sysctl", range, "-p", "8000:80"];
+        let line = "nc -ll -p 80 -e cat";
+        world.start_line("web", &[&own, flags].concat(), line);
+        // A neighbour is seen as such where that is wanted; all have one
+        // address, so all of it is about ports.
+        for to in [at(8000), (LOCAL6, 8000).into()] {
+            for round in 0..3 {
+                for n in 0..40 {
+                    let back = exchange(to, b"hello");
+                    assert_eq!(back, b"hello", "{flags:?} {to} round {round}, {n}");
+                }
+                // A second after its end a port is anybody's.
+                std::thread::sleep(std::time::Duration::from_millis(1500));
+            }
+        }
+        world.rcon(&["rm", "-f", "web"]).ok();
+    }
 }

@@ -95,7 +95,65 @@ fn an_internal_network_lets_nothing_in_or_out() {
         "ip route add {two}/16 via {MACHINE} 2> /dev/null || ip route add default via {MACHINE}"
     ));
     world.exec("three", &ping(OUTSIDE)).code(1);
-    world.rcon(&["rm", "-f", "one", "two", "three"]).ok();
+    // This machine is there at the bridge, and not by what is outside of it:
+    // its other addresses, those of other networks, their published ports.
+    world.exec("three", &ping(&gateway)).ok();
+    world.says(&["network", "create", "--ipv6", "--internal", "six"]);
+    world.says(&["network", "create", "--ipv6", "open"]);
+    world.start("four", &["--network", "open", "-p", "8000:80"]);
+    let subnets = world.network("open")["IPAM"]["Config"].clone();
+    let theirs = |n: usize| subnets[n]["Gateway"].as_str().unwrap().to_owned();
+    world.exec("three", &ping(MACHINE)).code(1);
+    world.exec("three", &ping(&theirs(0))).code(1);
+    let knock = |at: &str| format!("nc -w 2 {at} 8000 < /dev/null");
+    world.exec("three", &knock(&theirs(0))).code(1);
+    // And the machine is heard when it is the one that asks.
+    let three = world.field("three", "{{.NetworkSettings.Networks.shut.IPAddress}}");
+    world.sh(&format!(
+        "busybox {}",
+        ping(&format!("-I {MACHINE} {three}"))
+    ));
+    let subnets = world.network("six")["IPAM"]["Config"].clone();
+    let own = subnets[1]["Gateway"].as_str().unwrap();
+    let flags = ["--network", "six", "--cap-add", "NET_ADMIN"];
+    world.start("five", &flags);
+    let route = format!("ip -6 route add default via {own}");
+    world.exec("five", &route).ok();
+    let ping6 = |to: &str| format!("ping -6 -c 1 -W 2 {to} > /dev/null");
+    world.exec("five", &ping6(own)).ok();
+    for to in ["2001:db8::1", &theirs(1)] {
+        world.exec("five", &ping6(to)).code(1);
+    }
+    let all = ["one", "two", "three", "four", "five"];
+    world.rcon(&[&["rm", "-f"][..], &all].concat()).ok();
+}
+
+/// Whose address a container gives itself does not matter to anybody: it is
+/// heard only with one of its network's.
+#[test]
+fn a_forged_source_does_not_leave_the_bridge() {
+    let Some(world) = World::new() else { return };
+    world.says(&["network", "create", "--ipv6", "six"]);
+    world.sh("nft 'add table inet seen; \
+         add chain inet seen in { type filter hook prerouting priority -290; }; \
+         add counter inet seen forged; add counter inet seen own; \
+         add rule inet seen in ip saddr 203.0.113.9 counter name forged; \
+         add rule inet seen in ip6 saddr 2001:db8:9::9 counter name forged; \
+         add rule inet seen in ip saddr 172.16.0.0/12 counter name own; \
+         add rule inet seen in ip6 saddr fd00::/8 counter name own'");
+    let flags = ["--network", "six", "--cap-add", "NET_ADMIN"];
+    let line = format!(
+        "ip address add 203.0.113.9/32 dev eth0; ip -6 address add 2001:db8:9::9/128 dev eth0; \
+         ping -c 1 -W 1 -I 203.0.113.9 {OUTSIDE}; ping -c 1 -W 1 -I 203.0.113.9 {MACHINE}; \
+         ping -6 -c 1 -W 1 -I 2001:db8:9::9 2001:db8::2; \
+         ip -6 address del 2001:db8:9::9/128 dev eth0; \
+         ping -c 1 -W 2 {OUTSIDE} && ping -6 -c 1 -W 2 2001:db8::2"
+    );
+    world.run(&flags, &line).ok();
+    let counted = |name: &str| world.sh(&format!("nft list counter inet seen {name}"));
+    let none = "packets 0 ";
+    assert!(counted("forged").contains(none), "{}", counted("forged"));
+    assert!(!counted("own").contains(none), "{}", counted("own"));
 }
 
 #[test]

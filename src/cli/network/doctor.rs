@@ -12,7 +12,7 @@ use crate::store::Store;
 #[derive(Debug, clap::Args)]
 pub struct Doctor {}
 
-/// Ends well if nothing was found.
+/// Ends well if nothing was found that certainly is in the way.
 pub fn doctor(store: &Store, _: &Doctor) -> Result<ExitCode> {
     let found = firewall::obstacles(store)?;
     let text = match found.as_slice() {
@@ -20,7 +20,8 @@ pub fn doctor(store: &Store, _: &Doctor) -> Result<ExitCode> {
         all => all.iter().map(shown).collect::<Vec<_>>().join("\n"),
     };
     listing::print(&text)?;
-    Ok(ExitCode::from(u8::from(!found.is_empty())))
+    // What may only be in the way of some is told, and no failure.
+    Ok(ExitCode::from(u8::from(found.iter().any(|o| o.sure))))
 }
 
 fn shown(obstacle: &Obstacle) -> String {

@@ -48,6 +48,9 @@ pub fn ls(store: &Store, args: &Ls) -> Result<ExitCode> {
     if store.is_there() {
         let _ = networks.needed(DEFAULT_NAME);
     }
+    for spoilt in networks.spoilt()? {
+        crate::say::warning(spoilt.as_error());
+    }
     let mut rows: Vec<Value> = networks
         .all()?
         .iter()

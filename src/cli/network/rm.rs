@@ -41,8 +41,13 @@ pub fn rm(store: &Store, args: &Rm) -> ExitCode {
     let networks = Networks(store);
     common::each(&args.networks, |name| {
         let network = match networks.find(name) {
-            Err(_) if args.force => return Ok(()),
-            network => network?,
+            Ok(network) => network,
+            Err(e) => match networks.find_spoilt(name)? {
+                // Also one whose record cannot be read.
+                Some(spoilt) => return networks.remove_spoilt(&spoilt),
+                None if args.force => return Ok(()),
+                None => return Err(e),
+            },
         };
         networks.remove(&network)?;
         super::note(store, "destroy", &network);

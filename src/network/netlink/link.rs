@@ -13,6 +13,7 @@ const NEWLINK: u16 = 16;
 const DELLINK: u16 = 17;
 const GETLINK: u16 = 18;
 const SETLINK: u16 = 19;
+const GETNSID: u16 = 90;
 
 const ADDRESS: u16 = 1;
 const IFNAME: u16 = 3;
@@ -22,6 +23,7 @@ const MASTER: u16 = 10;
 const LINKINFO: u16 = 18;
 const IFALIAS: u16 = 20;
 const NET_NS_FD: u16 = 28;
+const LINK_NETNSID: u16 = 37;
 
 const INFO_KIND: u16 = 1;
 const INFO_DATA: u16 = 2;
@@ -29,6 +31,8 @@ const INFO_SLAVE_DATA: u16 = 5;
 const VETH_PEER: u16 = 1;
 const MACVLAN_MODE: u16 = 1;
 const PORT_STATE: u16 = 1;
+const NSID: u16 = 1;
+const NSID_FD: u16 = 3;
 
 /// `struct ifinfomsg`.
 const FIXED: usize = 16;
@@ -58,6 +62,10 @@ pub struct Link {
     pub mtu: u32,
     /// As a port of a bridge, whether it lets packets through.
     pub forwards: bool,
+    /// The number of the interface at its other end, or 0.
+    pub peer: u32,
+    /// Where that is, if it is in another network namespace.
+    pub peer_namespace: Option<i32>,
 }
 
 /// An interface to be made.
@@ -177,6 +185,13 @@ pub fn switch(index: u32, on: bool) -> Message {
     Message::new(SETLINK, 0, &fixed(index, if on { UP } else { 0 }, UP))
 }
 
+/// Makes an interface a port of the bridge `master`.
+pub fn join(index: u32, master: u32) -> Message {
+    let mut m = Message::new(SETLINK, 0, &fixed(index, 0, 0));
+    m.number(MASTER, master);
+    m
+}
+
 /// Writes on an interface whose it is.
 pub fn mark(index: u32, alias: &str) -> Message {
     let mut m = Message::new(SETLINK, 0, &fixed(index, 0, 0));
@@ -210,6 +225,10 @@ impl Link {
             up: u32_at(&thing.body, 8)? & UP != 0,
             mtu: count(MTU),
             forwards: state == Some(FORWARDING),
+            peer: count(LINK),
+            peer_namespace: find(attributes, LINK_NETNSID)
+                .and_then(number)
+                .map(u32::cast_signed),
         })
     }
 }
@@ -231,6 +250,17 @@ impl Socket {
             Err(e) if e.errno == Errno::ENODEV => Ok(None),
             Err(e) => Err(e),
         }
+    }
+
+    /// The number by which this namespace knows another one, if it has one.
+    pub fn number_of(&mut self, namespace: BorrowedFd<'_>) -> SysResult<Option<i32>> {
+        // `struct rtgenmsg`, padded.
+        let mut request = Message::new(GETNSID, 0, &[0; 4]);
+        request.number(NSID_FD, namespace.as_raw_fd().cast_unsigned());
+        let things = self.get(|| "RTM_GETNSID".to_owned(), &request)?;
+        let number = |thing: &Thing| find(thing.body.get(4..)?, NSID).and_then(number);
+        let number = things.iter().find_map(number).map(u32::cast_signed);
+        Ok(number.filter(|n| *n >= 0))
     }
 
     /// The interface of this name, which must be there.

@@ -6,7 +6,7 @@
 
 use nix::errno::Errno;
 
-use super::decode::{find, net_number, text};
+use super::decode::{find, text};
 use super::message::{self, Message};
 use super::socket::{Socket, Thing};
 use crate::network::cidr::{self, Cidr};
@@ -19,7 +19,6 @@ const NEWTABLE: u16 = SUBSYSTEM;
 const GETTABLE: u16 = SUBSYSTEM | 1;
 const DELTABLE: u16 = SUBSYSTEM | 2;
 const NEWCHAIN: u16 = SUBSYSTEM | 3;
-const GETCHAIN: u16 = SUBSYSTEM | 4;
 const NEWRULE: u16 = SUBSYSTEM | 6;
 const GETRULE: u16 = SUBSYSTEM | 7;
 
@@ -36,7 +35,6 @@ const TABLE_USERDATA: u16 = 6;
 const CHAIN_TABLE: u16 = 1;
 const CHAIN_NAME: u16 = 3;
 const CHAIN_HOOK: u16 = 4;
-const CHAIN_POLICY: u16 = 5;
 const CHAIN_TYPE: u16 = 7;
 const HOOK_NUMBER: u16 = 1;
 const HOOK_PRIORITY: u16 = 2;
@@ -64,6 +62,10 @@ const LONGEST: usize = 250;
 /// Where in a packet's way a chain stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hook {
+    /// What comes in, before anything else is done with it.
+    Prerouting,
+    /// What is for this machine itself.
+    Input,
     /// What goes through this machine, from one interface to another.
     Forward,
     /// What comes from a program of this machine's, before anything else is
@@ -244,6 +246,8 @@ impl Table {
 impl Chain {
     fn create(&self, table: &str) -> Message {
         let (kind, number, priority): (_, _, i32) = match self.hook {
+            Hook::Prerouting => ("filter", 0, -300),
+            Hook::Input => ("filter", 1, 0),
             Hook::Forward => ("filter", 2, 0),
             Hook::Output => ("filter", 3, -300),
             Hook::Reroute => ("route", 3, -150),
@@ -334,7 +338,10 @@ fn address(m: &mut Message, side: Side, net: &Cidr) {
         m.net_number(3, offset);
         m.net_number(4, network.len() as u32);
     });
-    keep(m, &cidr::octets(net.mask_address()));
+    // One address is compared as a whole.
+    if net.prefix < cidr::bits(net.address) {
+        keep(m, &cidr::octets(net.mask_address()));
+    }
     compare(m, true, &network);
 }
 
@@ -429,47 +436,6 @@ impl Expr {
     }
 }
 
-/// A chain of somebody's that all packets come to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Base {
-    /// `ip`, `inet`, …, as nft(8) says it.
-    pub family: &'static str,
-    /// Its table.
-    pub table: String,
-    /// Its name.
-    pub chain: String,
-    /// It stands where packets go through this machine.
-    pub forward: bool,
-    /// What no rule speaks of is dropped.
-    pub drops: bool,
-}
-
-fn family_name(family: u8) -> &'static str {
-    match family {
-        INET => "inet",
-        IPV4 => "ip",
-        IPV6 => "ip6",
-        7 => "bridge",
-        _ => "other",
-    }
-}
-
-fn read_chain(thing: &Thing) -> Option<(Base, bool)> {
-    let attributes = thing.body.get(FIXED..)?;
-    let words = |kind| find(attributes, kind).and_then(text);
-    let hook = find(attributes, CHAIN_HOOK);
-    let number = hook.and_then(|h| find(h, HOOK_NUMBER)).and_then(net_number);
-    let policy = find(attributes, CHAIN_POLICY).and_then(net_number);
-    let base = Base {
-        family: family_name(*thing.body.first()?),
-        table: words(CHAIN_TABLE)?,
-        chain: words(CHAIN_NAME)?,
-        forward: number == Some(2),
-        drops: policy == Some(0),
-    };
-    Some((base, hook.is_some()))
-}
-
 /// A table that is there: its name, and what is written on it.
 fn read_table(thing: &Thing) -> Option<(String, String)> {
     if thing.kind != NEWTABLE || thing.body.first() != Some(&INET) {
@@ -508,15 +474,25 @@ impl Socket {
         }
     }
 
-    /// Whether there is a table of this name.
-    pub fn has_table(&mut self, name: &str) -> SysResult<bool> {
-        let mut m = request(GETTABLE, 0, INET);
-        m.text(TABLE_NAME, name);
-        match self.get(|| format!("NFT_MSG_GETTABLE inet {name:?}"), &m) {
-            Ok(things) => Ok(!things.is_empty()),
-            Err(e) if e.errno == Errno::ENOENT => Ok(false),
-            Err(e) => Err(e),
-        }
+    /// Whether a table is there with all its rules. What others have added to
+    /// it does not count; what somebody has thrown out of a chain does.
+    pub fn is_whole(&mut self, table: &Table) -> SysResult<bool> {
+        let mut m = request(GETRULE, message::DUMP, INET);
+        m.text(RULE_TABLE, &table.name);
+        let things = match self.get(|| format!("NFT_MSG_GETRULE {:?}", table.name), &m) {
+            Err(e) if e.errno == Errno::ENOENT => return Ok(false),
+            things => things?,
+        };
+        let in_chain = |thing: &&Thing, name: &str| {
+            let attributes = thing.body.get(FIXED..).unwrap_or_default();
+            let words = |kind| find(attributes, kind).and_then(text);
+            words(RULE_TABLE).is_some_and(|t| t == table.name)
+                && words(RULE_CHAIN).is_some_and(|c| c == name)
+        };
+        Ok(table.chains.iter().all(|chain| {
+            let found = things.iter().filter(|t| in_chain(t, chain.name));
+            found.count() >= chain.rules.len()
+        }))
     }
 
     /// All tables for both kinds of IP: their names, and what is written on
@@ -525,28 +501,5 @@ impl Socket {
         let m = request(GETTABLE, message::DUMP, 0);
         let things = self.get(|| "NFT_MSG_GETTABLE".to_owned(), &m)?;
         Ok(things.iter().filter_map(read_table).collect())
-    }
-
-    /// Whether a rule of a table speaks of an interface of this name.
-    pub fn has_rule_naming(&mut self, family: &str, table: &str, name: &str) -> SysResult<bool> {
-        let family = (0..=u8::MAX).find(|f| family_name(*f) == family);
-        let mut m = request(GETRULE, message::DUMP, family.unwrap_or(0));
-        m.text(RULE_TABLE, table);
-        let things = self.get(|| format!("NFT_MSG_GETRULE {table:?}"), &m)?;
-        // In whatever expression: as the whole of a value, or cut to it.
-        let whole = [name.as_bytes(), &[0]].concat();
-        let names = |thing: &Thing| thing.body.windows(whole.len()).any(|w| w == whole);
-        Ok(things.iter().any(names))
-    }
-
-    /// All chains that packets come to by themselves, and then the names of
-    /// the others.
-    pub fn chains(&mut self) -> SysResult<(Vec<Base>, Vec<Base>)> {
-        let m = request(GETCHAIN, message::DUMP, 0);
-        let things = self.get(|| "NFT_MSG_GETCHAIN".to_owned(), &m)?;
-        let chains = things.iter().filter_map(read_chain);
-        let (base, others): (Vec<_>, Vec<_>) = chains.partition(|(_, is_base)| *is_base);
-        let plain = |list: Vec<(Base, bool)>| list.into_iter().map(|(base, _)| base).collect();
-        Ok((plain(base), plain(others)))
     }
 }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::decode::{Meaning, answers, attributes, find, number, text};
 use super::nftables::{Chain, Expr, Hook, Table};
+use super::ruleset::Rule;
 use super::{Message, link, message};
 
 #[test]
@@ -155,6 +156,29 @@ proptest! {
         for (_, value) in attributes(&bytes).take(1000) {
             let _ = (text(value), number(value));
         }
+    }
+
+    #[test]
+    fn any_rule_is_survived(
+        parts in proptest::collection::vec(
+            (
+                proptest::sample::select(vec!["meta", "cmp", "payload", "bitwise", "immediate", "lookup"]),
+                proptest::collection::vec((1u16..6, proptest::collection::vec(any::<u8>(), 0..12)), 0..5),
+            ),
+            0..6,
+        )
+    ) {
+        let mut m = Message::new(0, 0, &[]);
+        for (name, data) in &parts {
+            m.nest(1, |m| {
+                m.text(1, name).nest(2, |m| {
+                    for (kind, value) in data {
+                        m.attribute(*kind, value);
+                    }
+                });
+            });
+        }
+        let _ = Rule::read(&m.bytes(1)[16..]);
     }
 
     #[test]

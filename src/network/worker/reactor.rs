@@ -112,6 +112,12 @@ impl Reactor {
         self.again.push_back((key, which));
     }
 
+    /// How many times were asked for that are still to come.
+    #[cfg(test)]
+    pub fn times(&self) -> usize {
+        self.times.len()
+    }
+
     /// How many are served.
     pub fn len(&self) -> usize {
         self.services.len()

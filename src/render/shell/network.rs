@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::quote::quote;
 use crate::network::bridge::rules;
-use crate::network::cidr::Cidr;
+use crate::network::cidr::{self, Cidr};
+use crate::network::interface::switches;
 use crate::network::netlink::nftables::{Expr, Hook, Side, Table, Transport};
 use crate::network::wanted::{Bridge, Interface, Wire};
 
@@ -63,12 +64,10 @@ fn address_line(command: &str, address: crate::network::cidr::Cidr, name: &str) 
 }
 
 pub(super) fn make(interface: &Interface) -> Vec<String> {
-    let file = if interface.has_ipv6() {
-        "echo 0 > /proc/sys/net/ipv6/conf/default/accept_ra"
-    } else {
-        "echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6"
-    };
-    let notify = "echo 1 > /proc/sys/net/ipv4/conf/default/arp_notify";
+    let switches = switches(interface.has_ipv6()).into_iter();
+    let switches: Vec<String> = switches
+        .map(|(file, value)| format!("echo {value} > /proc/sys/net/{file}"))
+        .collect();
     let (name, mac) = (quote(&interface.name), quote(&interface.mac));
     let mtu = mtu(interface.mtu);
     let link = match &interface.wire {
@@ -85,7 +84,7 @@ pub(super) fn make(interface: &Interface) -> Vec<String> {
             quote(mode)
         ),
     };
-    vec![format!("{INSIDE} sh -c '{file}; {notify}'"), link]
+    vec![format!("{INSIDE} sh -c '{}'", switches.join("; ")), link]
 }
 
 pub(super) fn arrange(interface: &Interface) -> Vec<String> {
@@ -117,6 +116,8 @@ fn table(table: &Table) -> String {
     let _ = writeln!(out, "  comment \"{comment}\"");
     for chain in &table.chains {
         let hook = match chain.hook {
+            Hook::Prerouting => "type filter hook prerouting priority raw;",
+            Hook::Input => "type filter hook input priority filter;",
             Hook::Forward => "type filter hook forward priority filter;",
             Hook::Output => "type filter hook output priority raw;",
             Hook::Reroute => "type route hook output priority mangle;",
@@ -136,6 +137,14 @@ fn kind(net: &Cidr) -> &'static str {
     if net.address.is_ipv4() { "ip" } else { "ip6" }
 }
 
+fn range(net: &Cidr) -> String {
+    if net.prefix == cidr::bits(net.address) {
+        net.address.to_string()
+    } else {
+        net.to_string()
+    }
+}
+
 fn field(transport: Transport, side: Side) -> &'static str {
     match (transport, side) {
         (Transport::Tcp, Side::Source) => "tcp sport",
@@ -151,8 +160,8 @@ fn expr(expr: &Expr) -> String {
         Expr::NotFrom(name) => format!("iifname != \"{name}\""),
         Expr::To(name) => format!("oifname \"{name}\""),
         Expr::NotTo(name) => format!("oifname != \"{name}\""),
-        Expr::Source(net) => format!("{} saddr {net}", kind(net)),
-        Expr::Destination(net) => format!("{} daddr {net}", kind(net)),
+        Expr::Source(net) => format!("{} saddr {}", kind(net), range(net)),
+        Expr::Destination(net) => format!("{} daddr {}", kind(net), range(net)),
         Expr::Port(transport, side, port) => format!("{} {port}", field(*transport, *side)),
         Expr::SetPort(transport, side, port) => {
             format!("{} set {port}", field(*transport, *side))

@@ -75,16 +75,16 @@ impl Door {
         if socket.set_nonblocking(true).is_err() || reactor.watch(&socket, key, ASKER).is_err() {
             return;
         }
-        let silent_from = Instant::now();
-        reactor.wake(key, silent_from + SILENCE);
         self.inside.set(self.inside.get() + 1);
-        let stream = Stream {
+        let mut stream = Stream {
             asker: Framed::new(socket),
             names: self.names.clone(),
             outside: None,
-            silent_from,
+            silent_from: Instant::now(),
+            called_at: None,
             inside: self.inside.clone(),
         };
+        stream.be_called(key, reactor);
         reactor.adopt(key, Box::new(stream));
     }
 }
@@ -175,6 +175,8 @@ struct Stream {
     names: Rc<dyn Names>,
     outside: Option<Outside>,
     silent_from: Instant,
+    /// When we are called next, at the latest.
+    called_at: Option<Instant>,
     inside: Rc<Cell<usize>>,
 }
 
@@ -185,6 +187,18 @@ impl Drop for Stream {
 }
 
 impl Stream {
+    /// Asks to be called when patience ends, unless that is arranged: what is
+    /// asked for is never taken back, and one question after the other would
+    /// have more and more of it pile up.
+    fn be_called(&mut self, me: Key, reactor: &mut Reactor) {
+        let waits = self.outside.as_ref().filter(|o| o.framed.is_some());
+        let time = waits.map_or(self.silent_from + SILENCE, |o| o.until);
+        if self.called_at.is_none_or(|at| time < at) {
+            self.called_at = Some(time);
+            reactor.wake(me, time);
+        }
+    }
+
     /// Answers what is there, one question at a time.
     fn work(&mut self, me: Key, reactor: &mut Reactor) -> Life {
         // Who does not take answers is not heard: nothing piles up here.
@@ -234,7 +248,7 @@ impl Stream {
             framed.put(&outside.message);
             outside.framed = Some(framed);
             outside.until = Instant::now() + PATIENCE;
-            reactor.wake(me, outside.until);
+            self.be_called(me, reactor);
             return;
         }
         if let Ok(question) = Question::read(&outside.message) {
@@ -275,6 +289,11 @@ impl Service for Stream {
 
     fn due(&mut self, me: Key, reactor: &mut Reactor) -> Life {
         let now = Instant::now();
+        // One that was asked for before an earlier one was.
+        if self.called_at.is_some_and(|at| now < at) {
+            return Life::Goes;
+        }
+        self.called_at = None;
         match &mut self.outside {
             Some(outside) if outside.framed.is_some() && outside.until <= now => {
                 outside.framed = None;
@@ -283,7 +302,8 @@ impl Service for Stream {
             None if now.duration_since(self.silent_from) >= SILENCE => return Life::Ends,
             _ => {}
         }
-        reactor.wake(me, self.silent_from.max(now) + SILENCE);
-        self.work(me, reactor)
+        let life = self.work(me, reactor);
+        self.be_called(me, reactor);
+        life
     }
 }

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::Names;
+use crate::network::worker::reactor::Reactor;
 use crate::network::worker::{Resolver, Worker};
 
 #[derive(Default, Clone)]
@@ -242,4 +243,41 @@ fn nonsense_is_survived() {
     let length = client.recv(&mut buffer).unwrap();
     assert_eq!(said(&buffer[..length]), (1, 0));
     assert_eq!(said(&ask(&client, &question(7, "web", 1))), (0, 2));
+}
+
+/// One question after the other, on one connection: what is waited for does not
+/// pile up.
+#[test]
+fn a_connection_with_many_questions_is_called_no_more_often() {
+    let resolver = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let names: Rc<dyn Names> = Rc::new(table(vec![resolver.local_addr().unwrap()]));
+    thread::spawn(move || {
+        for mut asked in resolver.incoming().flatten() {
+            let mut length = [0; 2];
+            asked.read_exact(&mut length).unwrap();
+            let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
+            asked.read_exact(&mut message).unwrap();
+            asked.write_all(&[&length[..], &message].concat()).unwrap();
+        }
+    });
+    let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let mut asker = TcpStream::connect(door.local_addr().unwrap()).unwrap();
+    let mut reactor = Reactor::new().unwrap();
+    door.set_nonblocking(true).unwrap();
+    super::stream::Door::serve(door, names, &mut reactor).unwrap();
+    let asking = thread::spawn(move || {
+        for n in 0..100 {
+            let message = question(n, "example.com", 1);
+            let length = (message.len() as u16).to_be_bytes();
+            asker.write_all(&[&length[..], &message].concat()).unwrap();
+            let mut answer = vec![0; 2 + message.len()];
+            asker.read_exact(&mut answer).unwrap();
+        }
+        asker
+    });
+    while !asking.is_finished() {
+        reactor.turn(Some(Duration::from_millis(10))).unwrap();
+    }
+    drop(asking.join().unwrap());
+    assert!(reactor.times() < 10, "{}", reactor.times());
 }

@@ -318,6 +318,7 @@ mod tests {
                 subnet,
                 gateway,
                 range: None,
+                aux: BTreeMap::default(),
             }],
             internal,
             device: format!("rc-{name}"),

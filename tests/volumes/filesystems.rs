@@ -182,3 +182,16 @@ fn what_is_mounted_in_a_volume_is_not_removed_with_it() {
     assert!(fs::exists(format!("{dir}/theirs")).unwrap());
     assert_eq!(place.volumes(), ["data"]);
 }
+
+#[test]
+fn a_directory_that_is_not_there_is_told_plainly() {
+    let Some(place) = Place::new() else { return };
+    let device = place.bed.path("none");
+    let device = format!("device={}", device.display());
+    let options = ["-o", "type=none", "-o", &device, "-o", "o=bind"];
+    place.says(&[&["volume", "create"][..], &options, &["lost"]].concat());
+    let out = place.run(&["-v", "lost:/x"], PLAIN, "true").code(125);
+    assert!(out.stderr.contains("volume lost: its device"), "{out}");
+    assert!(out.stderr.contains("does not exist"), "{out}");
+    assert!(!out.stderr.contains("Some("), "{out}");
+}

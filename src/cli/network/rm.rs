@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
+use super::built_in;
 use crate::cli::{common, listing};
 use crate::container::Timestamp;
 use crate::error::{Error, Result};
@@ -41,8 +42,12 @@ pub fn rm(store: &Store, args: &Rm) -> ExitCode {
     let networks = Networks(store);
     common::each(&args.networks, |name| {
         let network = match networks.find(name) {
-            Err(_) if args.force => return Ok(()),
-            network => network?,
+            Err(e) => match built_in::find(name) {
+                Some(built_in) => return Err(built_in.stays()),
+                None if args.force => return Ok(()),
+                None => return Err(e),
+            },
+            Ok(network) => network,
         };
         networks.remove(&network)?;
         super::note(store, "destroy", &network);
@@ -99,10 +104,7 @@ impl Removed {
 /// default one stays, without its bridge.
 pub fn remove_unused(store: &Store, wanted: impl Fn(&Network) -> bool) -> Result<Removed> {
     let networks = Networks(store);
-    let mut named = BTreeSet::new();
-    for container in listing::all(store, |_| true)? {
-        named.extend(container.config.network.names());
-    }
+    let named = named(store)?;
     let mut removed = Removed::default();
     for network in networks.all()?.iter().filter(|n| wanted(n)) {
         let done = if network.name == DEFAULT_NAME {
@@ -110,7 +112,7 @@ pub fn remove_unused(store: &Store, wanted: impl Fn(&Network) -> bool) -> Result
                 let name = had.then(|| network.name.clone());
                 removed.resting.extend(name);
             })
-        } else if named.contains(&network.name) || named.iter().any(|n| is_id(network, n)) {
+        } else if is_named(&named, network) {
             Ok(())
         } else {
             networks.remove(network).map(|()| {
@@ -124,6 +126,20 @@ pub fn remove_unused(store: &Store, wanted: impl Fn(&Network) -> bool) -> Result
         }
     }
     Ok(removed)
+}
+
+/// The networks that containers name, whether they run or not.
+pub fn named(store: &Store) -> Result<BTreeSet<String>> {
+    let mut named = BTreeSet::new();
+    for container in listing::all(store, |_| true)? {
+        named.extend(container.config.network.names());
+    }
+    Ok(named)
+}
+
+/// Whether a network is among them.
+pub fn is_named(named: &BTreeSet<String>, network: &Network) -> bool {
+    named.contains(&network.name) || named.iter().any(|n| is_id(network, n))
 }
 
 /// A container may name a network by its id.

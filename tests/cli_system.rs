@@ -212,6 +212,11 @@ fn other_shells_ask_for_names_too() {
     assert!(zsh.starts_with("#compdef rcon"), "{zsh}");
     for shell in ["zsh", "fish"] {
         let script = bed.says(&["completion", shell]);
+        // No word behind a switch is its value.
+        assert!(
+            !script.contains("l rm -r") && !script.contains("--rm=["),
+            "{shell}"
+        );
         assert!(script.contains(" __complete -- "), "{shell}");
     }
     assert_eq!(bed.says(&["__complete", "--", "stop", "we"]), "webserver\n");

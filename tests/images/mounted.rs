@@ -38,7 +38,7 @@ fn an_image_is_seen_in_a_container_and_stays_while_it_is() {
     // Who has it mounted has it.
     bed.rcon(&["rmi", &tools])
         .code(1)
-        .fails_naming(&["web", "in use"]);
+        .fails_naming(&["is using its referenced image"]);
     bed.rcon(&["image", "prune", "-af"]).ok();
     bed.rcon(&["rmi", "-f", &tools]).ok();
     bed.rcon(&["restart", "-t", "0", "web"]).ok();

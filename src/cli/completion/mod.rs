@@ -14,6 +14,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::ArgAction;
 use clap_complete::Shell;
 
 use super::listing;
@@ -82,7 +83,17 @@ function __rcon_names
     set -l current (commandline -ct)
     $program __complete -- $words "$current" 2>/dev/null
 end
-complete -c rcon -n 'test (count (__rcon_names)) -gt 0' -f -a '(__rcon_names)'
+function __rcon_has_names
+    test (count (__rcon_names)) -gt 0
+end
+# To fish, what stands behind = is a word of its own.
+function __rcon_values
+    __rcon_names | string replace -r -- '^--[^=]*=' ''
+end
+complete -c rcon -n __rcon_has_names -f -a '(__rcon_names)'
+for option in network net volumes-from
+    complete -c rcon -n __rcon_has_names -l $option -x -a '(__rcon_values)'
+end
 "#;
 
 fn with_names(shell: Shell, script: &str) -> Result<String> {
@@ -101,10 +112,24 @@ fn with_names(shell: Shell, script: &str) -> Result<String> {
     Ok(renamed.replacen(END_IN_ZSH, &format!("{NAMES_IN_ZSH}{END_IN_ZSH}"), 1))
 }
 
+/// A switch that can be given as `--rm=false`, too, takes no word behind it; a
+/// script would offer `true` and `false` there, and no image.
+fn with_plain_switches(command: clap::Command) -> clap::Command {
+    let plain = |arg: clap::Arg| {
+        if arg.is_require_equals_set() {
+            return arg.action(ArgAction::SetTrue).num_args(0);
+        }
+        arg
+    };
+    command.mut_args(plain).mut_subcommands(with_plain_switches)
+}
+
 /// `completion`.
 pub fn completion(args: &Completion, mut command: clap::Command) -> Result<ExitCode> {
     let shell: Shell = args.shell.parse().map_err(Error::user)?;
     let mut script = Vec::new();
+    command.build();
+    let mut command = with_plain_switches(command);
     clap_complete::generate(shell, &mut command, "rcon", &mut script);
     let script = String::from_utf8(script).map_err(|e| Error::internal(e.to_string()))?;
     listing::print(&with_names(shell, &script)?)?;

@@ -38,14 +38,6 @@ const REFUSED: &[(&str, &str)] = &[
         "port exposing and the container",
     ),
     (
-        "--network container:web -p 80:80 i",
-        "port publishing and the container type network mode",
-    ),
-    (
-        "--network container:web -P i",
-        "port publishing and the container type network mode",
-    ),
-    (
         "--network container:web --dns 1.1.1.1 i",
         "dns and the container",
     ),

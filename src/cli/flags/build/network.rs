@@ -151,10 +151,6 @@ fn check_mode(typed: &Typed, mode: &NetworkMode, first: &Endpoint) -> Result<()>
         return Ok(());
     }
     for (given, what) in [
-        (
-            !typed.publish.is_empty() || typed.publish_all,
-            "port publishing",
-        ),
         (!typed.expose.is_empty(), "port exposing"),
         (!typed.dns.is_empty(), "dns"),
         (!typed.dns_search.is_empty(), "dns search"),

@@ -130,3 +130,18 @@ fn directories_deeper_than_there_are_descriptors_are_removed() {
     let left = std::fs::read_dir(bed.root().join("containers")).unwrap();
     assert_eq!(left.count(), 0);
 }
+
+#[test]
+fn who_shares_what_is_gone_is_told_what_that_was() {
+    let Some(bed) = StoreBed::new() else { return };
+    let id = bed.sleeper("owner", &[]);
+    bed.sleeper("guest", &["--network", "container:owner"]);
+    bed.rcon(&["rm", "-f", "owner"]).ok();
+    let out = bed.rcon(&["restart", "-t", "0", "guest"]).code(1);
+    let want = format!(
+        "container guest shares the network of container {}, which has been removed",
+        &id.trim()[..12]
+    );
+    assert!(out.stderr.contains(&want), "{out}");
+    assert_eq!(out.stderr.lines().count(), 1, "{out}");
+}

@@ -143,43 +143,85 @@ fn events_are_shown_as_they_happen() {
         .fails_naming(&["--since", "whenever"]);
 }
 
-#[test]
-fn bash_completes_commands_and_containers() {
-    let Some(bed) = StoreBed::new() else { return };
-    bed.make_container(&["create", "--name", "webserver"], &["true"]);
+/// What bash would show behind `line`.
+fn completed(bed: &StoreBed, line: &str) -> String {
     let script = bed.path("completion");
     std::fs::write(&script, bed.says(&["completion", "bash"])).expect("the bed is writable");
     let program = env!("CARGO_BIN_EXE_rcon");
-    let complete = |line: &str| {
-        let words: Vec<&str> = line.split(' ').collect();
-        let test = format!(
-            "source '{}'; COMP_WORDS=('{program}' {}); COMP_CWORD={}; COMPREPLY=(); \
-             _rcon_with_containers '{program}' '{}' ''; echo \"${{COMPREPLY[*]}}\"",
-            script.display(),
-            words
-                .iter()
-                .map(|w| format!("'{w}'"))
-                .collect::<Vec<_>>()
-                .join(" "),
-            words.len(),
-            words.last().unwrap_or(&""),
-        );
-        let out = Command::new("bash")
-            .args(["--norc", "-c", &test])
-            .env("RCON_ROOT", bed.root())
-            .output();
-        String::from_utf8_lossy(&out.expect("bash").stdout)
-            .trim()
-            .to_owned()
-    };
-    assert_eq!(complete("stop we"), "webserver");
-    assert_eq!(complete("container rm w"), "webserver");
-    assert_eq!(complete("stop x"), "");
-    assert!(complete("in").contains("inspect"));
-    for shell in ["zsh", "fish"] {
-        assert!(bed.says(&["completion", shell]).contains("rcon"), "{shell}");
+    let test = r#"
+        source "$1"
+        COMP_LINE="rcon $2"; COMP_POINT=${#COMP_LINE}
+        # As bash itself takes a line apart.
+        read -ra COMP_WORDS <<< "${COMP_LINE//[:=]/ & }"
+        [[ "$COMP_LINE" == *[[:space:]] ]] && COMP_WORDS+=("")
+        COMP_WORDS[0]="$3"; COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+        COMPREPLY=()
+        _rcon_with_names "$3" "${COMP_WORDS[COMP_CWORD]}" ""
+        echo "${COMPREPLY[*]}"
+    "#;
+    let out = Command::new("bash")
+        .args(["--norc", "-c", test, "bash"])
+        .args([script.to_str().expect("plain"), line, program])
+        .env("RCON_ROOT", bed.root())
+        .output();
+    let out = out.expect("bash");
+    String::from_utf8_lossy(&out.stdout).trim().to_owned()
+}
+
+#[test]
+fn bash_completes_commands_and_names() {
+    let Some(bed) = StoreBed::new() else { return };
+    bed.make_container(&["create", "--name", "webserver"], &["true"]);
+    let root = bed.rootfs("").display().to_string();
+    bed.says(&["import", &root, "busy:stable"]);
+    bed.says(&["network", "create", "shop"]);
+    bed.says(&["volume", "create", "data"]);
+    for (line, want) in [
+        ("stop we", "webserver"),
+        ("container rm w", "webserver"),
+        ("stop x", ""),
+        ("rmi bus", "busy:stable"),
+        ("rmi busy:", "stable"),
+        ("run --rm -it --name x busy:st", "stable"),
+        ("tag bu", "busy:stable"),
+        ("push b", "busy:stable"),
+        ("save -o file b", "busy:stable"),
+        ("history b", "busy:stable"),
+        ("run --network ", "bridge host none shop"),
+        ("run --network=sh", "shop"),
+        ("network rm ", "shop"),
+        ("network connect shop w", "webserver"),
+        ("volume rm ", "data"),
+        ("inspect d", "data"),
+        ("run busy:stable w", ""),
+    ] {
+        assert_eq!(completed(&bed, line), want, "{line:?}");
     }
+    assert!(completed(&bed, "in").contains("inspect"));
+    assert!(completed(&bed, "run --netw").contains("--network"));
     bed.rcon(&["completion", "tcsh"]).code(1);
+}
+
+#[test]
+fn other_shells_ask_for_names_too() {
+    let Some(bed) = StoreBed::new() else { return };
+    bed.make_container(&["create", "--name", "webserver"], &["true"]);
+    let zsh = bed.says(&["completion", "zsh"]);
+    assert_eq!(zsh.matches("\n_rcon() {").count(), 1);
+    assert_eq!(zsh.matches("\n_rcon_words() {").count(), 1);
+    assert!(zsh.starts_with("#compdef rcon"), "{zsh}");
+    for shell in ["zsh", "fish"] {
+        let script = bed.says(&["completion", shell]);
+        // No word behind a switch is its value.
+        assert!(
+            !script.contains("l rm -r") && !script.contains("--rm=["),
+            "{shell}"
+        );
+        assert!(script.contains(" __complete -- "), "{shell}");
+    }
+    assert_eq!(bed.says(&["__complete", "--", "stop", "we"]), "webserver\n");
+    assert_eq!(bed.says(&["__complete", "--", "stop", "-"]), "");
+    assert_eq!(bed.says(&["__complete", "--"]), "");
 }
 
 #[test]

@@ -1,23 +1,11 @@
 //! What the command line knows and rcon cannot do yet: refused, so that nobody
 //! believes to have it.
 
-use crate::container::{Config, MountKind};
+use crate::container::Config;
 use crate::error::{Error, Result};
 
 /// Refuses what would otherwise be passed over.
 pub fn refuse(config: &Config) -> Result<()> {
-    for mount in &config.mounts {
-        let target = mount.target.display();
-        match mount.kind {
-            MountKind::Image { .. } => {
-                return Err(absent(
-                    &format!("{target}: images cannot be mounted yet"),
-                    "a directory of the host can, with -v /DIR:/PATH:ro",
-                ));
-            }
-            MountKind::Bind { .. } | MountKind::Volume { .. } | MountKind::Tmpfs(_) => {}
-        }
-    }
     // What no file names is told before anything is made.
     crate::spec::cdi::find(&config.isolation.cdi).map_err(|e| e.exit(125))?;
     Ok(())

@@ -147,7 +147,7 @@ fn run(found: &Found, container: OwnedFd, spec: &Spec, wanted: &Wanted) -> Resul
         state: state_of(found, spec),
         console: theirs,
         start_socket: None,
-        root: None,
+        made: Vec::new(),
         container: Some(container),
         preserve_fds: 0,
         patience: None,

@@ -127,6 +127,9 @@ enum Command {
     Completion(completion::Completion),
     /// Write the manual
     Man(completion::Man),
+    /// Tell a shell which names could stand where one is typed
+    #[command(name = "__complete", hide = true)]
+    Complete(completion::Complete),
     /// Everything one does to containers
     Container {
         #[command(subcommand)]
@@ -177,7 +180,7 @@ enum Container {
     Diff(cp::Diff),
     /// Write all files of a container as a tar archive
     Export(cp::Export),
-    /// Show everything about containers and images
+    /// Show everything about containers, images, networks and volumes
     Inspect(inspect::Inspect),
     /// Send a signal to running containers
     Kill(kill::Kill),
@@ -260,6 +263,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Version(args)) => system::version::version(&args),
         Some(Command::Completion(args)) => completion::completion(&args, Cli::command()),
         Some(Command::Man(args)) => completion::man(&args, Cli::command()),
+        Some(Command::Complete(args)) => completion::complete(&args, Cli::command()),
         None => {
             // Help on a closed output has no reader to miss it.
             let _ = Cli::command().print_help();

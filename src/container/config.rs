@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Device, Healthcheck, Id, LogConfig, Mount, Network, Resources, Restart, Timestamp};
+use super::{
+    Device, Healthcheck, Id, LogConfig, Mount, MountKind, Network, Resources, Restart, Timestamp,
+};
 
 /// The version of the records this rcon writes, and the only one it reads.
 pub const SCHEMA: u32 = 1;
@@ -48,6 +50,32 @@ pub struct Config {
     /// It is a step of a build: nobody's container, and gone with the build.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<BuildStep>,
+}
+
+impl Config {
+    /// The ids of all images of which it needs something: the one it was made
+    /// from, and those that are mounted in it.
+    pub fn images(&self) -> impl Iterator<Item = &str> {
+        let mounted = self.mounts.iter().filter_map(|m| match &m.kind {
+            MountKind::Image { id, .. } => Some(id.as_str()),
+            _ => None,
+        });
+        let own = self.image.iter().map(|image| image.id.as_str());
+        own.chain(mounted)
+    }
+
+    /// All layers that it needs, of its root and of what is mounted in it.
+    pub fn layers(&self) -> impl Iterator<Item = &String> {
+        let mounted = self.mounts.iter().flat_map(|m| match &m.kind {
+            MountKind::Image { layers, .. } => layers.as_slice(),
+            _ => &[],
+        });
+        let own = match &self.root {
+            Root::Layers { layers } => layers.as_slice(),
+            Root::Directory { .. } => &[],
+        };
+        own.iter().chain(mounted)
+    }
 }
 
 /// What is special about a container that a build makes.

@@ -64,6 +64,12 @@ pub enum MountKind {
     Image {
         /// Its reference.
         reference: String,
+        /// `sha256:…` of its configuration, when the container was made.
+        #[serde(default)]
+        id: String,
+        /// Names of its layers in the store, the uppermost first.
+        #[serde(default)]
+        layers: Vec<String>,
     },
 }
 

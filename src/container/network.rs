@@ -99,6 +99,7 @@ impl Network {
                     all.push(Port {
                         host_ip: None,
                         host_port: None,
+                        host_last: None,
                         container_port,
                         protocol: *protocol,
                     });
@@ -175,6 +176,10 @@ pub struct Port {
     pub host_ip: Option<IpAddr>,
     /// Of the host; none: any free one.
     pub host_port: Option<u16>,
+    /// The last of those that will do, where it may be one of several: the
+    /// first that is free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_last: Option<u16>,
     /// Of the container.
     pub container_port: u16,
     /// Over what.
@@ -197,6 +202,7 @@ mod tests {
         let named = Port {
             host_ip: None,
             host_port: Some(8080),
+            host_last: None,
             container_port: 80,
             protocol: Protocol::Tcp,
         };

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use regex::Regex;
+
 use crate::error::{Error, Result};
 
 /// The filters of one command, grouped by key.
@@ -47,7 +49,19 @@ impl Filters {
         values.is_empty() || values.iter().any(|value| holds(value))
     }
 
-    /// The same for a filter that says yes or no, like `dangling=true`.
+    /// The values of a key that are patterns, as those of names are: one that
+    /// fits a part fits, and `^web$` fits the whole.
+    pub fn patterns(&self, key: &str) -> Result<Vec<Regex>> {
+        let read = |text: &String| {
+            Regex::new(text).map_err(|_| {
+                Error::user(format!("invalid filter \"{key}={text}\""))
+                    .hint("it is a regular expression, as ^web$ or db-[0-9]")
+            })
+        };
+        self.get(key).iter().map(read).collect()
+    }
+
+    /// What a filter says that is yes or no, like `dangling=true`.
     pub fn flag(&self, key: &str) -> Result<Option<bool>> {
         let mut said = None;
         for value in self.get(key) {
@@ -128,6 +142,17 @@ mod tests {
             filters.any("label", |_| false),
             "no filter lets all through"
         );
+    }
+
+    #[test]
+    fn names_are_patterns() {
+        let given = filters(&["name=^web$", "name=db-[0-9]"]);
+        let patterns = given.patterns("name").unwrap();
+        let fits = |name: &str| patterns.iter().any(|p| p.is_match(name));
+        assert!(fits("web") && fits("my-db-1"));
+        assert!(!fits("web2") && !fits("db"));
+        assert!(filters(&["name=("]).patterns("name").is_err());
+        assert!(filters(&[]).patterns("name").unwrap().is_empty());
     }
 
     #[test]

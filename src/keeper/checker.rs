@@ -104,7 +104,7 @@ impl Keeper {
             state,
             console: None,
             start_socket: None,
-            root: None,
+            made: Vec::new(),
             container: Some(container.ok_or_else(gone)?),
             preserve_fds: 0,
             explain: None,

@@ -61,7 +61,7 @@ impl Keeper {
             state: prepared.state.clone(),
             console,
             start_socket: None,
-            root: prepared.root,
+            made: prepared.made,
             container: None,
             preserve_fds: 0,
             explain: explain.map(|out| Explain {

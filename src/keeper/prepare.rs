@@ -1,6 +1,5 @@
 //! From what was asked for to a plan: the last of what must be looked up.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -18,7 +17,7 @@ use crate::error::{Context, Error, Result};
 use crate::facts::{self, BundleFacts, Facts};
 use crate::network::connection::{self, Connection};
 use crate::network::names::{self, Servers};
-use crate::plan::{self, Options, Plan};
+use crate::plan::{self, Options, Plan, Slot};
 use crate::run::State;
 use crate::spec::{self, Files, HostFacts, Inputs, Joined, users};
 use crate::store::{Entry, Store};
@@ -27,8 +26,9 @@ use crate::store::{Entry, Store};
 pub(super) struct Prepared {
     pub plan: Plan,
     pub state: State,
-    /// The layers of its root, laid over each other.
-    pub root: Option<OwnedFd>,
+    /// What is laid over each other already: the layers of its root, and of
+    /// images that are mounted.
+    pub made: Vec<(Slot, OwnedFd)>,
     /// What its mounts of parts of volumes lead to, as long as it is not made.
     pub _volumes: Places,
     /// Whose namespaces it shares.
@@ -65,7 +65,8 @@ pub(super) fn prepare(
 ) -> Result<Prepared> {
     let facts = facts::observe()?;
     make_sources(config)?;
-    let volumes = volumes::places(store, config)?;
+    let mut volumes = volumes::places(store, config)?;
+    volumes::lay_out_images(store, config, &mut volumes)?;
     let (rootfs, overlay) = root::of(store, entry, config)?;
     let is_laid_out = overlay.is_some();
     let root = root::view(&rootfs, overlay.as_ref())?;
@@ -97,10 +98,12 @@ pub(super) fn prepare(
         bundle: entry.dir().to_owned(),
         annotations: spec.annotations().clone().unwrap_or_default(),
     };
+    let mut made = volumes.made(&plan);
+    made.extend(is_laid_out.then_some((Slot::Root, root)));
     Ok(Prepared {
         plan,
         state,
-        root: is_laid_out.then_some(root),
+        made,
         _volumes: volumes,
         shared,
     })
@@ -126,7 +129,7 @@ fn spec(
         user: &user,
         namespaces,
         volumes: &volumes.paths,
-        images: &BTreeMap::new(),
+        images: &volumes.images,
         host: &host,
     })
 }
@@ -272,11 +275,33 @@ fn not_running(name: &Name, kind: &str) -> Error {
     .hint(format!("`rcon start {name}` starts it"))
 }
 
+/// Only the id is kept of a container whose namespaces another shares: names
+/// change.
+fn gone(store: &Store, config: &Config, sharer: &Id, kind: &str) -> Error {
+    let name = store.entry(config.id.clone()).name().unwrap_or_default();
+    let (what, flag) = match kind {
+        "net" => ("network", "--network"),
+        "pid" => ("processes", "--pid"),
+        "ipc" => ("shared memory", "--ipc"),
+        other => (other, "its flag"),
+    };
+    Error::user(format!(
+        "container {name} shares the {what} of container {}, which has been removed",
+        sharer.short()
+    ))
+    .hint(format!(
+        "remove {name}, and make it anew with {flag} container:NAME of another"
+    ))
+}
+
 /// The namespaces of other containers that this one shares, and who they are.
 fn joined(store: &Store, config: &Config) -> Result<(Joined, Vec<Sharer>)> {
     let mut sharers = Vec::new();
     let mut of = |id: &Id, kind: &str| -> Result<PathBuf> {
-        let entry = store.find(id.as_str())?;
+        let entry = store.entry(id.clone());
+        if !entry.exists() {
+            return Err(gone(store, config, id, kind));
+        }
         let state = super::truth(store, &entry)?;
         let name = entry.name()?;
         if state.pid == 0 {
@@ -321,20 +346,23 @@ fn joined(store: &Store, config: &Config) -> Result<(Joined, Vec<Sharer>)> {
 }
 
 /// Makes the directories of the host that `-v` names and that are not there,
-/// as Docker does.
+/// as Docker does; what else is missing is told.
 fn make_sources(config: &Config) -> Result<()> {
     for mount in &config.mounts {
-        if let MountKind::Bind {
-            source,
-            create: true,
-            ..
-        } = &mount.kind
-        {
-            // What is there, also as a link that leads nowhere, is not ours.
-            if source.symlink_metadata().is_err() {
-                let what = || format!("cannot make the directory {}", source.display());
-                fs::create_dir_all(source).context(what)?;
-            }
+        let MountKind::Bind { source, create, .. } = &mount.kind else {
+            continue;
+        };
+        // What is there, also as a link that leads nowhere, is not ours.
+        if *create && source.symlink_metadata().is_err() {
+            let what = || format!("cannot make the directory {}", source.display());
+            fs::create_dir_all(source).context(what)?;
+        }
+        let missing = |e: std::io::Error| e.kind() == std::io::ErrorKind::NotFound;
+        if fs::metadata(source).is_err_and(missing) {
+            let (source, target) = (source.display(), mount.target.display());
+            let what = format!("bind source path does not exist: {source}");
+            return Err(Error::user(what)
+                .hint(format!("{target} of the container shows it: bring it back")));
         }
     }
     Ok(())

@@ -9,9 +9,11 @@ use std::path::PathBuf;
 use super::Keeper;
 use crate::container::{Config, IdMap, Mount, MountKind};
 use crate::error::{Context, Result};
+use crate::plan::{Action, Plan, Slot, Step};
 use crate::run::Shown;
 use crate::spec::volume_key;
 use crate::store::Store;
+use crate::sys::fd;
 use crate::volume::{self, Volumes, attach};
 
 /// Where a container's volumes are.
@@ -21,6 +23,29 @@ pub(super) struct Places {
     pub paths: BTreeMap<String, PathBuf>,
     /// What some of these paths lead through.
     held: Vec<OwnedFd>,
+    /// Where images are, by the place where they are to be seen.
+    pub images: BTreeMap<PathBuf, PathBuf>,
+    /// Those that are mounted already, without a place, by that path.
+    laid_out: Vec<(PathBuf, OwnedFd)>,
+}
+
+impl Places {
+    /// What the plan need not take from where it says, since it is here. It
+    /// could not be copied everywhere: before Linux 6.15 only a mount that has
+    /// a place can be.
+    pub fn made(&mut self, plan: &Plan) -> Vec<(Slot, OwnedFd)> {
+        let mut made = Vec::new();
+        for (path, mount) in self.laid_out.drain(..) {
+            let opens = |step: &Step| match &step.action {
+                Action::OpenSource {
+                    slot, path: source, ..
+                } if *source == path => Some(*slot),
+                _ => None,
+            };
+            made.extend(plan.steps.iter().find_map(opens).map(|slot| (slot, mount)));
+        }
+        made
+    }
 }
 
 impl Keeper {
@@ -112,6 +137,28 @@ pub(super) fn places(store: &Store, config: &Config) -> Result<Places> {
         }
     }
     Ok(all)
+}
+
+/// Lays out the images that are to be mounted.
+pub(super) fn lay_out_images(store: &Store, config: &Config, all: &mut Places) -> Result<()> {
+    for mount in &config.mounts {
+        let MountKind::Image {
+            reference, layers, ..
+        } = &mount.kind
+        else {
+            continue;
+        };
+        let laid = volume::source::laid_out(store, layers);
+        let (root, is_mount) = laid.map_err(|e| e.context(format!("image {reference}")))?;
+        let path = fd::proc_path(&root);
+        all.images.insert(mount.target.clone(), path.clone());
+        if is_mount {
+            all.laid_out.push((path, root));
+        } else {
+            all.held.push(root);
+        }
+    }
+    Ok(())
 }
 
 /// What a container that is not up would see of binds and volumes, and what

@@ -153,9 +153,12 @@ impl Keeper {
                 Ok(bound) => break bound,
                 Err(Failure::Other(e)) => return Err(e),
                 Err(Failure::Taken(taken)) => {
-                    let holder = self.holder(taken);
-                    if holder != Whose::Dying || Instant::now() > until {
-                        return Err(publish::taken(taken, holder.words().as_deref()));
+                    let mut holders: Vec<Whose> =
+                        taken.iter().map(|taken| self.holder(*taken)).collect();
+                    let dying = holders.contains(&Whose::Dying);
+                    if !dying || Instant::now() > until {
+                        let words = holders.pop().and_then(|holder| holder.words());
+                        return Err(publish::taken(&taken, words.as_deref()));
                     }
                     std::thread::sleep(Duration::from_millis(5));
                 }

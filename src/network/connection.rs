@@ -322,6 +322,7 @@ mod tests {
                 subnet,
                 gateway,
                 range: None,
+                aux: BTreeMap::default(),
             }],
             found_room: false,
             internal,

@@ -22,6 +22,8 @@ pub struct Request {
     pub gateways: Vec<IpAddr>,
     /// From where containers get theirs.
     pub ranges: Vec<Cidr>,
+    /// Addresses no container gets, and what has them.
+    pub aux: Vec<(String, IpAddr)>,
     /// Nothing goes in or out.
     pub internal: bool,
     /// It has addresses of the newer kind, too.
@@ -38,7 +40,7 @@ pub fn design(request: Request, id: Id, device: String, taken: &[Cidr]) -> Resul
     check_name(&request.name)?;
     check_reserved(&request.name)?;
     let driver = driver(&request.driver)?;
-    let (mtu, parent) = options(driver, &request.options)?;
+    let (mtu, named) = options(driver, &request.options)?;
     let found_room = driver == Driver::Bridge && is_free_to_choose(&request);
     let subnets = match driver {
         Driver::None => no_subnets(&request)?,
@@ -53,7 +55,7 @@ pub fn design(request: Request, id: Id, device: String, taken: &[Cidr]) -> Resul
         subnets,
         found_room,
         internal: request.internal,
-        device: parent.unwrap_or(match driver {
+        device: named.unwrap_or(match driver {
             Driver::Bridge => device,
             _ => String::new(),
         }),
@@ -105,13 +107,23 @@ fn driver(word: &str) -> Result<Driver> {
     }
 }
 
-/// The options that mean something: the largest packet, and whose wire.
+/// What Docker's options of a bridge begin with.
+const OF_BRIDGE: &str = "com.docker.network.bridge.";
+
+/// The options that mean something: the largest packet, and which interface of
+/// this machine's it is.
 fn options(driver: Driver, given: &BTreeMap<String, String>) -> Result<(u32, Option<String>)> {
-    let (mut mtu, mut parent) = (0, None);
+    let (mut mtu, mut device) = (0, None);
     for (key, value) in given {
         match key.as_str() {
             "mtu" | "com.docker.network.driver.mtu" => mtu = read_mtu(value)?,
-            "parent" if driver == Driver::Macvlan => parent = Some(interface(value)?),
+            "parent" if driver == Driver::Macvlan => device = Some(interface(value)?),
+            "com.docker.network.bridge.name" if driver == Driver::Bridge => {
+                device = Some(interface(value)?);
+            }
+            of_bridge if driver == Driver::Bridge && of_bridge.starts_with(OF_BRIDGE) => {
+                check_of_bridge(&of_bridge[OF_BRIDGE.len()..], value)?;
+            }
             "mode" | "macvlan_mode" if driver == Driver::Macvlan => {
                 wanted::macvlan_mode(value).ok_or_else(|| {
                     Error::user(format!("there is no macvlan mode {value:?}"))
@@ -122,18 +134,38 @@ fn options(driver: Driver, given: &BTreeMap<String, String>) -> Result<(u32, Opt
                 let what = format!("a {} network has no option {other:?}", driver.word());
                 return Err(Error::user(what).hint(match driver {
                     Driver::Macvlan => "mtu, parent and mode are there",
-                    _ => "mtu is there",
+                    Driver::Bridge => "mtu and com.docker.network.bridge.name are there",
+                    Driver::None => "mtu is there",
                 }));
             }
         }
     }
-    if driver == Driver::Macvlan && parent.is_none() {
+    if driver == Driver::Macvlan && device.is_none() {
         return Err(
             Error::user("a macvlan network shares an interface of this machine")
                 .hint("say which: --opt parent=eth0"),
         );
     }
-    Ok((mtu, parent))
+    Ok((mtu, device))
+}
+
+/// Docker's other options of a bridge can be given where they say what is so
+/// anyway.
+fn check_of_bridge(option: &str, value: &str) -> Result<()> {
+    let (so, instead) = match option {
+        "enable_icc" => ("true", "give those their own networks that shall not meet"),
+        "enable_ip_masquerade" => ("true", "--internal keeps everything in"),
+        "host_binding_ipv4" => (
+            "0.0.0.0",
+            "say with each port where it is open: -p 127.0.0.1:8000:80",
+        ),
+        _ => ("", "leave it out"),
+    };
+    if !so.is_empty() && value == so {
+        return Ok(());
+    }
+    let what = format!("{OF_BRIDGE}{option}={value} cannot be had");
+    Err(Error::user(what).hint(instead))
 }
 
 fn read_mtu(value: &str) -> Result<u32> {
@@ -153,7 +185,10 @@ fn interface(name: &str) -> Result<String> {
 }
 
 fn no_subnets(request: &Request) -> Result<Vec<Subnet>> {
-    let asked = !request.subnets.is_empty() || request.ipv6 || !request.gateways.is_empty();
+    let asked = !request.subnets.is_empty()
+        || request.ipv6
+        || !request.gateways.is_empty()
+        || !request.aux.is_empty();
     if asked {
         return Err(Error::user("a network of driver none has no addresses"));
     }
@@ -225,15 +260,40 @@ fn with_gateways(request: &Request, chosen: &[Cidr]) -> Result<Vec<Subnet>> {
     if let Some(range) = (request.ranges.iter()).find(|r| !chosen.iter().any(|s| inside(s, r))) {
         return nowhere(format!("range {range}"));
     }
+    if let Some((name, aux)) =
+        (request.aux.iter()).find(|(_, aux)| !chosen.iter().any(|s| s.contains(*aux)))
+    {
+        return nowhere(format!("auxiliary address {name}={aux}"));
+    }
     let subnet = |subnet: &Cidr| {
         let given = request.gateways.iter().find(|g| subnet.contains(**g));
+        let aux = request.aux.iter().filter(|(_, a)| subnet.contains(*a));
         Subnet {
             subnet: *subnet,
             gateway: given.copied().or_else(|| subnets::first_host(*subnet)),
             range: request.ranges.iter().copied().find(|r| inside(subnet, r)),
+            aux: aux.cloned().collect(),
         }
     };
-    Ok(chosen.iter().map(subnet).collect())
+    chosen
+        .iter()
+        .map(|s| without_clash(request, subnet(s)))
+        .collect()
+}
+
+/// An address is one machine's.
+fn without_clash(request: &Request, subnet: Subnet) -> Result<Subnet> {
+    for (name, aux) in &subnet.aux {
+        let again = request.aux.iter().filter(|(_, a)| a == aux).count() > 1;
+        if again || subnet.gateway == Some(*aux) {
+            let whose = if again { "another's" } else { "the gateway's" };
+            return Err(
+                Error::user(format!("auxiliary address {name}={aux} is {whose}, too"))
+                    .hint("choose another address for it, or another --gateway"),
+            );
+        }
+    }
+    Ok(subnet)
 }
 
 #[cfg(test)]
@@ -332,6 +392,60 @@ mod tests {
         let mut r = with("none", &[]);
         r.ipv6 = true;
         refused(r, "has no addresses");
+    }
+
+    #[test]
+    fn addresses_that_something_else_has() {
+        let with = |aux: &[(&str, &str)]| {
+            made(Request {
+                subnets: vec!["10.1.0.0/24".parse().unwrap()],
+                aux: aux
+                    .iter()
+                    .map(|(n, a)| ((*n).to_owned(), a.parse().unwrap()))
+                    .collect(),
+                ..request("net")
+            })
+        };
+        let n = with(&[("router", "10.1.0.9"), ("nas", "10.1.0.2")]).unwrap();
+        assert_eq!(n.subnets[0].aux.len(), 2);
+        for (aux, why) in [
+            (&[("r", "10.2.0.9")][..], "r=10.2.0.9 is in none"),
+            (&[("r", "10.1.0.1")], "is the gateway's, too"),
+            (&[("r", "10.1.0.9"), ("s", "10.1.0.9")], "is another's, too"),
+        ] {
+            let e = with(aux).unwrap_err().to_string();
+            assert!(e.contains(why), "{e}");
+        }
+    }
+
+    #[test]
+    fn options_that_docker_has_for_bridges() {
+        let with = |key: &str, value: &str| {
+            let key = format!("com.docker.network.{key}");
+            made(Request {
+                options: options(&[(&key, value)]),
+                ..request("net")
+            })
+        };
+        assert_eq!(with("bridge.name", "br0").unwrap().device, "br0");
+        for (key, value) in [
+            ("bridge.enable_icc", "true"),
+            ("bridge.enable_ip_masquerade", "true"),
+            ("bridge.host_binding_ipv4", "0.0.0.0"),
+        ] {
+            assert_eq!(with(key, value).unwrap().device, "rc-0", "{key}");
+        }
+        for (key, value, why) in [
+            ("bridge.name", "a/b", "not the name of an interface"),
+            ("bridge.enable_icc", "false", "their own networks"),
+            ("bridge.enable_ip_masquerade", "false", "--internal"),
+            ("bridge.host_binding_ipv4", "127.0.0.1", "-p 127.0.0.1"),
+            ("bridge.colour", "red", "cannot be had"),
+            ("container_iface_prefix", "x", "has no option"),
+        ] {
+            let e = with(key, value).unwrap_err().to_string();
+            assert!(e.contains(why), "{key}: {e}");
+        }
     }
 
     #[test]

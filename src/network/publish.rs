@@ -71,16 +71,23 @@ pub struct Taken {
 /// Why a port could not be had.
 #[derive(Debug)]
 pub enum Failure {
-    /// Another process has it.
-    Taken(Taken),
+    /// Others have it, or all that would do.
+    Taken(Vec<Taken>),
     /// Anything else.
     Other(Error),
 }
 
 /// Binds every one of `ports`, or none.
 pub fn bind_all(ports: &[Port]) -> std::result::Result<Vec<Bound>, Failure> {
+    // Whoever can have one of several must not take the only one of another.
+    let mut choosy: Vec<&Port> = ports.iter().collect();
+    choosy.sort_by_key(|port| match (port.host_port, port.host_last) {
+        (Some(_), None) => 0,
+        (Some(first), Some(last)) => u32::from(last.saturating_sub(first)) + 1,
+        (None, _) => u32::MAX,
+    });
     let mut all = Vec::with_capacity(ports.len() * 2);
-    for port in ports {
+    for port in choosy {
         all.extend(bind_one(port)?);
     }
     Ok(all)
@@ -114,19 +121,33 @@ fn bind_one(port: &Port) -> std::result::Result<Vec<Bound>, Failure> {
             IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         ],
     };
-    let mut failure = None;
-    for _ in 0..ATTEMPTS {
-        match bind_at(port, ips) {
-            // The first was any that is free; the second must be the same.
-            Err(e @ Failure::Taken(_)) if port.host_port.is_none() => failure = Some(e),
+    let mut taken = Vec::new();
+    for number in candidates(port) {
+        match bind_at(port, number, ips) {
+            Err(Failure::Taken(more)) => taken.extend(more),
             done => return done,
         }
     }
-    Err(failure.unwrap_or_else(|| Failure::Other(Error::internal("no attempt was made"))))
+    if port.host_port.is_none() {
+        taken.truncate(1);
+    }
+    Err(Failure::Taken(taken))
 }
 
-fn bind_at(port: &Port, ips: &[IpAddr]) -> std::result::Result<Vec<Bound>, Failure> {
-    let mut number = port.host_port.unwrap_or(0);
+/// What is tried, one after the other; 0 is any that is free. The first kind of
+/// address has one that is free, and the second must have the same.
+fn candidates(port: &Port) -> Vec<u16> {
+    match (port.host_port, port.host_last) {
+        (None, _) => vec![0; ATTEMPTS],
+        (Some(first), last) => (first..=last.unwrap_or(first)).collect(),
+    }
+}
+
+fn bind_at(
+    port: &Port,
+    mut number: u16,
+    ips: &[IpAddr],
+) -> std::result::Result<Vec<Bound>, Failure> {
     let mut all: Vec<Bound> = Vec::new();
     for ip in ips {
         let at = SocketAddr::new(*ip, number);
@@ -191,7 +212,7 @@ fn explain(e: &SysError, at: SocketAddr, protocol: Protocol) -> Failure {
     let word = protocol.word();
     let (ip, port) = (at.ip(), at.port());
     Failure::Other(match e.errno {
-        Errno::EADDRINUSE => return Failure::Taken(Taken { at, protocol }),
+        Errno::EADDRINUSE => return Failure::Taken(vec![Taken { at, protocol }]),
         Errno::EADDRNOTAVAIL => Error::user(format!(
             "cannot publish on {ip}: this machine has no such address"
         ))
@@ -208,9 +229,21 @@ fn explain(e: &SysError, at: SocketAddr, protocol: Protocol) -> Failure {
     })
 }
 
-/// That a port is taken, and by whom.
-pub fn taken(taken: Taken, by: Option<&str>) -> Error {
-    let Taken { at, protocol } = taken;
+/// That a port is taken, and by whom; or that all are that would do.
+pub fn taken(taken: &[Taken], by: Option<&str>) -> Error {
+    let (Some(Taken { at, protocol }), Some(last)) = (taken.first(), taken.last()) else {
+        return Error::internal("nobody has the port that is taken");
+    };
+    if taken.len() > 1 {
+        return Error::user(format!(
+            "all ports from {} to {}/{} of {} are in use",
+            at.port(),
+            last.at.port(),
+            protocol.word(),
+            at.ip()
+        ))
+        .hint("publish another range, or none and a free one is taken (-p CONTAINER_PORT)");
+    }
     let by = by.map_or_else(|| "another process".to_owned(), str::to_owned);
     Error::user(format!(
         "port {}/{} of {} is already in use by {by}",
@@ -233,6 +266,7 @@ pub fn check(ports: &[Port]) -> Result<()> {
             _ => true,
         };
         a.host_port.is_some()
+            && a.host_last.or(b.host_last).is_none()
             && a.host_port == b.host_port
             && a.protocol == b.protocol
             && same_place
@@ -258,9 +292,29 @@ mod tests {
         Port {
             host_ip: ip.map(|ip| ip.parse().unwrap()),
             host_port: host,
+            host_last: None,
             container_port: 80,
             protocol,
         }
+    }
+
+    fn one_of(first: u16, last: u16) -> Port {
+        Port {
+            host_last: Some(last),
+            ..port(Some("127.0.0.1"), Some(first), Protocol::Tcp)
+        }
+    }
+
+    /// The first of four numbers that nobody has just now.
+    fn four_free() -> u16 {
+        let all = |first: u16| -> Option<Vec<TcpListener>> {
+            let at = |n| TcpListener::bind(("127.0.0.1", n)).ok();
+            (first..first + 4).map(at).collect()
+        };
+        let mut places = (20_000..30_000).step_by(4);
+        places
+            .find(|first| all(*first).is_some())
+            .expect("four free ports")
     }
 
     fn bound(ports: &[Port]) -> Vec<Bound> {
@@ -286,12 +340,32 @@ mod tests {
             let Err(Failure::Taken(found)) = again else {
                 panic!("{again:?}");
             };
-            assert_eq!((found.at.port(), found.protocol), (number, protocol));
-            let told = taken(found, Some("container web")).to_string();
+            assert_eq!(found.len(), 1);
+            assert_eq!((found[0].at.port(), found[0].protocol), (number, protocol));
+            let told = taken(&found, Some("container web")).to_string();
             assert!(told.contains("already in use by container web"), "{told}");
             drop(first);
             bound(&[port(Some("127.0.0.1"), Some(number), protocol)]);
         }
+    }
+
+    #[test]
+    fn of_several_ports_the_first_that_is_free_is_had() {
+        let first = four_free();
+        let held = TcpListener::bind(("127.0.0.1", first)).unwrap();
+        let range = one_of(first, first + 2);
+        // The one that has no choice comes first, wherever it stands.
+        let only = port(Some("127.0.0.1"), Some(first + 1), Protocol::Tcp);
+        let all = bound(&[range.clone(), only]);
+        let ports: Vec<u16> = all.iter().map(|b| b.at.port()).collect();
+        assert_eq!(ports, [first + 1, first + 2]);
+        let Err(Failure::Taken(found)) = bind_all(&[range]) else {
+            panic!("all of them are taken");
+        };
+        let told = taken(&found, None).to_string();
+        let want = format!("all ports from {first} to {}/tcp of 127.0.0.1", first + 2);
+        assert!(told.contains(&want), "{told}");
+        drop((held, all));
     }
 
     #[test]
@@ -320,6 +394,8 @@ mod tests {
                 true,
             ),
             (tcp(None, None), tcp(None, None), true),
+            (one_of(80, 90), one_of(80, 90), true),
+            (tcp(None, Some(80)), one_of(80, 90), true),
         ] {
             let checked = check(&[one.clone(), other.clone()]);
             assert_eq!(checked.is_ok(), fine, "{one:?} {other:?}");

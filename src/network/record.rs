@@ -46,6 +46,9 @@ pub struct Subnet {
     pub gateway: Option<IpAddr>,
     /// Containers get theirs from this part only.
     pub range: Option<Cidr>,
+    /// Addresses in it that no container gets, and what has them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub aux: BTreeMap<String, IpAddr>,
 }
 
 /// A network.

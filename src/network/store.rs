@@ -23,7 +23,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use super::design::{Request, check_name, design};
-use super::record::{DEFAULT_NAME, Endpoint, Network, VERSION};
+use super::record::{DEFAULT_NAME, Driver, Endpoint, Network, VERSION};
 use super::{bridge, subnets};
 use crate::container::Id;
 use crate::error::{Context, Error, Result};
@@ -196,6 +196,16 @@ impl Networks<'_> {
         let id = Id::random()?;
         let device = self.device(&request.name, &id);
         let network = design(request, id, device, &taken)?;
+        let same = |n: &&Network| n.device == network.device && n.driver == Driver::Bridge;
+        if network.driver == Driver::Bridge
+            && let Some(other) = others.iter().find(same)
+        {
+            let what = format!(
+                "network {} has the bridge {} already",
+                other.name, other.device
+            );
+            return Err(Error::user(what).hint("choose another name for the bridge"));
+        }
         self.keep(&network)?;
         Ok(network)
     }
@@ -263,7 +273,7 @@ impl Networks<'_> {
     }
 
     fn take_down(self, network: &Network) -> Result<bool> {
-        if network.driver != super::record::Driver::Bridge {
+        if network.driver != Driver::Bridge {
             return Ok(false);
         }
         bridge::remove(&network.device, &network.table(), &self.mark(&network.id))
@@ -521,7 +531,9 @@ fn check_fixed(
 ) -> Result<IpAddr> {
     if !subnets::is_usable(subnet, wanted) {
         let what = format!("{wanted} of network {} is not for containers", network.name);
-        return Err(Error::user(what).hint("it is the gateway's, or stands for the whole subnet"));
+        return Err(Error::user(what).hint(
+            "it is the gateway's or kept for something else, or stands for the whole subnet",
+        ));
     }
     if used.contains(&wanted) {
         let what = format!("address {wanted} of network {} is in use", network.name);

@@ -59,14 +59,15 @@ pub fn is_usable(subnet: &Subnet, address: IpAddr) -> bool {
     let number = cidr::number(address);
     let edge =
         !is_tiny(net) && (number == net.first() || (address.is_ipv4() && number == net.last()));
-    net.contains(address) && !edge && subnet.gateway != Some(address)
+    let reserved = subnet.aux.values().any(|a| *a == address);
+    net.contains(address) && !edge && !reserved && subnet.gateway != Some(address)
 }
 
 /// The first address that nobody has.
 pub fn free(subnet: &Subnet, used: &BTreeSet<IpAddr>) -> Option<IpAddr> {
     let range = subnet.range.unwrap_or(subnet.subnet);
     // Behind all that is in use there is one, or none at all.
-    let most = used.len() as u128 + 4;
+    let most = (used.len() + subnet.aux.len()) as u128 + 4;
     (0..most)
         .map_while(|n| range.nth(n))
         .find(|a| is_usable(subnet, *a) && !used.contains(a))
@@ -74,6 +75,8 @@ pub fn free(subnet: &Subnet, used: &BTreeSet<IpAddr>) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -86,6 +89,7 @@ mod tests {
             subnet: cidr(text),
             gateway: gateway.parse().ok(),
             range: None,
+            aux: BTreeMap::new(),
         }
     }
 
@@ -147,6 +151,18 @@ mod tests {
     }
 
     #[test]
+    fn what_something_else_has_is_not_given() {
+        let mut s = subnet("10.1.0.0/29", "10.1.0.1");
+        for n in 2..=4 {
+            let address = format!("10.1.0.{n}").parse().unwrap();
+            s.aux.insert(format!("router{n}"), address);
+            assert!(!is_usable(&s, address));
+        }
+        let first = free(&s, &BTreeSet::new()).unwrap();
+        assert_eq!(first.to_string(), "10.1.0.5");
+    }
+
+    #[test]
     fn the_newer_kind_comes_from_the_id() {
         let id = Id::try_from("0123456789".repeat(6) + "abcd").unwrap();
         let net = of_id(&id);
@@ -173,7 +189,7 @@ mod tests {
             net in any_v4(),
             used in proptest::collection::btree_set(0u128..20, 0..20)
         ) {
-            let s = Subnet { subnet: net.network(), gateway: first_host(net), range: None };
+            let s = Subnet { subnet: net.network(), gateway: first_host(net), range: None, aux: BTreeMap::new() };
             let used: BTreeSet<IpAddr> = used.iter().filter_map(|n| net.nth(*n)).collect();
             if let Some(a) = free(&s, &used) {
                 prop_assert!(is_usable(&s, a) && !used.contains(&a));

@@ -179,7 +179,7 @@ fn make(
             state: record.state(Status::Creating),
             console,
             start_socket,
-            root: None,
+            made: Vec::new(),
             container: None,
             preserve_fds: args.preserve_fds + sockets,
             patience: None,

@@ -64,7 +64,7 @@ fn start(
         state: record.state(Status::Running),
         console,
         start_socket: None,
-        root: None,
+        made: Vec::new(),
         container: Some(container),
         preserve_fds: args.preserve_fds,
         patience: None,

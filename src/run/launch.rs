@@ -26,8 +26,9 @@ pub struct Launch<'a> {
     pub console: Option<OwnedFd>,
     /// Where init waits to be started, if not by this very process.
     pub start_socket: Option<OwnedFd>,
-    /// The root, where it has been laid out already to look into it.
-    pub root: Option<OwnedFd>,
+    /// What need not be made or opened, since it is here: a root that has been
+    /// laid out to look into it, an image that is to be mounted.
+    pub made: Vec<(Slot, OwnedFd)>,
     /// The running process whose namespaces are entered, if any.
     pub container: Option<OwnedFd>,
     /// How many descriptors from 3 on the program is given.
@@ -62,12 +63,8 @@ pub struct Held {
 pub fn launch(launch: Launch<'_>) -> Result<Held> {
     let (ours, theirs) = Channel::pair()?;
     let before = launch.patience.map(|_| process::children());
-    let mut slots = BTreeMap::new();
-    let known = [
-        (Slot::Root, launch.root),
-        (Slot::Container, launch.container),
-    ];
-    slots.extend(known.into_iter().filter_map(|(slot, fd)| Some((slot, fd?))));
+    let mut slots: BTreeMap<Slot, OwnedFd> = launch.made.into_iter().collect();
+    slots.extend(launch.container.map(|fd| (Slot::Container, fd)));
     let mut walk = Walk {
         plan: launch.plan,
         me: Actor::Launcher,

@@ -148,7 +148,10 @@ impl Walk<'_> {
                 recursive,
                 propagation,
             } => {
-                let copy = mounting::copy(path, *recursive)?;
+                let copy = match self.slots.remove(slot) {
+                    Some(made) => made,
+                    None => mounting::copy(path, *recursive)?,
+                };
                 mounting::travel(&copy, propagation.as_slice())?;
                 self.slots.insert(*slot, copy);
             }

@@ -73,8 +73,8 @@ pub struct Inputs<'a> {
     pub namespaces: &'a Joined,
     /// Where each volume is on the host; see [`volume_key`].
     pub volumes: &'a BTreeMap<String, PathBuf>,
-    /// Where each image's files are that is mounted, by reference.
-    pub images: &'a BTreeMap<String, PathBuf>,
+    /// Where the files of images are that are mounted, by where they are seen.
+    pub images: &'a BTreeMap<PathBuf, PathBuf>,
     /// What the host is like.
     pub host: &'a HostFacts,
 }

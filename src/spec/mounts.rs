@@ -208,7 +208,9 @@ fn of_config(asked: &Mount, i: &Inputs<'_>) -> Result<OciMount> {
             let key = volume_key(name, subpath.as_deref());
             found(i.volumes.get(&key), "volume", &key)?
         }
-        MountKind::Image { reference } => found(i.images.get(reference), "image", reference)?,
+        MountKind::Image { reference, .. } => {
+            found(i.images.get(&asked.target), "image", reference)?
+        }
     };
     let options = BindOptions::read(asked, i.host)
         .map_err(|e| e.context(format!("mount {}", target.display())))?;

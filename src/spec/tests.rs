@@ -57,7 +57,7 @@ pub(super) struct Fixture {
     pub user: User,
     pub joined: Joined,
     pub volumes: BTreeMap<String, PathBuf>,
-    pub images: BTreeMap<String, PathBuf>,
+    pub images: BTreeMap<PathBuf, PathBuf>,
     pub host: HostFacts,
 }
 
@@ -81,7 +81,7 @@ impl Default for Fixture {
             user,
             joined: Joined::default(),
             volumes: BTreeMap::from([("data".to_owned(), "/store/data".into())]),
-            images: BTreeMap::from([("tools:1".to_owned(), "/store/tools".into())]),
+            images: BTreeMap::from([("/tools".into(), "/store/tools".into())]),
             host: host(),
         }
     }

@@ -16,7 +16,7 @@ mod fill;
 pub mod leftovers;
 pub mod options;
 pub mod record;
-mod source;
+pub mod source;
 pub mod store;
 pub mod users;
 

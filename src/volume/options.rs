@@ -125,12 +125,25 @@ impl Filesystem {
     pub fn mount(&self, at: &Path) -> Result<()> {
         let what = || format!("mounting {} for a volume", self.device);
         if self.is_bind() {
+            self.check_source()?;
             return self.bind(at).context(what);
         }
         let data = self.resolved()?.join(",");
         let data = (!data.is_empty()).then_some(data.as_str());
         let kind = Some(self.kind.as_str());
         mount::mount(Some(&self.device), at, kind, self.flags, data).context(what)
+    }
+
+    fn check_source(&self) -> Result<()> {
+        match std::fs::metadata(&self.device) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(Error::user(format!(
+                "its device {} does not exist",
+                self.device
+            ))
+            .hint("make that directory, or remove the volume and make it anew with another")),
+            // Whatever else is wrong, the kernel has its own words for.
+            _ => Ok(()),
+        }
     }
 
     /// A bind takes the flags of its source, and others only afterwards.
@@ -188,6 +201,14 @@ mod tests {
         let all = [("type", "none"), ("device", "/srv"), ("o", "bind,ro")];
         let fs = read(&all).unwrap().unwrap();
         assert_eq!(fs.flags, libc::MS_BIND | libc::MS_RDONLY);
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_named() {
+        let all = [("type", "none"), ("device", "/nowhere/x"), ("o", "bind")];
+        let fs = read(&all).unwrap().unwrap();
+        let e = fs.mount(Path::new("/nowhere")).unwrap_err().to_string();
+        assert!(e.starts_with("its device /nowhere/x does not exist"), "{e}");
     }
 
     #[test]

@@ -55,26 +55,30 @@ impl<'a> Source<'a> {
     }
 
     fn make(&self) -> Result<OwnedFd> {
-        let mut layers: Vec<PathBuf> = match self.root {
-            Root::Directory { path, .. } => {
-                let flags = libc::O_PATH | libc::O_DIRECTORY;
-                return Ok(fd::open(path, flags)?);
-            }
-            Root::Layers { layers } => layers.iter().map(|l| self.store.layer(l)).collect(),
-        };
-        // One that is empty below all: the kernel wants two, and an image may
-        // have none.
-        let empty = Volumes(self.store).of(".empty");
-        let what = || "laying the image's layers over each other";
-        files::private_dir_all(&empty).context(what)?;
-        layers.push(empty);
-        if layers.len() == 1 {
-            return Ok(fd::open(&layers[0], libc::O_PATH | libc::O_DIRECTORY)?);
+        match self.root {
+            Root::Directory { path, .. } => Ok(fd::open(path, libc::O_PATH | libc::O_DIRECTORY)?),
+            Root::Layers { layers } => Ok(laid_out(self.store, layers)?.0),
         }
-        let overlay = Overlay {
-            layers,
-            changes: None,
-        };
-        run::mount_overlay(&overlay).context(what)
     }
+}
+
+/// An image's layers laid over each other, not to be written; and whether that
+/// is a mount without a place. An image without layers is a directory.
+pub fn laid_out(store: &Store, layers: &[String]) -> Result<(OwnedFd, bool)> {
+    let mut layers: Vec<PathBuf> = layers.iter().map(|l| store.layer(l)).collect();
+    // One that is empty below all: the kernel wants two, and an image may
+    // have none.
+    let empty = Volumes(store).of(".empty");
+    let what = || "laying the image's layers over each other";
+    files::private_dir_all(&empty).context(what)?;
+    layers.push(empty);
+    if layers.len() == 1 {
+        let flags = libc::O_PATH | libc::O_DIRECTORY;
+        return Ok((fd::open(&layers[0], flags)?, false));
+    }
+    let overlay = Overlay {
+        layers,
+        changes: None,
+    };
+    Ok((run::mount_overlay(&overlay).context(what)?, true))
 }

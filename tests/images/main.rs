@@ -11,6 +11,7 @@ mod place;
 mod commands;
 mod crash;
 mod disk;
+mod mounted;
 mod registries;
 mod running;
 mod tools;

@@ -75,6 +75,133 @@ fn a_network_is_made_shown_and_removed() {
 }
 
 #[test]
+fn what_is_always_there_is_shown_and_stays() {
+    let Some(world) = World::new() else { return };
+    world.start("one", &["--network", "host"]);
+    for (name, driver) in [("host", "host"), ("none", "null")] {
+        let n = world.network(name);
+        assert_eq!((&n["Name"], &n["Driver"]), (&name.into(), &driver.into()));
+        let is_in = n["Containers"].as_object().unwrap().len();
+        assert_eq!(is_in, usize::from(name == "host"), "{n}");
+        for args in [&["network", "rm", name][..], &["network", "rm", "-f", name]] {
+            let what = format!("{name} is a pre-defined network and cannot be removed");
+            world.rcon(args).fails_naming(&[&what]);
+        }
+        for verb in ["connect", "disconnect"] {
+            world
+                .rcon(&["network", verb, name, "one"])
+                .fails_naming(&["cannot be connected to host or none"]);
+        }
+        assert_eq!(world.says(&["inspect", "-f", "{{.Driver}}", name]), driver);
+    }
+    let ids = world.says(&["network", "ls", "-q"]);
+    let all = [
+        &["network", "inspect", "-f", "{{.Name}}"][..],
+        &ids.lines().collect::<Vec<_>>(),
+    ];
+    let names = world.says(&all.concat());
+    assert_eq!(names, "bridge\nhost\nnone");
+    world.rcon(&["rm", "-f", "one"]).ok();
+}
+
+#[test]
+fn inspect_finds_networks_and_filters_take_patterns() {
+    let Some(world) = World::new() else { return };
+    world.says(&["network", "create", "web"]);
+    world.says(&["network", "create", "webs"]);
+    world.says(&["volume", "create", "web"]);
+    let shown = |args: &[&str]| {
+        world.says(&[&["inspect", "-f", "{{.Name}} {{.Driver}}"][..], args].concat())
+    };
+    assert_eq!(
+        shown(&["web"]),
+        "web bridge",
+        "as in Docker, before the volume"
+    );
+    assert_eq!(shown(&["--type", "volume", "web"]), "web local");
+    assert_eq!(shown(&["--type", "network", "webs"]), "webs bridge");
+    world
+        .rcon(&["inspect", "--type", "network", "nope"])
+        .fails_naming(&["No such network: nope"]);
+    world
+        .rcon(&["inspect", "nope"])
+        .fails_naming(&["No such object: nope"]);
+    world.says(&["volume", "rm", "web"]);
+    let listed =
+        |filter: &str| world.says(&["network", "ls", "--format", "{{.Name}}", "--filter", filter]);
+    assert_eq!(listed("name=^web$"), "web");
+    assert_eq!(listed("name=web"), "web\nwebs");
+    assert_eq!(listed("name=^(none|webs)$"), "none\nwebs");
+    world
+        .rcon(&["network", "ls", "--filter", "name=("])
+        .fails_naming(&["name=("]);
+    world.start("one", &["--network", "webs"]);
+    assert_eq!(listed("dangling=true"), "web");
+    assert_eq!(listed("dangling=false"), "bridge\nhost\nnone\nwebs");
+    world.rcon(&["rm", "-f", "one"]).ok();
+}
+
+#[test]
+fn what_docker_can_say_of_a_network() {
+    let Some(world) = World::new() else { return };
+    let args = [
+        "network",
+        "create",
+        "--subnet",
+        "10.5.0.0/16",
+        "--aux-address",
+        "router=10.5.0.2",
+        "--ipv4",
+        "--attachable",
+        "--ipam-driver",
+        "default",
+        "-o",
+        "com.docker.network.bridge.name=br-own",
+        "-o",
+        "com.docker.network.bridge.enable_icc=true",
+        "web",
+    ];
+    world.says(&args);
+    let n = world.network("web");
+    assert_eq!(
+        n["IPAM"]["Config"][0]["AuxiliaryAddresses"]["router"],
+        "10.5.0.2"
+    );
+    assert_eq!(n["Interface"], "br-own");
+    world.start("one", &["--network", "web"]);
+    assert_eq!(
+        world.field("one", "{{.NetworkSettings.Networks.web.IPAddress}}"),
+        "10.5.0.3"
+    );
+    assert!(world.ip(&["link"]).contains("br-own"));
+    let out = world
+        .run(&["--network", "web", "--ip", "10.5.0.2"], "true")
+        .code(125);
+    assert!(out.stderr.contains("is not for containers"), "{out}");
+    for (args, why) in [
+        (&["--ipv4=false"][..], "without IPv4"),
+        (&["--ipam-driver", "dhcp"], "no IPAM driver"),
+        (&["--aux-address", "x"], "invalid auxiliary address"),
+        (
+            &["-o", "com.docker.network.bridge.name=br-own"],
+            "has the bridge br-own already",
+        ),
+        (
+            &["-o", "com.docker.network.bridge.enable_icc=false"],
+            "their own networks",
+        ),
+    ] {
+        world
+            .rcon(&[&["network", "create"], args, &["two"]].concat())
+            .fails_naming(&[why]);
+    }
+    world.rcon(&["rm", "-f", "one"]).ok();
+    world.says(&["network", "rm", "web"]);
+    assert!(!world.ip(&["link"]).contains("br-own"));
+    assert!(world.tables().is_empty());
+}
+
+#[test]
 fn what_cannot_be_made_is_refused() {
     let Some(world) = World::new() else { return };
     world.says(&["network", "create", "web"]);

@@ -96,6 +96,30 @@ fn datagrams_are_published_by_both_kinds_of_address() {
 }
 
 #[test]
+fn one_port_of_a_range_is_free() {
+    let Some(world) = World::new() else { return };
+    world.serve("first", &["-p", "8000-8001:80"], 80, "hello");
+    let spelled = "published=8000-8001,target=80,protocol=tcp";
+    world.serve("second", &["-p", spelled], 80, "hi");
+    assert_eq!(first_line((LOCAL, 8000)).unwrap(), "hello");
+    assert_eq!(first_line((LOCAL, 8001)).unwrap(), "hi");
+    let asked = "{{(index (index .HostConfig.PortBindings \"80/tcp\") 0).HostPort}}";
+    assert_eq!(world.field("second", asked), "8000-8001");
+    let root = format!("{}:O", world.bed.rootfs("").display());
+    let args = ["run", "-p", "8000-8001:80", "--rootfs", &root, "true"];
+    let out = world.rcon(&args).code(125);
+    assert!(
+        out.stderr
+            .contains("all ports from 8000 to 8001/tcp of 0.0.0.0 are in use"),
+        "{out}"
+    );
+    // The place of one that is just going is had, not another's.
+    world.rcon(&["restart", "-t", "0", "first"]).ok();
+    assert_eq!(world.host_port("first", "80"), 8000);
+    world.rcon(&["rm", "-f", "first", "second"]).ok();
+}
+
+#[test]
 fn a_port_that_is_taken_is_an_error_that_says_by_whom() {
     let Some(world) = World::new() else { return };
     world.serve("web", &["-p", "8000:80"], 80, "hello");

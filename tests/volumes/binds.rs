@@ -228,3 +228,32 @@ fn memory_as_it_is_told() {
     assert!(out.stderr.contains("Read-only"), "{out}");
     assert_eq!(shown(&["--tmpfs", "/t:uid=7"], "stat -c %u /t"), "7");
 }
+
+#[test]
+fn a_source_that_leads_nowhere_is_named() {
+    let Some(place) = Place::new() else { return };
+    let link = place.bed.path("link");
+    std::os::unix::fs::symlink("/nowhere/at/all", &link).unwrap();
+    let out = place
+        .run(&["-v", &format!("{}:/x", link.display())], PLAIN, "true")
+        .code(125);
+    assert!(
+        out.stderr.contains("is a link to nowhere: /nowhere/at/all"),
+        "{out}"
+    );
+    assert!(!out.stderr.contains("config.json"), "{out}");
+    // Later, too: what is gone is named, and nothing is made in its place.
+    let dir = place.host_dir("given");
+    let mount = format!("type=bind,src={dir},dst=/x");
+    place.create("later", &["--mount", &mount], PLAIN, "true");
+    fs::remove_dir_all(&dir).unwrap();
+    let out = place.rcon(&["start", "later"]).code(1);
+    assert!(
+        out.stderr.contains("bind source path does not exist"),
+        "{out}"
+    );
+    assert!(
+        out.stderr.contains(&dir) && !out.stderr.contains("config.json"),
+        "{out}"
+    );
+}

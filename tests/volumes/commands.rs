@@ -73,6 +73,9 @@ fn filters_and_formats() {
     };
     for (filter, want) in [
         ("name=o", "one two"),
+        ("name=^one$", "one"),
+        ("name=^(one|t.*)$", "one three two"),
+        ("name=^o$", ""),
         ("label=k", "one two"),
         ("label=k=2", "two"),
         ("label!=k", "three"),

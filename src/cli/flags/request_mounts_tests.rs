@@ -77,6 +77,14 @@ fn two_mounts_at_one_place() {
         "{missing}"
     );
     here.run("--mount type=bind,src=./none,dst=/x,bind-create-src i");
+    std::os::unix::fs::symlink("gone", here.0.join("link")).unwrap();
+    for line in ["-v ./link:/x i", "--mount type=bind,src=./link,dst=/x i"] {
+        let refused = here.refused(line);
+        assert!(
+            refused.contains("link is a link to nowhere: gone"),
+            "{refused}"
+        );
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod import;
 pub mod inspect;
 mod load;
 mod login;
+pub mod mounted;
 mod pattern;
 pub mod prune;
 pub mod pull;

@@ -43,7 +43,11 @@ pub fn complete(store: &Store, request: &mut Request, name: &str) -> Result<Guar
 }
 
 /// The image, unpacked and kept from going away, if it is here and fits.
-fn here(images: &Images, request: &Request, name: &str) -> Result<Option<(Guard, Image)>> {
+pub(super) fn here(
+    images: &Images,
+    request: &Request,
+    name: &str,
+) -> Result<Option<(Guard, Image)>> {
     // Unpacking needs the lock that the guard shares, so one looks again then.
     for _ in 0..8 {
         let guard = images.share()?;
@@ -77,7 +81,7 @@ fn shown(name: &str) -> Result<String> {
     Ok(Reference::parse(name)?.or_latest().familiar())
 }
 
-fn fetch(store: &Store, request: &Request, name: &str) -> Result<()> {
+pub(super) fn fetch(store: &Store, request: &Request, name: &str) -> Result<()> {
     let reference = Reference::parse(name)?.or_latest();
     let platform = request.platform.as_deref();
     let pulled = pull::fetch(store, &reference, platform, request.quiet)?;
@@ -87,7 +91,7 @@ fn fetch(store: &Store, request: &Request, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn missing(name: &str) -> Error {
+pub(super) fn missing(name: &str) -> Error {
     Error::user(format!("No such image: {name}"))
         .hint("`rcon images` lists what is here, and without --pull never it would be fetched")
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::container::{
-    Config, DeviceRate, Mount, MountKind, NetworkMode, Restart, Seccomp, Sharing,
+    Config, DeviceRate, Mount, MountKind, NetworkMode, Port, Restart, Seccomp, Sharing,
 };
 
 /// All of it.
@@ -153,7 +153,7 @@ fn port_bindings(config: &Config) -> Value {
         let key = format!("{}/{}", port.container_port, port.protocol.word());
         let binding = json!({
             "HostIp": port.host_ip.map_or(String::new(), |ip| ip.to_string()),
-            "HostPort": port.host_port.map_or(String::new(), |n| n.to_string()),
+            "HostPort": host_port(port),
         });
         match all.entry(key).or_insert_with(|| json!([])) {
             Value::Array(list) => list.push(binding),
@@ -161,6 +161,15 @@ fn port_bindings(config: &Config) -> Value {
         }
     }
     Value::Object(all)
+}
+
+/// `8080`, `8080-8090` for one of these, or nothing.
+fn host_port(port: &Port) -> String {
+    match (port.host_port, port.host_last) {
+        (None, _) => String::new(),
+        (Some(first), None) => first.to_string(),
+        (Some(first), Some(last)) => format!("{first}-{last}"),
+    }
 }
 
 fn life(config: &Config) -> Value {

@@ -1,4 +1,4 @@
-//! `inspect`: everything about a container, or an image.
+//! `inspect`: everything about a container, an image, a network or a volume.
 //!
 //! How it looks is in [`shape`] and [`host_config`], which are pure; here it
 //! is looked up and shown.
@@ -78,8 +78,8 @@ pub struct Inspect {
     /// Say how large they are, too
     #[arg(short, long)]
     size: bool,
-    /// What is meant, where one name could be both: container, image or volume
-    #[arg(long = "type", value_name = "TYPE", value_parser = ["container", "image", "volume"])]
+    /// What is meant, where one name could be several: container, image, network or volume
+    #[arg(long = "type", value_name = "TYPE", value_parser = KINDS.map(|(kind, _)| kind))]
     kind: Option<String>,
     /// Names or ids
     #[arg(required = true, value_name = "NAME")]
@@ -125,31 +125,41 @@ pub fn present(
     Ok(ExitCode::from(u8::from(!failures.is_empty())))
 }
 
-/// A container, or else an image, or else a volume.
+/// How one thing is looked up; with its size, if that is wanted and it has one.
+type Look = fn(&Store, &str, bool) -> Result<Value>;
+
+/// What can be looked at, in the order in which Docker looks.
+const KINDS: [(&str, Look); 4] = [
+    ("container", container),
+    ("image", |store, name, _| {
+        super::image::inspect::one(store, name)
+    }),
+    ("network", |store, name, _| super::network::one(store, name)),
+    ("volume", |store, name, _| super::volume::one(store, name)),
+];
+
+/// The first of that name, or the one of that kind.
 fn one(store: &Store, name: &str, args: &Inspect) -> Result<Value> {
     let missing = |e: &Error| e.what().starts_with("No such ");
-    match args.kind.as_deref() {
-        Some("volume") => return super::volume::one(store, name),
-        Some("image") => return super::image::inspect::one(store, name),
-        Some(_) => return container(store, name, args.size),
-        None => {}
+    let wanted = args.kind.as_deref();
+    for (kind, look) in KINDS {
+        if wanted.is_some_and(|wanted| wanted != kind) {
+            continue;
+        }
+        match look(store, name, args.size) {
+            Err(e) if wanted.is_none() && missing(&e) => {}
+            found => return found,
+        }
     }
-    match container(store, name, args.size) {
-        Err(e) if missing(&e) => match super::image::inspect::one(store, name) {
-            Err(e) if missing(&e) => match super::volume::one(store, name) {
-                Err(e) if missing(&e) => Err(no_object(name)),
-                found => found,
-            },
-            found => found,
-        },
-        found => found,
-    }
+    Err(no_object(name))
 }
 
 fn no_object(name: &str) -> Error {
     let short: String = name.chars().take(80).collect();
-    Error::user(format!("No such object: {short}"))
-        .hint("`rcon ps -a` lists containers, `rcon images` images, `rcon volume ls` volumes")
+    Error::user(format!("No such object: {short}")).hint(
+        "`rcon ps -a` lists containers, `rcon images` images, `rcon network ls` networks, \
+         `rcon volume ls` volumes",
+    )
 }
 
 fn container(store: &Store, name: &str, size: bool) -> Result<Value> {

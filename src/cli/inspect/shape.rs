@@ -271,7 +271,7 @@ fn mount(mount: &Mount, volumes: &Path) -> Option<Value> {
             all["Driver"] = "local".into();
             all["Source"] = json!(volumes.join(name).join("_data"));
         }
-        MountKind::Image { reference } => {
+        MountKind::Image { reference, .. } => {
             all["Type"] = "image".into();
             all["Source"] = reference.clone().into();
         }

@@ -123,6 +123,7 @@ fn a_health_check_and_published_ports() {
     c.config.network.ports = vec![Port {
         host_ip: None,
         host_port: Some(8080),
+        host_last: None,
         container_port: 80,
         protocol: Protocol::Tcp,
     }];

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::process::ExitCode;
 
+use super::built_in;
 use crate::cli::common::{self, Found};
 use crate::cli::flags::parse::{host, network};
 use crate::container::{Config, Endpoint};
@@ -44,6 +45,7 @@ pub struct Disconnect {
 
 /// `network connect`.
 pub fn connect(store: &Store, args: &Connect) -> Result<ExitCode> {
+    check_changeable(&args.network)?;
     let network = Networks(store).needed(&args.network)?;
     let wish = Wish {
         network: network.name.clone(),
@@ -71,6 +73,7 @@ pub fn connect(store: &Store, args: &Connect) -> Result<ExitCode> {
 
 /// `network disconnect`.
 pub fn disconnect(store: &Store, args: &Disconnect) -> Result<ExitCode> {
+    check_changeable(&args.network)?;
     // A container that does not run may name a network that is gone.
     let known = Networks(store).find(&args.network);
     let name = known.map_or_else(|_| args.network.clone(), |n| n.name);
@@ -88,6 +91,13 @@ pub fn disconnect(store: &Store, args: &Disconnect) -> Result<ExitCode> {
         done => done?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn check_changeable(network: &str) -> Result<()> {
+    match built_in::find(network) {
+        Some(built_in) => Err(built_in.is_for_life()),
+        None => Ok(()),
+    }
 }
 
 /// Its keeper does it while it is up, and otherwise only the record changes.

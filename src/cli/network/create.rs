@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::process::ExitCode;
 
+use clap::ArgAction;
+
 use crate::cli::flags::parse::host;
 use crate::cli::flags::parse::pair::{self, Pair};
 use crate::cli::listing;
@@ -27,13 +29,25 @@ pub struct Create {
     /// Give containers only addresses from this part of the subnet [default: all of it]
     #[arg(long, value_name = "RANGE")]
     ip_range: Vec<Cidr>,
+    /// Keep this address of the subnet from containers, as router=10.1.0.9 [default: none]
+    #[arg(long, value_name = "NAME=IP", value_parser = auxiliary)]
+    aux_address: Vec<(String, IpAddr)>,
     /// Let nothing in or out
     #[arg(long)]
     internal: bool,
     /// Give it IPv6 addresses, too
     #[arg(long)]
     ipv6: bool,
-    /// An option: mtu=1400; for macvlan parent=eth0 and mode=bridge [default: none]
+    /// Give it IPv4 addresses, which every network has
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", action = ArgAction::Set)]
+    ipv4: bool,
+    /// Nothing more: containers can be connected to any network here
+    #[arg(long)]
+    attachable: bool,
+    /// Who gives out addresses: default, which is all there is
+    #[arg(long, value_name = "DRIVER", default_value = "default")]
+    ipam_driver: String,
+    /// An option: mtu=1400, com.docker.network.bridge.name=br0; for macvlan parent=eth0 and mode=bridge [default: none]
     #[arg(short, long, value_name = "KEY=VALUE", value_parser = option)]
     opt: Vec<Pair>,
     /// Note something about it [default: none]
@@ -50,14 +64,43 @@ fn option(text: &str) -> Result<Pair> {
     }
 }
 
+fn auxiliary(text: &str) -> Result<(String, IpAddr)> {
+    let (name, address) = text
+        .split_once('=')
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or_else(|| {
+            Error::user(format!("invalid auxiliary address {text:?}"))
+                .hint("NAME=IP, as in router=10.1.0.9")
+        })?;
+    Ok((name.to_owned(), host::address(address)?))
+}
+
+/// What Docker has and there is only one kind of here.
+fn check_only_kind(args: &Create) -> Result<()> {
+    if args.ipam_driver != "default" {
+        let what = format!("no IPAM driver {:?}", args.ipam_driver);
+        return Err(Error::user(what)
+            .hint("rcon gives out addresses itself, as the driver default does: leave it out"));
+    }
+    if !args.ipv4 {
+        return Err(
+            Error::user("a network without IPv4 addresses cannot be had")
+                .hint("leave out --ipv4=false; --ipv6 adds IPv6 addresses"),
+        );
+    }
+    Ok(())
+}
+
 /// `network create`.
 pub fn create(store: &Store, args: &Create) -> Result<ExitCode> {
+    check_only_kind(args)?;
     let network = Networks(store).create(Request {
         name: args.name.clone(),
         driver: args.driver.clone(),
         subnets: args.subnet.clone(),
         gateways: args.gateway.clone(),
         ranges: args.ip_range.clone(),
+        aux: args.aux_address.clone(),
         internal: args.internal,
         ipv6: args.ipv6,
         options: args.opt.iter().cloned().collect(),

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::inspect::show;
-use crate::cli::listing::{self, rfc3339};
+use super::built_in;
+use crate::cli::inspect::present;
+use crate::cli::listing::rfc3339;
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::network::cidr::Cidr;
@@ -36,19 +37,19 @@ pub fn inspect(store: &Store, args: &Inspect) -> Result<ExitCode> {
             Err(e) => failures.push(e),
         }
     }
-    listing::print(&show(&format, args.format.is_some(), found)?)?;
-    for e in &failures {
-        crate::say::error(e);
-    }
-    Ok(ExitCode::from(u8::from(!failures.is_empty())))
+    present(&format, args.format.is_some(), found, failures)
 }
 
-fn one(store: &Store, name: &str) -> Result<Value> {
+/// One of them.
+pub fn one(store: &Store, name: &str) -> Result<Value> {
     let networks = Networks(store);
     let network = if name == DEFAULT_NAME {
         networks.needed(name)?
     } else {
-        networks.find(name)?
+        match (networks.find(name), built_in::find(name)) {
+            (Err(_), Some(built_in)) => return built_in.shape(store),
+            (found, _) => found?,
+        }
     };
     Ok(shape(&network, &networks.present(&network)))
 }
@@ -58,6 +59,9 @@ fn shape(network: &Network, endpoints: &[Endpoint]) -> Value {
         let mut one = json!({"Subnet": s.subnet, "Gateway": s.gateway});
         if let Some(range) = s.range {
             one["IPRange"] = json!(range);
+        }
+        if !s.aux.is_empty() {
+            one["AuxiliaryAddresses"] = json!(s.aux);
         }
         one
     });

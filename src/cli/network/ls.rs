@@ -2,8 +2,11 @@
 
 use std::process::ExitCode;
 
+use regex::Regex;
 use serde_json::{Value, json};
 
+use super::built_in::{self, BuiltIn};
+use super::rm;
 use crate::cli::listing;
 use crate::error::Result;
 use crate::format::filter::Filters;
@@ -15,7 +18,7 @@ use crate::store::Store;
 /// List networks
 #[derive(Debug, clap::Args)]
 pub struct Ls {
-    /// Show only those that fit: name=web, id=…, driver=bridge, label=a=1, type=custom
+    /// Show only those that fit: name=web, id=…, driver=bridge, label=a=1, type=custom, dangling=true
     #[arg(short, long, value_name = "KEY=VALUE")]
     filter: Vec<String>,
     /// How to show them: table, json, a template, or table with a template
@@ -29,7 +32,9 @@ pub struct Ls {
     quiet: bool,
 }
 
-const KNOWN: &[&str] = &["driver", "id", "label", "label!", "name", "scope", "type"];
+const KNOWN: &[&str] = &[
+    "dangling", "driver", "id", "label", "label!", "name", "scope", "type",
+];
 const SHOWN: [Column; 4] = [
     ("NETWORK ID", "ID"),
     ("NAME", "Name"),
@@ -42,6 +47,8 @@ pub fn ls(store: &Store, args: &Ls) -> Result<ExitCode> {
     let filters = Filters::parse(&args.filter, KNOWN)?;
     let text = args.format.as_deref().unwrap_or_default();
     let format = Format::parse(if args.quiet { "{{.ID}}" } else { text })?;
+    let names = filters.patterns("name")?;
+    let dangling = filters.flag("dangling")?;
     let networks = Networks(store);
     // The default one is there for whoever looks, if there is a store to keep
     // it in; without it the others are shown all the same.
@@ -51,16 +58,19 @@ pub fn ls(store: &Store, args: &Ls) -> Result<ExitCode> {
     for spoilt in networks.spoilt()? {
         crate::say::warning(spoilt.as_error());
     }
-    let mut rows: Vec<Value> = networks
-        .all()?
-        .iter()
-        .filter(|n| filters.labels(&n.labels))
-        .map(|n| row(n, args.no_trunc))
-        .collect();
-    if filters.get("label").is_empty() {
-        rows.extend(["host", "none"].map(built_in));
+    let mut all = networks.all()?;
+    all.retain(|n| filters.labels(&n.labels));
+    if let Some(dangling) = dangling {
+        let named = rm::named(store)?;
+        let is_used = |n: &Network| n.name == DEFAULT_NAME || rm::is_named(&named, n);
+        all.retain(|n| is_used(n) != dangling);
     }
-    rows.retain(|row| fits(row, &filters));
+    let mut rows: Vec<Value> = all.iter().map(|n| row(n, args.no_trunc)).collect();
+    // What is always there is not there for want of somebody who uses it.
+    if filters.get("label").is_empty() && dangling != Some(true) {
+        rows.extend(built_in::ALL.map(|b| built_in_row(b, args.no_trunc)));
+    }
+    rows.retain(|row| fits(row, &filters, &names));
     rows.sort_by_key(|row| row["Name"].as_str().map(str::to_owned));
     listing::print(&render_list(&format, &SHOWN, &[], &rows)?)?;
     Ok(ExitCode::SUCCESS)
@@ -80,12 +90,16 @@ fn row(network: &Network, whole: bool) -> Value {
     })
 }
 
-/// What needs no network: it has a name, and nothing else.
-fn built_in(name: &str) -> Value {
+/// What needs no network: it has a name and an id, and nothing else.
+fn built_in_row(network: BuiltIn, whole: bool) -> Value {
+    let mut id = network.digits();
+    if !whole {
+        id.truncate(12);
+    }
     json!({
-        "ID": "-",
-        "Name": name,
-        "Driver": if name == "none" { "null" } else { name },
+        "ID": id,
+        "Name": network.name,
+        "Driver": network.driver,
         "Scope": "local",
         "CreatedAt": "",
         "IPv6": "false",
@@ -94,13 +108,13 @@ fn built_in(name: &str) -> Value {
     })
 }
 
-fn fits(row: &Value, filters: &Filters) -> bool {
+fn fits(row: &Value, filters: &Filters, names: &[Regex]) -> bool {
     let text = |field: &str| row[field].as_str().unwrap_or_default();
     let kind = match text("Name") {
         DEFAULT_NAME | "host" | "none" => "builtin",
         _ => "custom",
     };
-    filters.any("name", |n| text("Name").contains(n))
+    (names.is_empty() || names.iter().any(|n| n.is_match(text("Name"))))
         && filters.any("id", |i| text("ID").starts_with(&i[..i.len().min(12)]))
         && filters.any("driver", |d| text("Driver") == d)
         && filters.any("scope", |s| text("Scope") == s)
@@ -115,9 +129,14 @@ mod tests {
     fn filters_look_at_what_is_shown() {
         let row =
             json!({"ID": "0123456789ab", "Name": "web", "Driver": "bridge", "Scope": "local"});
-        let fit = |f: &str| fits(&row, &Filters::parse(&[f], KNOWN).unwrap());
+        let fit = |f: &str| {
+            let filters = Filters::parse(&[f], KNOWN).unwrap();
+            fits(&row, &filters, &filters.patterns("name").unwrap())
+        };
         for yes in [
             "name=we",
+            "name=^web$",
+            "name=^(web|db)$",
             "id=0123",
             "driver=bridge",
             "type=custom",
@@ -129,6 +148,7 @@ mod tests {
         assert!(fit(&long));
         for no in [
             "name=x",
+            "name=^we$",
             "id=9",
             "driver=macvlan",
             "type=builtin",

@@ -1,5 +1,6 @@
 //! `network`: networks are made, looked at, joined, left and taken away.
 
+mod built_in;
 mod connect;
 mod create;
 pub mod doctor;
@@ -7,6 +8,7 @@ mod inspect;
 mod ls;
 mod rm;
 
+pub use inspect::one;
 pub use rm::remove_unused;
 
 use std::process::ExitCode;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
+use super::built_in;
 use crate::cli::{common, listing};
 use crate::container::Timestamp;
 use crate::error::{Error, Result};
@@ -42,11 +43,12 @@ pub fn rm(store: &Store, args: &Rm) -> ExitCode {
     common::each(&args.networks, |name| {
         let network = match networks.find(name) {
             Ok(network) => network,
-            Err(e) => match networks.find_spoilt(name)? {
+            Err(e) => match (networks.find_spoilt(name)?, built_in::find(name)) {
                 // Also one whose record cannot be read.
-                Some(spoilt) => return networks.remove_spoilt(&spoilt),
-                None if args.force => return Ok(()),
-                None => return Err(e),
+                (Some(spoilt), _) => return networks.remove_spoilt(&spoilt),
+                (None, Some(built_in)) => return Err(built_in.stays()),
+                (None, None) if args.force => return Ok(()),
+                (None, None) => return Err(e),
             },
         };
         networks.remove(&network)?;
@@ -104,10 +106,7 @@ impl Removed {
 /// default one stays, without its bridge.
 pub fn remove_unused(store: &Store, wanted: impl Fn(&Network) -> bool) -> Result<Removed> {
     let networks = Networks(store);
-    let mut named = BTreeSet::new();
-    for container in listing::all(store, |_| true)? {
-        named.extend(container.config.network.names());
-    }
+    let named = named(store)?;
     let mut removed = Removed::default();
     for network in networks.all()?.iter().filter(|n| wanted(n)) {
         let done = if network.name == DEFAULT_NAME {
@@ -115,7 +114,7 @@ pub fn remove_unused(store: &Store, wanted: impl Fn(&Network) -> bool) -> Result
                 let name = had.then(|| network.name.clone());
                 removed.resting.extend(name);
             })
-        } else if named.contains(&network.name) || named.iter().any(|n| is_id(network, n)) {
+        } else if is_named(&named, network) {
             Ok(())
         } else {
             networks.remove(network).map(|()| {
@@ -129,6 +128,20 @@ pub fn remove_unused(store: &Store, wanted: impl Fn(&Network) -> bool) -> Result
         }
     }
     Ok(removed)
+}
+
+/// The networks that containers name, whether they run or not.
+pub fn named(store: &Store) -> Result<BTreeSet<String>> {
+    let mut named = BTreeSet::new();
+    for container in listing::all(store, |_| true)? {
+        named.extend(container.config.network.names());
+    }
+    Ok(named)
+}
+
+/// Whether a network is among them.
+pub fn is_named(named: &BTreeSet<String>, network: &Network) -> bool {
+    named.contains(&network.name) || named.iter().any(|n| is_id(network, n))
 }
 
 /// A container may name a network by its id.

@@ -107,40 +107,27 @@ pub fn json(ports: &[Port]) -> Value {
     json!(map)
 }
 
-/// `0.0.0.0:8080-8081->8080-8081/tcp, 9000/udp`: neighbours that go to the
-/// same number outside are drawn together, the others stand for themselves.
+/// `0.0.0.0:8080-8081->80-81/tcp, 9000/udp`: neighbours whose numbers outside
+/// are neighbours, too, are drawn together. Those that have another number
+/// outside come last.
 pub fn shown(ports: &[Port]) -> String {
     let mut sorted: Vec<&Port> = ports.iter().collect();
     sorted.sort_by_key(|p| (p.private, p.public.clone(), p.protocol.clone()));
     let mut groups: Vec<Group<'_>> = Vec::new();
-    let mut closed: Vec<String> = Vec::new();
-    let mut moved: Vec<String> = Vec::new();
     for port in sorted {
-        let ip = match &port.public {
-            Some((ip, public)) if *public != port.private => {
-                moved.push(format!("{}->{}", address(ip, *public), port.key()));
-                continue;
+        let next = Group::of(port);
+        // An earlier one of that kind has a gap behind it.
+        let mut latest = groups.iter_mut().rev();
+        match latest.find(|group| group.is_like(&next)) {
+            Some(group) if u32::from(group.last) + 1 == u32::from(next.first) => {
+                group.last = next.last;
             }
-            public => public.as_ref().map(|(ip, _)| ip.as_str()),
-        };
-        let same = |g: &&mut Group<'_>| g.ip == ip && g.protocol == port.protocol;
-        match groups.iter_mut().find(same) {
-            Some(group) if group.last + 1 == port.private => group.last = port.private,
-            Some(group) => {
-                closed.push(group.to_string());
-                (group.first, group.last) = (port.private, port.private);
-            }
-            None => groups.push(Group {
-                ip,
-                protocol: &port.protocol,
-                first: port.private,
-                last: port.private,
-            }),
+            _ => groups.push(next),
         }
     }
-    closed.extend(groups.iter().map(ToString::to_string));
-    closed.extend(moved);
-    closed.join(", ")
+    groups.sort_by_key(|group| group.shift != 0);
+    let words: Vec<String> = groups.iter().map(ToString::to_string).collect();
+    words.join(", ")
 }
 
 /// `0.0.0.0:80`, `[::]:80`.
@@ -151,24 +138,47 @@ pub fn address(ip: &str, port: impl std::fmt::Display) -> String {
     format!("{ip}:{port}")
 }
 
+/// Ports from `first` to `last`, each as far from its number outside.
 struct Group<'a> {
     ip: Option<&'a str>,
     protocol: &'a str,
+    shift: i32,
     first: u16,
     last: u16,
 }
 
+impl<'a> Group<'a> {
+    fn of(port: &'a Port) -> Self {
+        let outside = |(_, public): &(String, u16)| i32::from(*public) - i32::from(port.private);
+        Self {
+            ip: port.public.as_ref().map(|(ip, _)| ip.as_str()),
+            protocol: &port.protocol,
+            shift: port.public.as_ref().map_or(0, outside),
+            first: port.private,
+            last: port.private,
+        }
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        (self.ip, self.protocol, self.shift) == (other.ip, other.protocol, other.shift)
+    }
+}
+
+fn range(first: i32, last: i32) -> String {
+    if first == last {
+        return first.to_string();
+    }
+    format!("{first}-{last}")
+}
+
 impl std::fmt::Display for Group<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let range = if self.first == self.last {
-            self.first.to_string()
-        } else {
-            format!("{}-{}", self.first, self.last)
-        };
+        let (first, last) = (i32::from(self.first), i32::from(self.last));
         if let Some(ip) = self.ip {
-            write!(f, "{}->", address(ip, &range))?;
+            let outside = range(first + self.shift, last + self.shift);
+            write!(f, "{}->", address(ip, outside))?;
         }
-        write!(f, "{range}/{}", self.protocol)
+        write!(f, "{}/{}", range(first, last), self.protocol)
     }
 }
 
@@ -216,6 +226,18 @@ mod tests {
             (
                 vec![port(80, "tcp", any(8080)), port(443, "tcp", None)],
                 "443/tcp, 0.0.0.0:8080->80/tcp",
+            ),
+            (
+                vec![
+                    port(9000, "tcp", any(46103)),
+                    port(9000, "tcp", Some(("::", 46103))),
+                    port(9001, "tcp", any(46104)),
+                    port(9001, "tcp", Some(("::", 46104))),
+                    port(9002, "tcp", any(46106)),
+                    port(9002, "udp", any(46105)),
+                ],
+                "0.0.0.0:46103-46104->9000-9001/tcp, [::]:46103-46104->9000-9001/tcp, \
+                 0.0.0.0:46105->9002/udp, 0.0.0.0:46106->9002/tcp",
             ),
             (
                 vec![port(80, "tcp", any(80)), port(80, "tcp", Some(("::", 80)))],

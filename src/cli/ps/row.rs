@@ -117,7 +117,7 @@ pub fn mount_name(mount: &Mount) -> Option<String> {
     match &mount.kind {
         MountKind::Bind { source, .. } => Some(source.display().to_string()),
         MountKind::Volume { name, .. } => Some(name.clone()),
-        MountKind::Image { reference } => Some(reference.clone()),
+        MountKind::Image { reference, .. } => Some(reference.clone()),
         MountKind::Tmpfs(_) => None,
     }
 }

@@ -57,8 +57,8 @@ impl Select {
         let health = ["none", "starting", "healthy", "unhealthy"];
         check_words(&filters, "health", &health)?;
         Ok(Self {
-            names: each(&filters, "name", pattern)?,
-            ids: each(&filters, "id", pattern)?,
+            names: filters.patterns("name")?,
+            ids: filters.patterns("id")?,
             exited: each(&filters, "exited", code)?,
             published: each(&filters, "publish", port_range)?,
             exposed: each(&filters, "expose", port_range)?,
@@ -152,10 +152,6 @@ fn check_words(filters: &Filters, key: &str, known: &[&str]) -> Result<()> {
             Err(invalid(key, value).hint(format!("{key} is one of {}", known.join(", "))))
         }
     }
-}
-
-fn pattern(text: &str) -> Option<Regex> {
-    Regex::new(text).ok()
 }
 
 fn code(text: &str) -> Option<i32> {

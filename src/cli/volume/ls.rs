@@ -52,6 +52,7 @@ pub fn ls(store: &Store, args: &Ls) -> Result<ExitCode> {
     let filters = Filters::parse(&args.filter, KNOWN)?;
     let text = args.format.as_deref().unwrap_or_default();
     let format = Format::parse(if args.quiet { "{{.Name}}" } else { text })?;
+    let names = filters.patterns("name")?;
     let dangling = filters.flag("dangling")?;
     let asks = dangling.is_some() || text.contains("Links");
     let users = if asks {
@@ -62,7 +63,7 @@ pub fn ls(store: &Store, args: &Ls) -> Result<ExitCode> {
     let links = |volume: &Volume| users.get(&volume.name).map_or(0, Vec::len);
     let fits = |volume: &Volume| {
         filters.labels(&volume.labels)
-            && filters.any("name", |n| volume.name.contains(n))
+            && (names.is_empty() || names.iter().any(|n| n.is_match(&volume.name)))
             && filters.any("driver", |d| d == "local")
             && dangling.is_none_or(|dangling| dangling == (links(volume) == 0))
     };

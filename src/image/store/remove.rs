@@ -168,13 +168,13 @@ impl Images {
         Ok(removed)
     }
 
-    /// The containers that were made from an image.
+    /// The containers that were made from an image, or have it mounted.
     fn users(&self, image: &Image) -> Result<Vec<User>> {
         let id = image.id().to_string();
         let mut users = Vec::new();
         for entry in self.store.all()? {
             let Ok(config) = entry.config() else { continue };
-            if config.image.is_some_and(|image| image.id == id) {
+            if config.images().any(|image| image == id) {
                 users.push(User {
                     id: entry.id().short().to_owned(),
                     up: entry.is_held(),

@@ -11,7 +11,6 @@ use serde_json::Value;
 use super::change::Candidates;
 use super::index::Index;
 use super::{DEEPEST, Images, place};
-use crate::container::Root;
 use crate::error::Result;
 use crate::image::ImageConfig;
 use crate::image::manifest::{LARGEST_CONFIG, LARGEST_DOCUMENT};
@@ -35,9 +34,8 @@ impl Used {
             used.document(images, &record.target.digest, 0);
         }
         for entry in images.store.all()? {
-            match entry.config().map(|config| config.root) {
-                Ok(Root::Layers { layers }) => used.layers.extend(layers),
-                Ok(Root::Directory { .. }) => {}
+            match entry.config() {
+                Ok(config) => used.layers.extend(config.layers().cloned()),
                 Err(_) => used.unclear = entry.exists() || used.unclear,
             }
         }

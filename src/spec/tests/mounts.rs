@@ -26,8 +26,12 @@ fn binds_volumes_and_images() {
     f.volumes
         .insert(volume_key("data", Some(Path::new("a/b"))), "/fd/9".into());
     f.mount(volume(Some("a/b")), "/sub", &[]);
-    let reference = "tools:1".to_owned();
-    f.mount(MountKind::Image { reference }, "/tools", &[]);
+    let image = MountKind::Image {
+        reference: "tools:1".to_owned(),
+        id: String::new(),
+        layers: Vec::new(),
+    };
+    f.mount(image, "/tools", &[]);
     for (target, want) in [
         ("/plain", "/a: rbind rprivate"),
         ("/ro", "/b: rbind ro rro noexec rslave"),

@@ -65,6 +65,7 @@ fn located(mut mount: Mount, here: &Surroundings<'_>) -> Result<Mount> {
         return Ok(mount);
     };
     *source = paths::of_host(here.directory, source);
+    check_link(source)?;
     if !*create && std::fs::metadata(&*source).is_err() {
         let shown = source.display();
         return Err(
@@ -73,6 +74,24 @@ fn located(mut mount: Mount, here: &Surroundings<'_>) -> Result<Mount> {
         );
     }
     Ok(mount)
+}
+
+/// A directory that is missing can be made, but not at the end of a link that
+/// leads nowhere: what was meant by it, nobody knows.
+fn check_link(source: &Path) -> Result<()> {
+    let Ok(target) = std::fs::read_link(source) else {
+        return Ok(());
+    };
+    match std::fs::metadata(source) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            let (shown, target) = (source.display(), target.display());
+            Err(Error::user(format!(
+                "bind source {shown} is a link to nowhere: {target}"
+            ))
+            .hint("make what it leads to, or name another source"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Of several containers the last has the last word.

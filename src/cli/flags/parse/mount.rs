@@ -217,13 +217,20 @@ impl Fields {
     }
 
     fn image(&mut self) -> Result<MountKind> {
+        if self.options.iter().any(|o| o.starts_with("idmap")) {
+            return Err(Error::user("an image's files keep their owners").hint("leave idmap out"));
+        }
         // Whether it is said or not, an image is never written.
         self.read_only = true;
         let reference = self
             .source
             .take()
             .ok_or_else(|| Error::user("source is required").hint("add source=, an image"))?;
-        Ok(MountKind::Image { reference })
+        Ok(MountKind::Image {
+            reference,
+            id: String::new(),
+            layers: Vec::new(),
+        })
     }
 }
 

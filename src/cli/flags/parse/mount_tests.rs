@@ -105,6 +105,8 @@ fn binds() {
 fn volumes_memory_and_images() {
     let image = MountKind::Image {
         reference: "alpine".into(),
+        id: String::new(),
+        layers: Vec::new(),
     };
     check([
         ("target=/x", volume("", None), false, ""),
@@ -229,6 +231,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("src=data,dst=/x,volume-opt=size=1", "size"),
     ("src=data,dst=/x,volume-label==1", "empty name"),
     ("type=tmpfs,dst=/x,idmap", "no owners but its own"),
+    ("type=image,src=i,dst=/x,idmap", "keep their owners"),
     ("src=data,dst=/x,idmap=uids=1", "invalid range"),
     ("src=data,dst=/x,idmap=perhaps", "true or false"),
     ("type=npipe,src=/a,dst=/x", "bind, volume, tmpfs or image"),

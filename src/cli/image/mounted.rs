@@ -1,0 +1,77 @@
+//! The images that `run` and `create` are to mount, with `--mount type=image`.
+//!
+//! In two steps around finding the container's own image: whatever must be
+//! fetched or unpacked needs the images' lock for itself, and what has been
+//! found stays only while it is shared.
+
+use super::of;
+use super::wanted::{fetch, here, missing};
+use crate::cli::flags::{Pull, Request};
+use crate::container::MountKind;
+use crate::error::{Error, Result};
+use crate::image::Guard;
+use crate::store::Store;
+
+/// Has them all here, fetching what is wanted and missing.
+pub fn bring(store: &Store, request: &Request) -> Result<()> {
+    let images = of(store);
+    for name in names(request) {
+        if request.pull == Pull::Always {
+            fetch(store, request, name)?;
+        }
+        if here(&images, request, name)?.is_some() {
+            continue;
+        }
+        if request.pull == Pull::Never {
+            return Err(missing(name));
+        }
+        fetch(store, request, name)?;
+        here(&images, request, name)?.ok_or_else(|| missing(name))?;
+    }
+    Ok(())
+}
+
+/// Notes of each what it is. Until the guard is dropped they stay; a container
+/// without an image of its own has none yet.
+pub fn complete(
+    store: &Store,
+    request: &mut Request,
+    guard: Option<Guard>,
+) -> Result<Option<Guard>> {
+    if names(request).next().is_none() {
+        return Ok(guard);
+    }
+    let images = of(store);
+    let guard = match guard {
+        Some(guard) => guard,
+        None => images.share()?,
+    };
+    for mount in &mut request.config.mounts {
+        let MountKind::Image {
+            reference,
+            id,
+            layers,
+        } = &mut mount.kind
+        else {
+            continue;
+        };
+        let image = images.find(reference)?;
+        if !image.is_unpacked() {
+            return Err(
+                Error::environment(format!("the image {reference} is just being removed"))
+                    .hint("try again"),
+            );
+        }
+        *id = image.id().to_string();
+        *layers = image.layers().to_vec();
+    }
+    Ok(Some(guard))
+}
+
+fn names(request: &Request) -> impl Iterator<Item = &String> {
+    let mounts = request.config.mounts.iter();
+    mounts.filter_map(|mount| match &mount.kind {
+        MountKind::Image { reference, .. } => Some(reference),
+        _ => None,
+    })
+}

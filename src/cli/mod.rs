@@ -313,6 +313,10 @@ fn with_store(places: Places, act: impl FnOnce(&Store) -> Result<ExitCode>) -> R
 fn sweep(store: &Store) -> Result<()> {
     crate::volume::leftovers::sweep(store)?;
     store.sweep()?;
+    for step in store.abandoned_steps()? {
+        // What cannot be settled now is tried again by the next command.
+        let _ = crate::keeper::truth(store, &step);
+    }
     image::of(store).sweep()
 }
 

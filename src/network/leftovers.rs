@@ -9,7 +9,7 @@ use super::store::Networks;
 use super::{bridge, record::Network};
 use crate::container::Id;
 use crate::error::Result;
-use crate::store::Lock;
+use crate::store::{Lock, sweep};
 
 /// Something of a network's that should not be there.
 #[derive(Debug, Clone)]
@@ -30,13 +30,18 @@ enum Remedy {
 }
 
 /// Finds them.
+///
+/// What could be of a network is listed before the networks are: one that is
+/// made meanwhile is none that is gone.
 pub fn find(networks: Networks<'_>) -> Result<Vec<Leftover>> {
+    let dirs = networks.run_dirs();
+    let devices = devices(networks)?;
     let all = networks.all()?;
     let mut found = Vec::new();
     for path in networks
         .unfinished()
         .into_iter()
-        .filter(|p| !Lock::is_held(p))
+        .filter(|p| !Lock::is_held(p) && sweep::is_old(p))
     {
         found.push(Leftover {
             what: format!("{}: a network half made or half removed", path.display()),
@@ -55,8 +60,12 @@ pub fn find(networks: Networks<'_>) -> Result<Vec<Leftover>> {
             });
         }
     }
-    found.extend(run_dirs(networks, &all));
-    found.extend(devices(networks, &all)?);
+    found.extend(run_dirs(dirs, &all));
+    let known: BTreeSet<&str> = all.iter().map(|n| n.id.short()).collect();
+    let left = devices
+        .into_iter()
+        .filter(|(short, _)| !known.contains(&**short));
+    found.extend(left.map(|(_, leftover)| leftover));
     Ok(found)
 }
 
@@ -75,10 +84,9 @@ pub fn take_away(networks: Networks<'_>, leftover: &Leftover) -> Result<()> {
     }
 }
 
-fn run_dirs(networks: Networks<'_>, all: &[Network]) -> Vec<Leftover> {
+fn run_dirs(paths: Vec<PathBuf>, all: &[Network]) -> Vec<Leftover> {
     let known: BTreeSet<&str> = all.iter().map(|n| n.id.as_str()).collect();
-    let paths = networks.run_dirs().into_iter();
-    let stale = paths.filter(|p| {
+    let stale = paths.into_iter().filter(|p| {
         let name = p.file_name().unwrap_or_default().to_string_lossy();
         !known.contains(&*name)
     });
@@ -89,32 +97,34 @@ fn run_dirs(networks: Networks<'_>, all: &[Network]) -> Vec<Leftover> {
     stale.map(leftover).collect()
 }
 
-/// Bridges and tables with this store's mark, whose network is gone.
-fn devices(networks: Networks<'_>, all: &[Network]) -> Result<Vec<Leftover>> {
-    let known: BTreeSet<&str> = all.iter().map(|n| n.id.short()).collect();
+/// Bridges and tables with this store's mark, by the beginning of the id of
+/// the network they are of.
+fn devices(networks: Networks<'_>) -> Result<Vec<(String, Leftover)>> {
     let mut found = Vec::new();
     for link in Socket::route()?.links()? {
-        if let Some(short) = networks.marked(&link.alias).filter(|s| !known.contains(s)) {
-            found.push(Leftover {
+        if let Some(short) = networks.marked(&link.alias) {
+            let leftover = Leftover {
                 what: format!("bridge {}: of a network that is gone", link.name),
                 remedy: Remedy::Devices {
                     name: link.name.clone(),
                     short: short.to_owned(),
                 },
-            });
+            };
+            found.push((short.to_owned(), leftover));
         }
     }
     // A kernel without packet filters has none left over.
     let tables = Socket::netfilter().and_then(|mut s| s.tables());
     for (table, comment) in tables.unwrap_or_default() {
-        if let Some(short) = networks.marked(&comment).filter(|s| !known.contains(s)) {
-            found.push(Leftover {
+        if let Some(short) = networks.marked(&comment) {
+            let leftover = Leftover {
                 what: format!("table inet {table}: of a network that is gone"),
                 remedy: Remedy::Devices {
                     name: format!("{}{short}", bridge::PREFIX),
                     short: short.to_owned(),
                 },
-            });
+            };
+            found.push((short.to_owned(), leftover));
         }
     }
     Ok(found)

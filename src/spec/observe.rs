@@ -2,7 +2,7 @@
 //! configuration makes necessary: most name no device and are not privileged,
 //! and looking takes time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -43,6 +43,7 @@ impl HostFacts {
             mqueue: Path::new("/dev/mqueue").exists(),
             thermal_throttle: thermal_throttle(),
             owners: BTreeMap::new(),
+            mapped: BTreeSet::new(),
             init,
         })
     }

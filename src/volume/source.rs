@@ -73,7 +73,7 @@ impl<'a> Source<'a> {
         }
         let overlay = Overlay {
             layers,
-            changes: None,
+            ..Overlay::default()
         };
         run::mount_overlay(&overlay).context(what)
     }

@@ -35,6 +35,19 @@ fn the_exit_code_and_both_streams() {
 }
 
 #[test]
+fn a_missing_directory_is_told_and_not_made() {
+    let Some(place) = Place::new() else { return };
+    place.start("box", &[], "sleep 600");
+    place
+        .rcon(&["exec", "-w", "/nosuch/dir", "box", "pwd"])
+        .output()
+        .code(126)
+        .fails_naming(&["/nosuch/dir", "no such file or directory"]);
+    assert_eq!(place.ok(&["exec", "box", "ls", "-d", "/"]).text(), "/");
+    assert!(!place.dir_of("box").join("fs/upper/nosuch").exists());
+}
+
+#[test]
 fn what_it_is_given() {
     let Some(place) = Place::new() else { return };
     place.start("box", &["-e", "OURS=1", "-w", "/tmp"], "sleep 600");

@@ -246,6 +246,18 @@ fn what_happens_is_noted() {
     bed.rcon(&["pause", "web"]).ok();
     bed.rcon(&["unpause", "web"]).ok();
     bed.rcon(&["exec", "web", "true"]).ok();
+    bed.rcon(&["exec", "-d", "web", "sh", "-c", "exit 3"]).ok();
+    let ended = [
+        "events",
+        "--since",
+        "1h",
+        "--until",
+        "0s",
+        "-f",
+        "event=exec_die",
+    ];
+    let seen = || bed.says(&ended).contains("exitCode=3");
+    assert!(host::becomes_true(Duration::from_secs(5), seen));
     bed.rcon(&["rename", "web", "site"]).ok();
     bed.rcon(&["stop", "-t", "0", "site"]).ok();
     bed.rcon(&["rm", "site"]).ok();
@@ -260,6 +272,9 @@ fn what_happens_is_noted() {
         "unpause",
         "exec_create: true",
         "exec_start: true",
+        "exec_die",
+        "exec_create: sh -c exit 3",
+        "exec_start: sh -c exit 3",
         "exec_die",
         "rename",
         "kill",

@@ -320,6 +320,11 @@ pub fn lent<T>(streams: &[OwnedFd; 3], act: impl FnOnce() -> T) -> Result<T> {
     Ok(done)
 }
 
+/// Leaves 0, 1 and 2 of this process to nobody.
+pub fn leave_streams() -> Result<()> {
+    place(&nothing()?)
+}
+
 fn place(streams: &[OwnedFd; 3]) -> Result<()> {
     for (number, stream) in (0..).zip(streams) {
         fd::place(stream, number)?;

@@ -27,6 +27,7 @@ pub mod instruction;
 mod kept;
 pub mod make;
 pub mod manifest;
+mod packing;
 pub mod platform;
 pub mod pull;
 pub mod push;
@@ -39,6 +40,7 @@ mod unpack;
 
 pub use config::ImageConfig;
 pub use kept::Kept;
+pub use packing::{Packing, decoded};
 pub use stage::{BlobWriter, Stage};
 pub use store::{Guard, Image, Images, Name, Removed};
-pub use unpack::{chain_ids, decoded};
+pub use unpack::chain_ids;

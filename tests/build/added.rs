@@ -15,7 +15,8 @@ struct Server {
 }
 
 impl Server {
-    fn of(body: &'static [u8]) -> Self {
+    fn of(body: impl Into<Vec<u8>>) -> Self {
+        let body = body.into();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         std::thread::spawn(move || {
@@ -29,7 +30,7 @@ impl Server {
                 } else if first.starts_with("GET /dir/file.bin") {
                     (
                         "200 OK\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT",
-                        body,
+                        &body[..],
                     )
                 } else {
                     ("404 Not Found", &b""[..])
@@ -67,18 +68,49 @@ fn archives_are_unpacked_where_they_are_added() {
     let Some(site) = Site::new() else { return };
     archive(&site, "plain.tar", "-cf");
     archive(&site, "packed.tgz", "-czf");
+    archive(&site, "packed.tar.xz", "-cJf");
+    archive(&site, "packed.tbz", "-cjf");
     site.file("text.tar", "no archive at all");
     site.build(
         "FROM base\nADD plain.tar /a\nADD packed.tgz text.tar /b/\nCOPY plain.tar /c/\n\
-         ADD --unpack=false packed.tgz /d/\nADD --chown=user packed.tgz /e\n",
+         ADD --unpack=false packed.tgz /d/\nADD --chown=user packed.tgz /e\n\
+         ADD packed.tar.xz /f\nADD packed.tbz /g\n",
         &[],
     );
     assert_eq!(
-        site.sh("cat /a/in/f /b/in/f /b/text.tar; ls /c /d; stat -c %u:%g /a/in/f /e/in/f"),
-        "insideinsideno archive at all/c:\nplain.tar\n\n/d:\npacked.tgz\n5:6\n1000:1000\n"
+        site.sh("cat /a/in/f /b/in/f /f/in/f /g/in/f; ls /c /d; stat -c %u:%g /a/in/f /e/in/f"),
+        "insideinsideinsideinside/c:\nplain.tar\n\n/d:\npacked.tgz\n5:6\n1000:1000\n"
     );
+    // What cannot be unpacked is a file like any other.
     std::fs::write(site.path("x.tar.xz"), b"\xfd7zXZ\0more").unwrap();
-    site.fails("FROM base\nADD x.tar.xz /a\n", &[], &["xz", "COPY it"]);
+    site.build("FROM base\nADD x.tar.xz text.tar /a/\n", &[]);
+    assert_eq!(
+        site.sh("cat /a/text.tar; wc -c </a/x.tar.xz"),
+        "no archive at all10\n"
+    );
+}
+
+#[test]
+fn a_context_is_fetched_from_the_web() {
+    let Some(site) = Site::new() else { return };
+    archive(&site, "packed.tar.xz", "-cJf");
+    let packed = std::fs::read(site.path("packed.tar.xz")).unwrap();
+    let archive = Server::of(packed).url + "/dir/file.bin";
+    site.bed
+        .call(&["build", "-t", "made", "-f", "-", &archive])
+        .stdin("FROM base\nCOPY in/f /f\n")
+        .output()
+        .ok();
+    assert_eq!(site.says(&["cat", "/f"]), "inside");
+    let lone = Server::of(*b"FROM base\nCMD echo lone\n").url;
+    site.bed
+        .rcon(&["build", "-t", "made", &(lone.clone() + "/moved")])
+        .ok();
+    assert_eq!(site.says(&[]), "lone\n");
+    let missing = site.bed.rcon(&["build", &(lone + "/missing")]);
+    let missing = missing.code(1);
+    assert!(missing.stderr.contains("404"), "{missing}");
+    site.assert_whole();
 }
 
 #[test]

@@ -1,20 +1,22 @@
 //! A context that comes as a stream.
 
-use std::io::{self, BufReader, Read};
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;
 
 use super::private::Private;
 use super::{Context, Which};
 use crate::archive::{Ownership, Unpack, unpack};
-use crate::error::{Context as _, Error, Result};
-use crate::image::decoded;
+use crate::error::{Context as _, Result};
+use crate::image::{Packing, decoded};
+use crate::registry::{Config, download};
 
 /// How much is looked at to tell what a stream is: a block of an archive.
 const BLOCK: usize = 512;
 /// Bytes read at once.
 const BUFFER: usize = 256 << 10;
 
-/// What came on standard input.
+/// What came on standard input, or from the web.
 #[derive(Debug)]
 pub enum Arrived {
     /// An archive.
@@ -24,6 +26,18 @@ pub enum Arrived {
 }
 
 impl Context {
+    /// Fetches an archive or a Dockerfile. `dir` keeps it meanwhile.
+    pub fn web(url: &str, dir: &Path) -> Result<Arrived> {
+        let path = dir.join("context.fetched");
+        let what = || "cannot keep the context";
+        let mut file = File::create_new(&path).context(what)?;
+        let got = download(Config::load()?, url, &mut file)
+            .and_then(|_| file.rewind().context(what))
+            .and_then(|()| Self::arriving(file, dir));
+        fs::remove_file(&path).context(what)?;
+        got.map_err(|e| e.context("the context"))
+    }
+
     /// Reads a stream to its end. An archive, packed or not, is unpacked into
     /// a folder of its own in `dir`; anything else is a Dockerfile.
     pub fn arriving(from: impl Read, dir: &Path) -> Result<Arrived> {
@@ -36,8 +50,6 @@ impl Context {
         match kind {
             Kind::Text => Which::read(all).map(Arrived::Dockerfile),
             Kind::Archive => Self::unpacked(all, dir).map(Arrived::Files),
-            Kind::Unknown(name) => Err(Error::user(format!("the context is packed with {name}"))
-                .hint(format!("unpack it first: {name} -dc FILE | rcon build -"))),
         }
     }
 
@@ -64,20 +76,11 @@ impl Context {
 enum Kind {
     Archive,
     Text,
-    /// Packed with a program that rcon does not know.
-    Unknown(&'static str),
 }
 
 fn kind(first: &[u8]) -> Kind {
-    const PACKED: [&[u8]; 2] = [&[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd]];
-    if PACKED.iter().any(|magic| first.starts_with(magic)) || is_tar(first) {
+    if Packing::of(first) != Packing::None || is_tar(first) {
         return Kind::Archive;
-    }
-    if first.starts_with(b"BZh") {
-        return Kind::Unknown("bzip2");
-    }
-    if first.starts_with(b"\xfd7zXZ\0") {
-        return Kind::Unknown("xz");
     }
     Kind::Text
 }
@@ -110,8 +113,8 @@ mod tests {
             (b"", Kind::Text),
             (b"\x1f\x8b\x08", Kind::Archive),
             (b"\x28\xb5\x2f\xfd", Kind::Archive),
-            (b"BZh9", Kind::Unknown("bzip2")),
-            (b"\xfd7zXZ\0", Kind::Unknown("xz")),
+            (b"BZh9", Kind::Archive),
+            (b"\xfd7zXZ\0", Kind::Archive),
             (&[0; 512], Kind::Archive),
             (&[0; 511], Kind::Text),
             (&[b' '; 512], Kind::Text),

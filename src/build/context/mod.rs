@@ -1,5 +1,5 @@
 //! The files that a build may copy from: a folder, an archive on standard
-//! input, or a git repository.
+//! input or in the web, or a git repository.
 //!
 //! The top is opened once, and everything is reached from that descriptor; no
 //! link leads out of it. What came as an archive or from a repository lies in
@@ -41,6 +41,8 @@ pub enum Wanted {
     Folder(PathBuf),
     /// A git repository.
     Git(Repository),
+    /// An archive, or a lone Dockerfile, in the web.
+    Web(String),
 }
 
 impl Wanted {
@@ -58,9 +60,7 @@ impl Wanted {
             return Ok(Self::Git(repository));
         }
         if text.starts_with("http://") || text.starts_with("https://") {
-            return Err(Error::user(format!("{text:?} is no git repository")).hint(
-                "its address ends in .git; an archive can be piped in: curl URL | rcon build -",
-            ));
+            return Ok(Self::Web(text.to_owned()));
         }
         Ok(Self::Folder(path))
     }
@@ -82,7 +82,7 @@ impl Context {
     pub fn folder(path: &Path) -> Result<Self> {
         let root = fd::open(path, inside::DIR).map_err(|e| match e.errno {
             Errno::ENOENT => Error::user(format!("the context {path:?} is not there"))
-                .hint("the last argument is a folder, - or a git repository"),
+                .hint("the last argument is a folder, -, or the address of an archive or a git repository"),
             Errno::ENOTDIR => Error::user(format!("the context {path:?} is no folder"))
                 .hint("name the folder; -f names the Dockerfile"),
             _ => Error::from(e).context("opening the context"),

@@ -276,10 +276,6 @@ fn a_lone_dockerfile_has_no_context() {
         ("-", "FROM a\nRUN b\n")
     );
     assert_eq!(file(&context, "Dockerfile"), None);
-    for (first, name) in [(&b"BZh91AY"[..], "bzip2"), (b"\xfd7zXZ\0\0", "xz")] {
-        let e = arrived(first, &bed).unwrap_err();
-        assert!(e.remedy().unwrap().contains(name), "{e}");
-    }
     let e = arrived(&vec![b'x'; 5 << 20], &bed).unwrap_err();
     assert!(e.to_string().contains("more than"), "{e}");
 }
@@ -301,8 +297,8 @@ fn what_a_context_may_be() {
     );
     let git = Wanted::parse("https://h/x.git#v1:d").unwrap();
     assert!(matches!(git, Wanted::Git(_)), "{git:?}");
-    let e = Wanted::parse("https://h/x.tar.gz").unwrap_err();
-    assert!(e.to_string().contains("no git repository"), "{e}");
+    let web = "https://h/x.tar.gz";
+    assert_eq!(Wanted::parse(web).unwrap(), Wanted::Web(web.into()));
 }
 
 fn git(dir: &Path, args: &[&str]) {

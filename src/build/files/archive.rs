@@ -3,25 +3,16 @@
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::image::decoded;
 
 /// The length of a header.
 const HEADER: usize = 512;
-/// How other compressions begin.
-const OTHERS: [(&[u8], &str); 2] = [(b"\xfd7zXZ\0", "xz"), (b"BZh", "bzip2")];
 
 /// Whether it is a tar archive, packed or not.
 pub fn is_one(mut file: File) -> Result<bool> {
     let mut first = Vec::new();
     (&mut file).take(HEADER as u64).read_to_end(&mut first)?;
-    if let Some((_, name)) = OTHERS.iter().find(|(magic, _)| first.starts_with(magic)) {
-        return Err(
-            Error::user(format!("an archive packed with {name} is not unpacked")).hint(
-                "pack it with gzip or zstd; or COPY it, and unpack it with a program of the image",
-            ),
-        );
-    }
     if is_header(&first) {
         return Ok(true);
     }

@@ -43,21 +43,23 @@ impl Given {
             Some("-") => Which::read(io::stdin().lock())?,
             Some(path) => Which::Named(PathBuf::from(path)),
         };
-        let mut context = match wanted {
-            Wanted::Folder(path) => Files::folder(&path)?,
-            Wanted::Git(repository) => Files::git(&repository, dir)?,
+        let arrived = match wanted {
+            Wanted::Folder(path) => Arrived::Files(Files::folder(&path)?),
+            Wanted::Git(repository) => Arrived::Files(Files::git(&repository, dir)?),
+            Wanted::Web(url) => Files::web(&url, dir)?,
             Wanted::Stdin => {
                 if io::stdin().is_terminal() {
                     return Err(Error::user("a context does not come from a terminal")
                         .hint("redirect an archive or a Dockerfile, or name a folder"));
                 }
-                match Files::arriving(io::stdin().lock(), dir)? {
-                    Arrived::Files(context) => context,
-                    Arrived::Dockerfile(text) => {
-                        which = text;
-                        Files::empty(dir)?
-                    }
-                }
+                Files::arriving(io::stdin().lock(), dir)?
+            }
+        };
+        let mut context = match arrived {
+            Arrived::Files(context) => context,
+            Arrived::Dockerfile(text) => {
+                which = text;
+                Files::empty(dir)?
             }
         };
         let recipe = context.recipe(which)?;

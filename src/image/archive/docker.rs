@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::load::{Found, Spool};
 use crate::error::{Error, Result};
+use crate::image::Packing;
 use crate::image::config::OCI_CONFIG;
 use crate::image::manifest::{Descriptor, Document, LARGEST_DOCUMENT, Manifest};
 use crate::image::reference::{Digest, Reference};
@@ -77,7 +78,7 @@ fn layer(spool: &Spool<'_>, path: &str) -> Result<Descriptor> {
     let blob = spool.file(path)?;
     let mut first = Vec::new();
     let file = spool.stage.open(&blob.digest)?;
-    file.take(4).read_to_end(&mut first)?;
-    let media_type = crate::image::unpack::media_type(&first);
+    file.take(8).read_to_end(&mut first)?;
+    let media_type = Packing::of(&first).of_layer();
     Ok(Descriptor::new(media_type, blob.size, blob.digest.clone()))
 }

@@ -10,10 +10,10 @@ use std::io::{self, BufReader, Read, Write};
 use super::{docker, oci};
 use crate::archive::{Kind, Reader};
 use crate::error::{Context, Error, Result};
+use crate::image::decoded;
 use crate::image::manifest::{Content, Descriptor, Document, LARGEST_CONFIG, Manifest};
 use crate::image::platform::Platform;
 use crate::image::reference::{Digest, Reference};
-use crate::image::unpack::decoded;
 use crate::image::{Image, ImageConfig, Images, Stage};
 
 /// Files in an archive; images have a few per layer.

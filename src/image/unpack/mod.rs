@@ -16,9 +16,6 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use stream::decoded;
-pub(super) use stream::media_type;
-
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::num::NonZero;

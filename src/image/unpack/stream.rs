@@ -1,12 +1,11 @@
 //! A packed layer as a plain archive, with everything checked that can be as
 //! it passes: its sum, how much it grows, and that it ends where it should.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flate2::bufread::MultiGzDecoder;
-
 use crate::error::{Error, Result};
+use crate::image::packing::decoded_layer;
 use crate::image::reference::{Digest, Hasher};
 
 /// Bytes that are hashed and handed on at once.
@@ -15,38 +14,6 @@ const BUFFER: usize = 256 << 10;
 const MOST_GROWTH: u64 = 1200;
 /// …and this: a small file of zeros is no attack.
 const ALWAYS_ALLOWED: u64 = 1 << 30;
-
-const GZIP: &[u8] = &[0x1f, 0x8b];
-const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-
-/// Opens what a layer's first bytes say it is; what it is called is a matter
-/// of taste among builders.
-pub fn decoded<'a>(packed: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
-    let mut packed = packed;
-    let mut first = Vec::new();
-    packed.by_ref().take(4).read_to_end(&mut first)?;
-    let all = io::Cursor::new(first.clone()).chain(packed);
-    if first.starts_with(GZIP) {
-        return Ok(Box::new(MultiGzDecoder::new(all)));
-    }
-    // So begin also frames to be skipped: 0x184d2a50 and the fifteen after it.
-    let skipped = first.len() == 4 && first[1..] == [0x2a, 0x4d, 0x18] && first[0] >> 4 == 5;
-    if first.starts_with(ZSTD) || skipped {
-        return Ok(Box::new(zstd::Decoder::with_buffer(all)?));
-    }
-    Ok(Box::new(all))
-}
-
-/// What a packed layer with these first bytes is called.
-pub(in crate::image) fn media_type(first: &[u8]) -> &'static str {
-    if first.starts_with(GZIP) {
-        "application/vnd.oci.image.layer.v1.tar+gzip"
-    } else if first.starts_with(ZSTD) {
-        "application/vnd.oci.image.layer.v1.tar+zstd"
-    } else {
-        "application/vnd.oci.image.layer.v1.tar"
-    }
-}
 
 /// Counts what comes out of the network or the disk.
 pub(super) struct Counted<'a, R> {
@@ -85,7 +52,7 @@ impl<'a> Plain<'a> {
             count,
         };
         Ok(Self {
-            inner: decoded(BufReader::with_capacity(BUFFER, counted))?,
+            inner: decoded_layer(BufReader::with_capacity(BUFFER, counted))?,
             packed: count,
             room,
             hasher: Hasher::new(diff.algorithm()),

@@ -159,7 +159,7 @@ fn what_cannot_be_copied_is_named() {
         (["cp", "/etc/passwd", "web:/no/"], "no such directory: /no"),
         (
             ["cp", "/etc/passwd", "web:/sys"],
-            "/sys: what is there is mounted read-only",
+            "/sys: read-only file system",
         ),
     ] {
         bed.rcon(&args).fails_naming(&[part]);

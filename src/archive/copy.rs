@@ -104,7 +104,6 @@ impl<'a> Typed<'a> {
         let what = match errno {
             Errno::ENOENT => "no such file or directory".to_owned(),
             Errno::ENOTDIR => "not a directory".to_owned(),
-            Errno::EROFS => "what is there is mounted read-only".to_owned(),
             Errno::ELOOP => "too many levels of symbolic links".to_owned(),
             other => other.desc().to_lowercase(),
         };

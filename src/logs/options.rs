@@ -2,6 +2,7 @@
 
 use crate::container::LogConfig;
 use crate::error::{Error, Result};
+use crate::format::template::Template;
 use crate::format::units::size;
 
 /// Where a container's output goes.
@@ -66,9 +67,13 @@ impl Options {
             "max-size" => self.max_size = max_size(value)?,
             "max-file" => self.max_file = max_file(value)?,
             "mode" => mode(value)?,
+            // What is said in each record; see `super::attributes`.
+            "labels" | "env" => {}
+            "tag" => drop(Template::parse(value)?),
             _ => {
                 let unknown = format!("unknown log opt '{key}' for json-file log driver");
-                return Err(Error::user(unknown).hint("known are max-size, max-file and mode"));
+                return Err(Error::user(unknown)
+                    .hint("known are max-size, max-file, mode, labels, env and tag"));
             }
         }
         Ok(())

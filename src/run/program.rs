@@ -178,11 +178,12 @@ pub(super) fn find_directory(root: Root<'_>, path: &Path) -> Result<OwnedFd, Not
     found.map_err(|e| NotRunnable {
         errno: e.errno,
         kind: FailureKind::NotExecutable,
-        text: format!(
-            "cannot enter the working directory {}: {}",
-            path.display(),
+        // Whole, it might not get across, and the reason stands behind it.
+        text: with_short_quotes(&format!(
+            "cannot enter the working directory {path:?}: {}",
             e.errno.desc().to_lowercase()
-        ),
+        ))
+        .into_owned(),
     })
 }
 

@@ -117,7 +117,7 @@ pub(crate) fn is_spoilt(path: &Path) -> bool {
 
 fn spoilt(path: &Path) -> Error {
     Error::environment(format!("{} is no file, as a lock must be", path.display()))
-        .hint("`rcon system check --repair` makes it anew")
+        .hint("remove what lies there, or, for a container's, use `rcon system check --repair`")
 }
 
 /// Takes away what lies in a lock's place and is none. Whoever takes the lock

@@ -24,68 +24,28 @@ pub struct Man {
     dir: Option<PathBuf>,
 }
 
-/// In bash, where something is to be named the names of what there is complete
-/// what clap knows. Functions of bash-completion are not needed; so a word with
-/// a colon, which bash takes for three, is put together here.
+/// In bash, where a container is to be named the names of those there are
+/// complete what clap knows. Functions of bash-completion are not needed.
 const NAMES_IN_BASH: &str = r#"
-_rcon_names() {
-    local program="${COMP_WORDS[0]}"
-    case "$1" in
-        containers) "$program" ps -a --format '{{.Names}}' ;;
-        images) "$program" images --format '{{.Repository}}:{{.Tag}}' ;;
-        networks) "$program" network ls --format '{{.Name}}' ;;
-        volumes) "$program" volume ls --format '{{.Name}}' ;;
-    esac 2>/dev/null
-}
-_rcon_with_names() {
+_rcon_with_containers() {
     _rcon "$@"
-    local cur="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}"
-    local word group="" command="" kind="" names typed
-    typed="$cur"
-    if [[ -n "$COMP_LINE" ]]; then
-        typed="${COMP_LINE:0:COMP_POINT}"
-        typed="${typed##* }"
-    fi
-    [[ "$before" == "=" ]] && before="${COMP_WORDS[COMP_CWORD-2]}"
+    local word command="" cur="${COMP_WORDS[COMP_CWORD]}"
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "$word" in
-            -*) ;;
-            container|image|network|volume)
-                [[ -n "$group" ]] && { command="$word"; break; }
-                group="$word" ;;
+            -*|container) ;;
             *) command="$word"; break ;;
         esac
     done
     [[ "$cur" == -* ]] && return
-    case "$before" in
-        --network|--net) kind=networks ;;
-        *) case "$group/$command" in
-            image/rm|image/inspect|image/history|image/tag|image/push|image/save) kind=images ;;
-            /rmi|/history|/tag|/push|/save|*/run|*/create) kind=images ;;
-            network/rm|network/inspect|network/connect|network/disconnect) kind=networks ;;
-            volume/rm|volume/inspect) kind=volumes ;;
-            /*|container/*) case "$command" in
-                attach|commit|cp|diff|exec|export|inspect|kill|logs|pause|port|rename|restart|rm|start|stats|stop|top|unpause|update|wait)
-                    kind=containers ;;
-            esac ;;
-        esac ;;
+    case "$command" in
+        attach|commit|cp|diff|exec|export|inspect|kill|logs|pause|port|rename|restart|rm|start|stats|stop|top|unpause|update|wait)
+            local names
+            names=$("${COMP_WORDS[0]}" ps -a --format '{{.Names}}' 2>/dev/null)
+            COMPREPLY=($(compgen -W "$names" -- "$cur"))
+            ;;
     esac
-    [[ "$group/$kind" == network/images || "$group/$kind" == volume/images ]] && return
-    [[ -z "$kind" ]] && return
-    names=$(_rcon_names "$kind")
-    # Behind the image comes what is executed in it.
-    if [[ "$kind" == images && "$command" == @(run|create) ]]; then
-        for word in ${COMP_LINE:0:COMP_POINT-${#typed}}; do
-            [[ $'\n'"$names"$'\n' == *$'\n'"$word"$'\n'* ]] && { COMPREPLY=(); return; }
-        done
-    fi
-    COMPREPLY=($(compgen -W "$names" -- "${typed#--net*=}"))
-    if [[ "$typed" == *:* && "$COMP_WORDBREAKS" == *:* ]]; then
-        local whole="${typed%"${typed##*:}"}"
-        COMPREPLY=("${COMPREPLY[@]#"$whole"}")
-    fi
 }
-complete -F _rcon_with_names -o bashdefault -o default rcon
+complete -F _rcon_with_containers -o bashdefault -o default rcon
 "#;
 
 /// `completion`.

@@ -24,7 +24,7 @@ use crate::run::{self, Explain, Held, Launch, State};
 use crate::say;
 use crate::spec::{self, Further, users};
 use crate::store::Store;
-use crate::sys::process::Forked;
+use crate::sys::process::{Exit, Forked};
 use crate::sys::{fd, process, socket};
 
 /// `exec`.
@@ -85,13 +85,18 @@ pub fn exec(store: &Store, args: &Exec) -> Result<ExitCode> {
         let launch = || launch(&found, container, &spec, &wanted).map_err(ended);
         return in_background(launch, note_end).map(|()| ExitCode::SUCCESS);
     }
-    let Outcome { code, lost } = run(&found, container, &spec, &wanted).map_err(ended)?;
+    let outcome = run(&found, container, &spec, &wanted).map_err(ended)?;
+    let Outcome {
+        code,
+        lost,
+        otherwise,
+    } = outcome;
     if let Some(code) = code {
         note_end(code);
     }
     match lost {
         Some(e) => Err(e),
-        None => Ok(code.map_or(ExitCode::SUCCESS, common::exit_code)),
+        None => Ok(code.map_or(otherwise, common::exit_code)),
     }
 }
 
@@ -108,6 +113,8 @@ fn in_background(
     }
     drop(ours);
     let _ = process::new_session();
+    // Where the command was typed is not to be kept busy.
+    let _ = std::env::set_current_dir("/");
     let started = launch().and_then(|(held, _)| held.release());
     let reply = match &started {
         Ok((pid, _)) => Reply::Started(*pid),
@@ -221,10 +228,11 @@ fn launch(
 }
 
 /// How it came to an end.
-#[derive(Default)]
 struct Outcome {
     /// The code; none where it goes on without us.
     code: Option<i32>,
+    /// How the command ends then.
+    otherwise: ExitCode,
     /// What it said could not be shown.
     lost: Option<Error>,
 }
@@ -234,9 +242,15 @@ fn stay(held: Held, pipes: Pipes) -> Result<Outcome> {
     let signals = process::signals_as_fd_but(&[libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU])?;
     let (_, pidfd) = held.release()?;
     let ended = pipes.attend(&pidfd, &signals)?;
+    let code = ended.exit.map(Exit::shell_code);
+    if code.is_none() {
+        say::err("rcon: nobody reads what the program says; it goes on in the container");
+    }
     Ok(Outcome {
-        code: Some(ended.exit.shell_code()),
+        code,
         lost: ended.lost,
+        // As whoever writes into a pipe that nobody reads.
+        otherwise: common::exit_code(128 + libc::SIGPIPE),
     })
 }
 
@@ -249,7 +263,11 @@ fn stay_at_terminal(held: Held, console: Option<OwnedFd>, wanted: &Wanted) -> Re
         Ending::Exit(exit) => Some(exit.shell_code()),
         Ending::Left => None,
     };
-    Ok(Outcome { code, lost: None })
+    Ok(Outcome {
+        code,
+        lost: None,
+        otherwise: ExitCode::SUCCESS,
+    })
 }
 
 fn first_process(found: &Found) -> Result<OwnedFd> {

@@ -29,7 +29,7 @@ pub struct Options {
 
 /// A program that heeds the going of its reader has ended within that time.
 /// One that does not is left alone: nobody reads what it says.
-const FAREWELL: Duration = Duration::from_secs(1);
+pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What to type to leave, unless somebody has said otherwise.
 const DETACH_KEYS: &[u8] = &[16, 17];
@@ -166,12 +166,8 @@ impl Session<'_> {
         if self.input_open && self.pending.is_none() {
             fds.push(PollFd::new(fd::standard(0), PollFlags::POLLIN));
         }
-        let timeout = self.leaves_at.map_or(PollTimeout::NONE, |at| {
-            let left = at.saturating_duration_since(Instant::now());
-            PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
-        });
         // An interruption is as good as nothing: the next round looks again.
-        let _ = poll(&mut fds, timeout);
+        let _ = poll(&mut fds, until(self.leaves_at));
         let any = PollFlags::POLLIN | PollFlags::POLLHUP | PollFlags::POLLERR;
         let ready = |n: usize| {
             let flags = fds.get(n).and_then(PollFd::revents);
@@ -302,6 +298,14 @@ impl Session<'_> {
         let heard = poll(&mut fds, PollTimeout::ZERO).unwrap_or(0) > 0;
         if heard { Ok(()) } else { Err(e) }
     }
+}
+
+/// How long to wait for whatever comes first.
+pub(super) fn until(at: Option<Instant>) -> PollTimeout {
+    at.map_or(PollTimeout::NONE, |at| {
+        let left = at.saturating_duration_since(Instant::now());
+        PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
+    })
 }
 
 /// What was said on a stream is lost.

@@ -77,11 +77,7 @@ pub fn check(store: &Store) -> Result<Vec<Finding>> {
     let ids: BTreeSet<&str> = entries.iter().map(|e| e.id().as_str()).collect();
     found.extend(check_run_dirs(store));
     found.extend(check_cgroups(&ids)?);
-    let networks = leftovers::find(Networks(store))?.into_iter();
-    found.extend(networks.map(|leftover| Finding {
-        what: leftover.what.clone(),
-        remedy: Remedy::Network(Box::new(leftover)),
-    }));
+    found.extend(check_networks(Networks(store))?);
     let volumes = volume::leftovers::find(store)?.into_iter();
     found.extend(volumes.map(|leftover| Finding {
         what: leftover.what.clone(),
@@ -120,6 +116,21 @@ fn gone(removed: std::io::Result<()>) -> std::io::Result<()> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
         removed => removed,
     }
+}
+
+/// What is seen twice: a network that was made or removed between a look at the
+/// networks and one at what belongs to them is no leftover at the second time.
+fn check_networks(networks: Networks<'_>) -> Result<Vec<Finding>> {
+    let mut found = leftovers::find(networks)?;
+    if !found.is_empty() {
+        let again = leftovers::find(networks)?;
+        found.retain(|leftover| again.iter().any(|other| other.what == leftover.what));
+    }
+    let finding = |leftover: Leftover| Finding {
+        what: leftover.what.clone(),
+        remedy: Remedy::Network(Box::new(leftover)),
+    };
+    Ok(found.into_iter().map(finding).collect())
 }
 
 fn check_entry(entry: &Entry) -> Option<Finding> {

@@ -160,8 +160,8 @@ mod tests {
         let said = |r: Result<Options>| r.unwrap_err().to_string();
         let e = said(read("local", &[]));
         assert!(e.contains("\"local\"") && e.contains("json-file"), "{e}");
-        let e = said(read("json-file", &[("labels", "a")]));
-        assert!(e.contains("labels=a") && e.contains("max-size"), "{e}");
+        let e = said(read("json-file", &[("labels-regex", "a")]));
+        assert!(e.contains("labels-regex=a") && e.contains("max-size"), "{e}");
         for (key, value) in [
             ("max-size", "0"),
             ("max-size", "x"),

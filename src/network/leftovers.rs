@@ -30,12 +30,7 @@ enum Remedy {
 }
 
 /// Finds them.
-///
-/// What could be of a network is listed before the networks are: one that is
-/// made meanwhile is none that is gone.
 pub fn find(networks: Networks<'_>) -> Result<Vec<Leftover>> {
-    let dirs = networks.run_dirs();
-    let devices = devices(networks)?;
     let all = networks.all()?;
     let mut found = Vec::new();
     for path in networks
@@ -60,12 +55,8 @@ pub fn find(networks: Networks<'_>) -> Result<Vec<Leftover>> {
             });
         }
     }
-    found.extend(run_dirs(dirs, &all));
-    let known: BTreeSet<&str> = all.iter().map(|n| n.id.short()).collect();
-    let left = devices
-        .into_iter()
-        .filter(|(short, _)| !known.contains(&**short));
-    found.extend(left.map(|(_, leftover)| leftover));
+    found.extend(run_dirs(networks, &all));
+    found.extend(devices(networks, &all)?);
     Ok(found)
 }
 
@@ -84,9 +75,10 @@ pub fn take_away(networks: Networks<'_>, leftover: &Leftover) -> Result<()> {
     }
 }
 
-fn run_dirs(paths: Vec<PathBuf>, all: &[Network]) -> Vec<Leftover> {
+fn run_dirs(networks: Networks<'_>, all: &[Network]) -> Vec<Leftover> {
     let known: BTreeSet<&str> = all.iter().map(|n| n.id.as_str()).collect();
-    let stale = paths.into_iter().filter(|p| {
+    let paths = networks.run_dirs().into_iter();
+    let stale = paths.filter(|p| {
         let name = p.file_name().unwrap_or_default().to_string_lossy();
         !known.contains(&*name)
     });
@@ -97,34 +89,32 @@ fn run_dirs(paths: Vec<PathBuf>, all: &[Network]) -> Vec<Leftover> {
     stale.map(leftover).collect()
 }
 
-/// Bridges and tables with this store's mark, by the beginning of the id of
-/// the network they are of.
-fn devices(networks: Networks<'_>) -> Result<Vec<(String, Leftover)>> {
+/// Bridges and tables with this store's mark, whose network is gone.
+fn devices(networks: Networks<'_>, all: &[Network]) -> Result<Vec<Leftover>> {
+    let known: BTreeSet<&str> = all.iter().map(|n| n.id.short()).collect();
     let mut found = Vec::new();
     for link in Socket::route()?.links()? {
-        if let Some(short) = networks.marked(&link.alias) {
-            let leftover = Leftover {
+        if let Some(short) = networks.marked(&link.alias).filter(|s| !known.contains(s)) {
+            found.push(Leftover {
                 what: format!("bridge {}: of a network that is gone", link.name),
                 remedy: Remedy::Devices {
                     name: link.name.clone(),
                     short: short.to_owned(),
                 },
-            };
-            found.push((short.to_owned(), leftover));
+            });
         }
     }
     // A kernel without packet filters has none left over.
     let tables = Socket::netfilter().and_then(|mut s| s.tables());
     for (table, comment) in tables.unwrap_or_default() {
-        if let Some(short) = networks.marked(&comment) {
-            let leftover = Leftover {
+        if let Some(short) = networks.marked(&comment).filter(|s| !known.contains(s)) {
+            found.push(Leftover {
                 what: format!("table inet {table}: of a network that is gone"),
                 remedy: Remedy::Devices {
                     name: format!("{}{short}", bridge::PREFIX),
                     short: short.to_owned(),
                 },
-            };
-            found.push((short.to_owned(), leftover));
+            });
         }
     }
     Ok(found)

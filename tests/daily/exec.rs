@@ -363,6 +363,19 @@ fn a_reader_that_goes_ends_the_program() {
 }
 
 #[test]
+fn a_program_that_goes_on_without_a_reader_holds_nobody() {
+    let Some(place) = Place::new() else { return };
+    place.sleeper("box");
+    let line = "timeout -s KILL 60 \"$0\" exec box sh -c 'while :; do ls -d /; sleep 0.1; done' \
+                2>said | head -n 1; echo ${PIPESTATUS[0]}";
+    let mut bash = std::process::Command::new("bash");
+    bash.args(["-c", line, env!("CARGO_BIN_EXE_rcon")]);
+    assert_eq!(place.call(bash).output().ok().text(), "/\n141");
+    let said = fs::read_to_string(place.path("said")).unwrap();
+    assert!(said.contains("it goes on"), "{said}");
+}
+
+#[test]
 fn who_keeps_the_pipe_open_is_not_waited_for() {
     let Some(place) = Place::new() else { return };
     place.sleeper("box");

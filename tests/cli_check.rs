@@ -7,6 +7,10 @@ use common::*;
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 fn keeper(bed: &StoreBed, id: &str) -> i32 {
@@ -90,6 +94,151 @@ fn a_spoilt_record_is_told_and_left_to_a_person() {
     assert_eq!(bed.says(&["system", "check"]), "");
 }
 
+/// What could lie in a lock's place.
+fn put(kind: &str, lock: &std::path::Path) {
+    fs::remove_file(lock).unwrap();
+    match kind {
+        "pipe" => nix::unistd::mkfifo(lock, nix::sys::stat::Mode::S_IRWXU).unwrap(),
+        "directory" => fs::create_dir(lock).unwrap(),
+        _ => symlink("/etc/passwd", lock).unwrap(),
+    }
+}
+
+#[test]
+fn what_lies_in_a_locks_place_holds_nobody_and_can_be_removed() {
+    let Some(bed) = StoreBed::new() else { return };
+    for kind in ["pipe", "directory", "link"] {
+        let id = bed.sleeper("up", &[]);
+        let down = bed.make_container(&["create", "--name", "down"], &["true"]);
+        for id in [&id, &down] {
+            put(kind, &bed.root().join("containers").join(id).join("lock"));
+        }
+        bed.rcon(&["ps", "-a"]);
+        bed.rcon(&["inspect", "down"]).ok();
+        bed.rcon(&["start", "down"])
+            .fails_naming(&["lock", "--repair"]);
+        let out = bed.rcon(&["system", "check"]).code(1);
+        assert_eq!(
+            out.stdout.matches("its lock is no file").count(),
+            2,
+            "{out}"
+        );
+        // Only one whose keeper is gone can have a new one.
+        let out = bed.rcon(&["system", "check", "--repair"]).code(1);
+        assert_eq!(out.stdout.matches("file: mended").count(), 1, "{out}");
+        bed.rcon(&["start", "down"]).ok();
+        put(
+            kind,
+            &bed.root().join("containers").join(&down).join("lock"),
+        );
+        bed.rcon(&["rm", "-f", "up", "down"]).ok();
+        assert_eq!(bed.says(&["ps", "-aq"]), "", "{kind}");
+        assert_eq!(bed.says(&["system", "check"]), "", "{kind}");
+    }
+}
+
+/// Repairs until it is told to stop; what it said.
+fn repairing(bed: &StoreBed, stop: Arc<AtomicBool>) -> JoinHandle<String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rcon"));
+    command.args(["system", "check", "--repair"]);
+    command.env("RCON_ROOT", bed.root());
+    std::thread::spawn(move || {
+        let mut said = String::new();
+        while !stop.load(Ordering::Relaxed) {
+            let out = command.output().expect("rcon");
+            said += &String::from_utf8_lossy(&out.stdout);
+            said += &String::from_utf8_lossy(&out.stderr);
+        }
+        said
+    })
+}
+
+#[test]
+fn what_others_are_just_making_is_not_taken_away() {
+    let Some(bed) = StoreBed::new() else { return };
+    let stop = Arc::new(AtomicBool::new(false));
+    let repairing = repairing(&bed, stop.clone());
+    let root = bed.rootfs("").to_string_lossy().into_owned();
+    let mut failed = Vec::new();
+    for round in 0..30 {
+        let name = format!("n{round}");
+        for args in [
+            &["network", "create", &name][..],
+            &[
+                "run",
+                "-d",
+                "--name",
+                &name,
+                "--network",
+                &name,
+                "--rootfs",
+                &root,
+                "sleep",
+                "600",
+            ],
+            &["exec", &name, "true"],
+            &["rm", "-f", &name],
+            &[
+                "run",
+                "--rm",
+                "--network",
+                "none",
+                "--rootfs",
+                &root,
+                "true",
+            ],
+            &["network", "rm", &name],
+        ] {
+            let out = bed.rcon(args);
+            if !out.status.success() {
+                failed.push(out.to_string());
+            }
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    let said = repairing.join().expect("the repairing thread");
+    assert!(
+        failed.is_empty(),
+        "{}\nand the repairer:\n{said}",
+        failed.join("\n")
+    );
+    for what in [
+        "was killed",
+        "sockets",
+        "lead nowhere",
+        "No such container",
+        "half made",
+    ] {
+        assert!(!said.contains(what), "{what}: {said}");
+    }
+    assert_eq!(bed.says(&["system", "check"]), "");
+}
+
+#[test]
+fn a_store_whose_parts_were_taken_away_is_whole_again() {
+    let Some(bed) = StoreBed::new() else { return };
+    let id = bed.sleeper("web", &["--network", "none"]);
+    let keeper = keeper(&bed, &id);
+    for part in ["containers", "names"] {
+        fs::remove_dir_all(bed.root().join(part)).unwrap();
+    }
+    // Who is up is not passed over, and keeps the way to be reached.
+    let out = bed.rcon(&["system", "check", "--repair"]).code(1);
+    let told = format!("kill -9 {keeper}");
+    assert!(out.stdout.contains(&told), "{out}");
+    assert!(
+        bed.root()
+            .join("run")
+            .join(&id)
+            .join("keeper.sock")
+            .exists()
+    );
+    kill(keeper);
+    bed.make_container(&["run", "--rm"], &["true"]);
+    let clean = || bed.rcon(&["system", "check", "--repair"]).status.success();
+    assert!(host::becomes_true(Duration::from_secs(5), clean));
+}
+
 #[test]
 fn what_happens_is_noted() {
     let Some(bed) = StoreBed::new() else { return };
@@ -97,6 +246,18 @@ fn what_happens_is_noted() {
     bed.rcon(&["pause", "web"]).ok();
     bed.rcon(&["unpause", "web"]).ok();
     bed.rcon(&["exec", "web", "true"]).ok();
+    bed.rcon(&["exec", "-d", "web", "sh", "-c", "exit 3"]).ok();
+    let ended = [
+        "events",
+        "--since",
+        "1h",
+        "--until",
+        "0s",
+        "-f",
+        "event=exec_die",
+    ];
+    let seen = || bed.says(&ended).contains("exitCode=3");
+    assert!(host::becomes_true(Duration::from_secs(5), seen));
     bed.rcon(&["rename", "web", "site"]).ok();
     bed.rcon(&["stop", "-t", "0", "site"]).ok();
     bed.rcon(&["rm", "site"]).ok();
@@ -111,6 +272,9 @@ fn what_happens_is_noted() {
         "unpause",
         "exec_create: true",
         "exec_start: true",
+        "exec_die",
+        "exec_create: sh -c exit 3",
+        "exec_start: sh -c exit 3",
         "exec_die",
         "rename",
         "kill",

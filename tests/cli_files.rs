@@ -155,9 +155,30 @@ fn what_cannot_be_copied_is_named() {
             ["cp", "/nope-here", "web:/"],
             "/nope-here: no such file or directory",
         ),
+        (["cp", "image", "web:/etc/passwd"], "/etc/passwd is a file"),
+        (["cp", "/etc/passwd", "web:/no/"], "no such directory: /no"),
+        (
+            ["cp", "/etc/passwd", "web:/sys"],
+            "/sys: read-only file system",
+        ),
     ] {
         bed.rcon(&args).fails_naming(&[part]);
     }
+}
+
+#[test]
+fn a_packed_archive_is_as_good_as_a_plain_one() {
+    let Some(bed) = StoreBed::new() else { return };
+    overlaid(&bed, "web", &["sleep", "600"]);
+    fs::write(bed.path("x"), "packed").unwrap();
+    let script = "tar czf - x | \"$0\" cp - web:/tmp";
+    let status = Command::new("bash")
+        .args(["-c", script, env!("CARGO_BIN_EXE_rcon")])
+        .current_dir(bed.path(""))
+        .env("RCON_ROOT", bed.root())
+        .status();
+    assert!(status.unwrap().success());
+    assert_eq!(bed.says(&["exec", "web", "cat", "/tmp/x"]), "packed");
 }
 
 #[test]

@@ -248,7 +248,7 @@ fn a_place_of_the_wrong_kind_is_told_in_words() {
     });
     c.run_detached();
     let out = c.exec_with(&["--cwd", "/nosuch"], &["true"]);
-    out.fails_naming(&["/nosuch", "no such directory", "read-only"]);
+    out.fails_naming(&["working directory \"/nosuch\"", "no such file or directory"]);
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn forty_layers_in_the_new_way_and_in_the_old_one() {
     };
     let mut overlay = Overlay {
         layers: layers(&bed.path("")),
-        changes: None,
+        ..Overlay::default()
     };
     for (name, mount) in [
         ("new", rcon::run::mount_overlay as fn(&Overlay) -> _),

@@ -185,15 +185,23 @@ pub struct Destination {
 pub fn destination(root: &OwnedFd, path: &[u8], incoming: &Incoming) -> Result<Destination> {
     let typed = Typed::new(path);
     let place = place(root, &typed)?;
+    let (Place::Directory(dir) | Place::File(dir, _) | Place::Missing(dir, _)) = &place;
+    if fd::mount_flags(dir)? & libc::ST_RDONLY != 0 {
+        return Err(typed.fails(Errno::EROFS));
+    }
     let (name, (dir, to)) = match (incoming, place) {
         (_, Place::Directory(dir)) => return Ok(Destination { dir, rename: None }),
         (Incoming::Archive, Place::File(..)) => return Err(typed.fails(Errno::ENOTDIR)),
         (Incoming::Archive, Place::Missing(..)) => return Err(typed.fails(Errno::ENOENT)),
         (Incoming::Named { is_dir: true, .. }, Place::File(..)) => {
-            return Err(Error::user("cannot copy directory"));
+            let shown = String::from_utf8_lossy(path);
+            return Err(Error::user(format!(
+                "cannot copy directory: {shown} is a file"
+            )));
         }
         (Incoming::Named { is_dir: false, .. }, Place::Missing(..)) if typed.wants_dir => {
-            return Err(Error::user("no such directory"));
+            let shown = String::from_utf8_lossy(typed.bare());
+            return Err(Error::user(format!("no such directory: {shown}")));
         }
         (Incoming::Named { name, .. }, Place::File(dir, to) | Place::Missing(dir, to)) => {
             (name, (dir, to))

@@ -68,6 +68,7 @@ impl Writable {
         let overlay = Overlay {
             layers: lowers,
             changes: Some(changes),
+            ..Overlay::default()
         };
         let root = run::mount_overlay(&overlay)?;
         Ok(Self { root, work })
@@ -102,7 +103,7 @@ pub fn view(store: &Store, lowers: &[String], empty: &Path) -> Result<OwnedFd> {
         [one] => Ok(open(&store.layer(one))?),
         lowers => Ok(run::mount_overlay(&Overlay {
             layers: lowers.iter().map(|name| store.layer(name)).collect(),
-            changes: None,
+            ..Overlay::default()
         })?),
     }
 }

@@ -11,13 +11,6 @@ pub fn refuse(config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// `logs --details`: what it shows comes from `--log-opt labels=…`, which is
-/// refused, so no log has it.
-pub fn log_details() -> Error {
-    Error::user("--details: logs keep no attributes such as labels yet")
-        .hint("rcon inspect shows the labels of a container")
-}
-
 fn absent(what: &str, instead: &str) -> Error {
     Error::user(what).hint(instead).exit(125)
 }

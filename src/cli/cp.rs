@@ -1,7 +1,7 @@
 //! `cp`, `diff` and `export`: the files of a container.
 
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufReader, BufWriter, IsTerminal, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,7 +27,7 @@ pub struct Cp {
     /// Say nothing
     #[arg(short, long)]
     quiet: bool,
-    /// CONTAINER:PATH, PATH, or - for a tar archive on standard input
+    /// CONTAINER:PATH, PATH, or - for a tar archive on standard input, packed or not
     source: String,
     /// CONTAINER:PATH, PATH, or - for a tar archive on standard output
     destination: String,
@@ -138,7 +138,10 @@ pub fn owners(found: &Found) -> Result<Ownership> {
 /// are on the disk, so what is shown under other owners must be shown so.
 fn open(store: &Store, entry: &Entry, state: &State, path: &str) -> Result<root::Open> {
     let config = entry.config()?;
-    let maps = |m: &&Mount| m.options.iter().any(|o| IdMap::parse(o).is_some());
+    let users = config.isolation.userns.is_some();
+    let maps = |m: &&Mount| {
+        m.options.iter().any(|o| IdMap::parse(o).is_some()) || users && m.volume().is_some()
+    };
     let meant = |m: &&Mount| Path::new("/").join(path).starts_with(&m.target);
     if state.pid == 0 && config.mounts.iter().filter(maps).any(|m| meant(&m)) {
         return Err(Error::user(format!(
@@ -211,6 +214,7 @@ fn into(store: &Store, args: &Cp, from: &Path, to: &Found, path: &str) -> Result
         Ownership::Fixed(0, 0)
     };
     let root = &open.root;
+    let _owner = root::as_its_root(&to.entry.config()?)?;
     copy::copy((&source, &from), root, path.as_bytes(), &theirs, Trust::All).map(drop)
 }
 
@@ -229,7 +233,9 @@ fn out_stream(store: &Store, args: &Cp, from: &Found, path: &str) -> Result<()> 
 fn in_stream(store: &Store, to: &Found, path: &str) -> Result<()> {
     let open = open(store, &to.entry, &to.state, path)?;
     let path = path.as_bytes();
-    let stdin = io::stdin().lock();
+    let stdin = BufReader::new(io::stdin().lock());
+    let stdin = crate::image::decoded(stdin).context(|| "cannot read the archive")?;
+    let _owner = root::as_its_root(&to.entry.config()?)?;
     copy::copy_to(&open.root, path, &Incoming::Archive, stdin, &owners(to)?).map(drop)
 }
 

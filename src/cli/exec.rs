@@ -1,7 +1,7 @@
 //! `exec`: a further process in a running container.
 
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -17,13 +17,15 @@ use crate::error::{Error, Result};
 use crate::facts;
 use crate::foreground::pipes::{self, Pipes};
 use crate::foreground::relay::{self, Ending};
-use crate::keeper;
+use crate::foreground::session;
+use crate::keeper::{self, Failure, Reply};
 use crate::plan::{self, ExecRequest};
 use crate::run::{self, Explain, Held, Launch, State};
 use crate::say;
 use crate::spec::{self, Further, users};
 use crate::store::Store;
-use crate::sys::{fd, process};
+use crate::sys::process::{Exit, Forked};
+use crate::sys::{fd, process, socket};
 
 /// `exec`.
 pub fn exec(store: &Store, args: &Exec) -> Result<ExitCode> {
@@ -73,22 +75,68 @@ pub fn exec(store: &Store, args: &Exec) -> Result<ExitCode> {
         process,
     };
     let handle = fd::duplicate(&container)?;
-    let outcome = run(&found, container, &spec, &wanted);
-    let Outcome { code, lost } = outcome.map_err(|e| or_ended(&handle, &name, e))?;
-    if let Some(code) = code {
+    let ended = |e| or_ended(&handle, &name, e);
+    let note_end = |code: i32| {
         let code = code.to_string();
-        keeper::note(
-            store,
-            &found.entry,
-            &config,
-            "exec_die",
-            &[("exitCode", &code)],
-        );
+        let more = [("exitCode", code.as_str())];
+        keeper::note(store, &found.entry, &config, "exec_die", &more);
+    };
+    if wanted.detach {
+        let launch = || launch(&found, container, &spec, &wanted).map_err(ended);
+        return in_background(launch, note_end).map(|()| ExitCode::SUCCESS);
+    }
+    let outcome = run(&found, container, &spec, &wanted).map_err(ended)?;
+    let Outcome {
+        code,
+        lost,
+        otherwise,
+    } = outcome;
+    if let Some(code) = code {
+        note_end(code);
     }
     match lost {
         Some(e) => Err(e),
-        None => Ok(code.map_or(ExitCode::SUCCESS, common::exit_code)),
+        None => Ok(code.map_or(otherwise, common::exit_code)),
     }
+}
+
+/// Has a process of its own start the program and see its end, which only who
+/// started it can. Returns once the program runs.
+fn in_background(
+    launch: impl FnOnce() -> Result<(Held, OnOurSide)>,
+    note_end: impl FnOnce(i32),
+) -> Result<()> {
+    let (ours, theirs) = socket::message_pair()?;
+    if let Forked::Parent { .. } = process::fork(0, None)? {
+        drop(theirs);
+        return session::started(&ours).map(drop);
+    }
+    drop(ours);
+    let _ = process::new_session();
+    // Where the command was typed is not to be kept busy.
+    let _ = std::env::set_current_dir("/");
+    let started = launch().and_then(|(held, _)| held.release());
+    let reply = match &started {
+        Ok((pid, _)) => Reply::Started(*pid),
+        Err(e) => Reply::Failed(Failure {
+            code: e.exit_code().unwrap_or(1),
+            text: e.to_string(),
+        }),
+    };
+    // If nobody waits for the answer any more, the program runs all the same.
+    let _ = socket::send(&theirs, &reply.encode(), &[]);
+    let Ok((_, pidfd)) = started else {
+        process::exit_now(1);
+    };
+    // Whoever reads what the command says waits until nobody can say more.
+    let kept =
+        pipes::leave_streams().and_then(|()| Ok(fd::close_all_but(3, &[pidfd.as_raw_fd()])?));
+    if kept.is_ok()
+        && let Ok(exit) = process::wait(&pidfd)
+    {
+        note_end(exit.shell_code());
+    }
+    process::exit_now(0)
 }
 
 /// `--privileged` lifts the filter of system calls, too.
@@ -116,8 +164,25 @@ struct Wanted {
     process: Process,
 }
 
-/// Runs it, and stays with it unless it is detached.
+/// What is left on this side: the pipes, or where a terminal comes from.
+type OnOurSide = (Option<Pipes>, Option<OwnedFd>);
+
+/// Runs it, and stays with it.
 fn run(found: &Found, container: OwnedFd, spec: &Spec, wanted: &Wanted) -> Result<Outcome> {
+    let (held, (pipes, console)) = launch(found, container, spec, wanted)?;
+    match pipes {
+        Some(pipes) => stay(held, pipes),
+        None => stay_at_terminal(held, console, wanted),
+    }
+}
+
+/// Has it ready to be let go.
+fn launch(
+    found: &Found,
+    container: OwnedFd,
+    spec: &Spec,
+    wanted: &Wanted,
+) -> Result<(Held, OnOurSide)> {
     let cgroups = found.state.cgroups.clone();
     let plan = plan::exec(
         &ExecRequest {
@@ -159,21 +224,15 @@ fn run(found: &Found, container: OwnedFd, spec: &Spec, wanted: &Wanted) -> Resul
     for warning in &held.warnings {
         say::warning(warning);
     }
-    if wanted.detach {
-        held.release()?;
-        return Ok(Outcome::default());
-    }
-    match pipes {
-        Some(pipes) => stay(held, pipes),
-        None => stay_at_terminal(held, console, wanted),
-    }
+    Ok((held, (pipes, console)))
 }
 
 /// How it came to an end.
-#[derive(Default)]
 struct Outcome {
     /// The code; none where it goes on without us.
     code: Option<i32>,
+    /// How the command ends then.
+    otherwise: ExitCode,
     /// What it said could not be shown.
     lost: Option<Error>,
 }
@@ -183,9 +242,15 @@ fn stay(held: Held, pipes: Pipes) -> Result<Outcome> {
     let signals = process::signals_as_fd_but(&[libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU])?;
     let (_, pidfd) = held.release()?;
     let ended = pipes.attend(&pidfd, &signals)?;
+    let code = ended.exit.map(Exit::shell_code);
+    if code.is_none() {
+        say::err("rcon: nobody reads what the program says; it goes on in the container");
+    }
     Ok(Outcome {
-        code: Some(ended.exit.shell_code()),
+        code,
         lost: ended.lost,
+        // As whoever writes into a pipe that nobody reads.
+        otherwise: common::exit_code(128 + libc::SIGPIPE),
     })
 }
 
@@ -198,7 +263,11 @@ fn stay_at_terminal(held: Held, console: Option<OwnedFd>, wanted: &Wanted) -> Re
         Ending::Exit(exit) => Some(exit.shell_code()),
         Ending::Left => None,
     };
-    Ok(Outcome { code, lost: None })
+    Ok(Outcome {
+        code,
+        lost: None,
+        otherwise: ExitCode::SUCCESS,
+    })
 }
 
 fn first_process(found: &Found) -> Result<OwnedFd> {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
-use super::{absent, common, listing};
+use super::{common, listing};
 use crate::container::Timestamp;
 use crate::error::{Error, Result};
 use crate::format::units::time::parse_moment;
@@ -36,8 +36,8 @@ pub struct Logs {
     /// Show when each line was said
     #[arg(short, long)]
     timestamps: bool,
-    /// Not supported: what --log-opt labels= and env= add is not kept
-    #[arg(long, hide = true)]
+    /// Show what --log-opt labels=, env= and tag= say of each line
+    #[arg(long)]
     details: bool,
     /// Name or id
     container: String,
@@ -45,9 +45,6 @@ pub struct Logs {
 
 /// `logs`.
 pub fn logs(store: &Store, args: &Logs) -> Result<ExitCode> {
-    if args.details {
-        return Err(absent::log_details());
-    }
     let entry = common::find(store, &args.container)?.entry;
     let options = Options::new(&entry.config()?.log)?;
     let wanted = Wanted {
@@ -60,7 +57,7 @@ pub fn logs(store: &Store, args: &Logs) -> Result<ExitCode> {
     // The keeper has nothing to tell us; but that it hangs up is the end.
     let keeper = args.follow.then(|| keeper::connect(&entry).ok()).flatten();
     let wake = keeper.as_ref().map(AsFd::as_fd);
-    let mut shown = Shown::new(args.timestamps);
+    let mut shown = Shown::new(args.timestamps, args.details);
     let done = reader.run(wake, || !entry.is_held(), &mut |event| shown.take(event));
     match done {
         // Nobody reads on, which is no failure of ours.
@@ -87,6 +84,7 @@ fn moment(flag: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
 /// Shows each stream at a descriptor of its own, in the order it was said.
 struct Shown {
     timestamps: bool,
+    details: bool,
     /// Gathered for one of them.
     out: Vec<u8>,
     stream: Stream,
@@ -95,9 +93,10 @@ struct Shown {
 }
 
 impl Shown {
-    fn new(timestamps: bool) -> Self {
+    fn new(timestamps: bool, details: bool) -> Self {
         Self {
             timestamps,
+            details,
             out: Vec::new(),
             stream: Stream::Stdout,
             is_unwanted: false,
@@ -124,7 +123,7 @@ impl Shown {
             self.flush()?;
         }
         self.stream = entry.stream;
-        entry.print(&mut self.out, self.timestamps)
+        entry.print(&mut self.out, self.timestamps, self.details)
     }
 
     fn flush(&mut self) -> io::Result<()> {

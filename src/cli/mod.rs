@@ -319,6 +319,10 @@ fn sweep(store: &Store) -> Result<()> {
     crate::volume::leftovers::sweep(store)?;
     crate::network::leftovers::sweep(crate::network::store::Networks(store))?;
     store.sweep()?;
+    for step in store.abandoned_steps()? {
+        // What cannot be settled now is tried again by the next command.
+        let _ = crate::keeper::truth(store, &step);
+    }
     image::of(store).sweep()
 }
 

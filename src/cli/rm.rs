@@ -16,7 +16,7 @@ const KILLED: &str = "the container's keeper does not answer: it is killed";
 
 #[derive(Debug, clap::Args)]
 pub struct Rm {
-    /// Kill those that run; no complaint about those that are not there
+    /// Kill those that run; that one is not there is told, and is no failure
     #[arg(short, long)]
     force: bool,
     /// Remove their unnamed volumes, too
@@ -98,6 +98,10 @@ fn remove_with(store: &Store, entry: &Entry, force: bool, volumes: bool) -> Resu
             Ok(None) => std::thread::sleep(common::PAUSE),
             // Its keeper has removed it, as it was told when it was made.
             Err(_) if !entry.exists() => return Ok(()),
+            Err(_) if force && entry.has_spoilt_lock() => {
+                end(store, entry)?;
+                entry.clear_spoilt_lock()?;
+            }
             Err(e) => return Err(e),
         }
     }

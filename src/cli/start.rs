@@ -155,16 +155,25 @@ pub fn shown(store: &Store, entry: &Entry, outcome: Outcome) -> Result<ExitCode>
         Outcome::Detached => Ok(ExitCode::SUCCESS),
         Outcome::Signalled(signal) => Ok(common::exit_code(128 + signal)),
         Outcome::Forsaken => {
-            let name = entry
-                .name()
-                .unwrap_or_else(|_| entry.id().short().to_owned());
-            say::err(format_args!(
-                "rcon: the container goes on (`rcon stop {name}` ends it)"
-            ));
+            tell_it_goes_on(entry);
             Ok(ExitCode::FAILURE)
+        }
+        // As whoever writes into a pipe that nobody reads.
+        Outcome::Unread => {
+            tell_it_goes_on(entry);
+            Ok(common::exit_code(128 + libc::SIGPIPE))
         }
         Outcome::Silence => after_silence(store, entry),
     }
+}
+
+fn tell_it_goes_on(entry: &Entry) {
+    let name = entry
+        .name()
+        .unwrap_or_else(|_| entry.id().short().to_owned());
+    say::err(format_args!(
+        "rcon: the container goes on (`rcon stop {name}` ends it)"
+    ));
 }
 
 /// A keeper says nothing to whom it has not let in before the end, and nothing

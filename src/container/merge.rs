@@ -4,7 +4,8 @@
 //! takes the image's command away, because that was written for another
 //! program; variables and labels are replaced one by one.
 
-use std::collections::HashSet;
+use std::collections::hash_map::{Entry, HashMap};
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -79,13 +80,17 @@ fn argv(config: &mut Config, typed: &Overrides, image: &ImageDefaults) -> Result
 /// The image's in their order, each replaced in its place; then the new ones.
 /// A name alone takes the image's away, and stays to take rcon's own.
 fn env(image: &[String], typed: &[String]) -> Vec<String> {
-    let name = |entry: &str| entry.split('=').next().unwrap_or_default().to_owned();
     let mut all: Vec<String> = Vec::new();
+    // An image may have as many as it likes.
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for entry in image.iter().chain(typed) {
-        let same = all.iter().position(|e| name(e) == name(entry));
-        match same {
-            Some(n) => all[n].clone_from(entry),
-            None => all.push(entry.clone()),
+        let name = entry.split('=').next().unwrap_or_default();
+        match places.entry(name) {
+            Entry::Occupied(place) => all[*place.get()].clone_from(entry),
+            Entry::Vacant(free) => {
+                free.insert(all.len());
+                all.push(entry.clone());
+            }
         }
     }
     all
@@ -152,9 +157,10 @@ fn health_command(test: &[String], shell: &[String]) -> Result<Option<Vec<String
 }
 
 fn expose(config: &mut Config, image: &ImageDefaults) -> Result<()> {
+    let mut known: BTreeSet<_> = config.network.expose.iter().copied().collect();
     for text in &image.exposed_ports {
         let port = parse_exposed(text).map_err(|e| e.context("the image's exposed ports"))?;
-        if !config.network.expose.contains(&port) {
+        if known.insert(port) {
             config.network.expose.push(port);
         }
     }

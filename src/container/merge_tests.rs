@@ -349,3 +349,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_image_may_have_as_many_variables_as_it_likes() {
+    // One by one compared, they would take an hour.
+    let mut image = image();
+    image.env = (0..400_000).map(|n| format!("V{n}={n}")).collect();
+    let mut config = config();
+    config.program.env = words("V7=typed NEW=x");
+    merge(&mut config, &Overrides::default(), &image).unwrap();
+    let env = &config.program.env;
+    assert_eq!(env.len(), 400_001);
+    assert_eq!((&*env[7], &*env[8]), ("V7=typed", "V8=8"));
+    assert_eq!(env.last().unwrap(), "NEW=x");
+}

@@ -7,13 +7,14 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::relay::{self, Insisting};
-use super::session::cannot_write;
+use super::session::{FAREWELL, cannot_write, until};
 use crate::error::{Context, Error, Result};
 use crate::sys::fd;
 use crate::sys::process::{self, Exit};
@@ -27,6 +28,8 @@ const PAGE: usize = 4096;
 pub struct Pipes {
     input: Input,
     flows: [Flow; 2],
+    /// When to leave: set once a reader of ours has gone.
+    leaves_at: Option<Instant>,
 }
 
 /// What goes to the program.
@@ -48,12 +51,15 @@ struct Flow {
     left: Option<usize>,
     /// Why it cannot be shown.
     failed: Option<Errno>,
+    /// Whoever read it has gone.
+    unread: bool,
 }
 
 /// How it came to an end.
 pub struct Ended {
-    /// The program's end.
-    pub exit: Exit,
+    /// The program's end; none where nobody reads what it says, and it goes on
+    /// all the same.
+    pub exit: Option<Exit>,
     /// What it said could not be shown, for another reason than that nobody
     /// reads it any more.
     pub lost: Option<Error>,
@@ -99,12 +105,14 @@ impl Pipes {
                 pending: Vec::new(),
             },
             flows: [Flow::new(1, output)?, Flow::new(2, errors)?],
+            leaves_at: None,
         };
         Ok(([stdin, stdout, stderr], pipes))
     }
 
     /// Carries bytes to and fro until the program has ended and what it said
-    /// until then is shown.
+    /// until then is shown; or until it has had its time to end because nobody
+    /// reads it.
     pub fn attend(mut self, pidfd: &OwnedFd, signals: &OwnedFd) -> Result<Ended> {
         let mut insisting = Insisting::default();
         let mut exit = None;
@@ -112,7 +120,10 @@ impl Pipes {
             if let Some(exit) = exit
                 && self.flows.iter().all(Flow::is_done)
             {
-                return Ok(self.ended(exit));
+                return Ok(self.ended(Some(exit)));
+            }
+            if self.leaves(exit) {
+                return Ok(self.ended(None));
             }
             for source in self.wait(pidfd, signals, exit.is_some()) {
                 match source {
@@ -120,7 +131,7 @@ impl Pipes {
                     Source::Signals => {
                         let gives_up = heed(pidfd, signals, exit.is_some(), &mut insisting);
                         if let (true, Some(exit)) = (gives_up, exit) {
-                            return Ok(self.ended(exit));
+                            return Ok(self.ended(Some(exit)));
                         }
                     }
                     Source::Typed => self.input.read(),
@@ -130,6 +141,14 @@ impl Pipes {
                 }
             }
         }
+    }
+
+    /// Whether it goes on without a reader.
+    fn leaves(&mut self, exit: Option<Exit>) -> bool {
+        if self.leaves_at.is_none() && self.flows.iter().any(|flow| flow.unread) {
+            self.leaves_at = Some(Instant::now() + FAREWELL);
+        }
+        exit.is_none() && self.leaves_at.is_some_and(|at| at <= Instant::now())
     }
 
     /// What is ready.
@@ -144,7 +163,8 @@ impl Pipes {
         }
         let mut fds: Vec<_> = all.iter().map(|(_, d, f)| PollFd::new(*d, *f)).collect();
         // An interruption is as good as nothing: the next round looks again.
-        let _ = poll(&mut fds, PollTimeout::NONE);
+        let at = self.leaves_at.filter(|_| !ended);
+        let _ = poll(&mut fds, until(at));
         let is_ready = |f: &PollFd<'_>| f.revents().is_some_and(|flags| !flags.is_empty());
         let ready: Vec<bool> = fds.iter().map(is_ready).collect();
         let both = all.iter().zip(ready);
@@ -160,7 +180,7 @@ impl Pipes {
         Ok(exit)
     }
 
-    fn ended(&self, exit: Exit) -> Ended {
+    fn ended(&self, exit: Option<Exit>) -> Ended {
         let failed = |flow: &Flow| Some(cannot_write(flow.number, flow.failed?));
         let lost = self.flows.iter().find_map(failed);
         Ended { exit, lost }
@@ -248,6 +268,7 @@ impl Flow {
             pending: Vec::new(),
             left: None,
             failed: None,
+            unread: false,
         })
     }
 
@@ -300,7 +321,8 @@ impl Flow {
     fn close(&mut self, why: Errno) {
         self.source = None;
         self.pending.clear();
-        self.failed = Some(why).filter(|e| *e != Errno::EPIPE);
+        self.unread = why == Errno::EPIPE;
+        self.failed = Some(why).filter(|_| !self.unread);
     }
 }
 
@@ -318,6 +340,11 @@ pub fn lent<T>(streams: &[OwnedFd; 3], act: impl FnOnce() -> T) -> Result<T> {
     let done = act();
     place(&own)?;
     Ok(done)
+}
+
+/// Leaves 0, 1 and 2 of this process to nobody.
+pub fn leave_streams() -> Result<()> {
+    place(&nothing()?)
 }
 
 fn place(streams: &[OwnedFd; 3]) -> Result<()> {

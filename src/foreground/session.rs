@@ -2,6 +2,7 @@
 //! shown, signals are passed on, and its end comes back.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -25,6 +26,10 @@ pub struct Options {
     /// What to type to leave.
     pub detach_keys: Vec<u8>,
 }
+
+/// A program that heeds the going of its reader has ended within that time.
+/// One that does not is left alone: nobody reads what it says.
+pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What to type to leave, unless somebody has said otherwise.
 const DETACH_KEYS: &[u8] = &[16, 17];
@@ -53,6 +58,8 @@ pub enum Outcome {
     Detached,
     /// The person has asked for the end again and again, in vain, and left.
     Forsaken,
+    /// Nobody reads what the program says, and it goes on all the same.
+    Unread,
     /// This signal ended the command alone.
     Signalled(i32),
     /// The keeper is gone without a word.
@@ -102,6 +109,7 @@ pub fn attend(connection: &OwnedFd, options: &Options) -> Result<Outcome> {
         shown: [true, true],
         urges: 0,
         lost: None,
+        leaves_at: None,
         raw,
     };
     session.stay(&signals)
@@ -120,6 +128,8 @@ struct Session<'a> {
     urges: u32,
     /// Why something it said could not be shown.
     lost: Option<Error>,
+    /// When to leave: set once a reader of ours has gone.
+    leaves_at: Option<Instant>,
     raw: Option<RawMode>,
 }
 
@@ -137,6 +147,9 @@ impl Session<'_> {
                 return Ok(Outcome::Detached);
             }
             self.send_pending()?;
+            if self.leaves_at.is_some_and(|at| at <= Instant::now()) {
+                return Ok(Outcome::Unread);
+            }
         }
     }
 
@@ -154,7 +167,7 @@ impl Session<'_> {
             fds.push(PollFd::new(fd::standard(0), PollFlags::POLLIN));
         }
         // An interruption is as good as nothing: the next round looks again.
-        let _ = poll(&mut fds, PollTimeout::NONE);
+        let _ = poll(&mut fds, until(self.leaves_at));
         let any = PollFlags::POLLIN | PollFlags::POLLHUP | PollFlags::POLLERR;
         let ready = |n: usize| {
             let flags = fds.get(n).and_then(PollFd::revents);
@@ -191,8 +204,12 @@ impl Session<'_> {
         if *shown && let Err(e) = write_all(number, bytes) {
             // Whoever read our output has gone: the program is told so.
             *shown = false;
-            // Of a reader that went, there is nobody to be told.
-            if e != Errno::EPIPE {
+            // Of a reader that went, there is nobody to be told; but whoever
+            // waits for this command, be it the shell, waits for nothing.
+            if e == Errno::EPIPE {
+                let at = Instant::now() + FAREWELL;
+                self.leaves_at.get_or_insert(at);
+            } else {
                 self.lost = Some(cannot_write(number, e));
             }
             Request::Close(stream).send(self.connection)?;
@@ -281,6 +298,14 @@ impl Session<'_> {
         let heard = poll(&mut fds, PollTimeout::ZERO).unwrap_or(0) > 0;
         if heard { Ok(()) } else { Err(e) }
     }
+}
+
+/// How long to wait for whatever comes first.
+pub(super) fn until(at: Option<Instant>) -> PollTimeout {
+    at.map_or(PollTimeout::NONE, |at| {
+        let left = at.saturating_duration_since(Instant::now());
+        PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
+    })
 }
 
 /// What was said on a stream is lost.

@@ -8,9 +8,11 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{ending, truth};
+use super::reach::keeper_of;
+use super::{connect, ending, truth};
 use crate::cgroup::ops;
-use crate::error::Result;
+use crate::container::Id;
+use crate::error::{Error, Result};
 use crate::network::leftovers::{self, Leftover};
 use crate::network::store::Networks;
 use crate::store::{Entry, Store, files};
@@ -32,6 +34,10 @@ enum Remedy {
     RemoveCgroup(PathBuf),
     /// What a dead keeper left open is settled.
     Settle(Entry),
+    /// The directory of a container's sockets is removed.
+    Sockets(Entry),
+    /// What lies in a lock's place is removed.
+    Lock(Entry),
     /// Names are swept.
     FreeNames,
     /// Something of a network's is taken away.
@@ -69,13 +75,9 @@ pub fn check(store: &Store) -> Result<Vec<Finding>> {
         });
     }
     let ids: BTreeSet<&str> = entries.iter().map(|e| e.id().as_str()).collect();
-    found.extend(check_run_dirs(store.run_root(), &ids, &entries));
+    found.extend(check_run_dirs(store));
     found.extend(check_cgroups(&ids)?);
-    let networks = leftovers::find(Networks(store))?.into_iter();
-    found.extend(networks.map(|leftover| Finding {
-        what: leftover.what.clone(),
-        remedy: Remedy::Network(Box::new(leftover)),
-    }));
+    found.extend(check_networks(Networks(store))?);
     let volumes = volume::leftovers::find(store)?.into_iter();
     found.extend(volumes.map(|leftover| Finding {
         what: leftover.what.clone(),
@@ -96,6 +98,10 @@ pub fn repair(store: &Store, finding: &Finding) -> Result<bool> {
                 return Err(e);
             }
         }
+        Remedy::Sockets(entry) => return remove_sockets(entry),
+        // A keeper that is up has its own lock still; it is to be ended first.
+        Remedy::Lock(entry) if connect(entry).is_ok() => return Ok(false),
+        Remedy::Lock(entry) => entry.clear_spoilt_lock()?,
         Remedy::Network(leftover) => leftovers::take_away(Networks(store), leftover)?,
         Remedy::Volume(leftover) => volume::leftovers::take_away(store, leftover)?,
         Remedy::FreeNames => drop(store.sweep_names()?),
@@ -112,44 +118,103 @@ fn gone(removed: std::io::Result<()>) -> std::io::Result<()> {
     }
 }
 
+/// What is seen twice: a network that was made or removed between a look at the
+/// networks and one at what belongs to them is no leftover at the second time.
+fn check_networks(networks: Networks<'_>) -> Result<Vec<Finding>> {
+    let mut found = leftovers::find(networks)?;
+    if !found.is_empty() {
+        let again = leftovers::find(networks)?;
+        found.retain(|leftover| again.iter().any(|other| other.what == leftover.what));
+    }
+    let finding = |leftover: Leftover| Finding {
+        what: leftover.what.clone(),
+        remedy: Remedy::Network(Box::new(leftover)),
+    };
+    Ok(found.into_iter().map(finding).collect())
+}
+
 fn check_entry(entry: &Entry) -> Option<Finding> {
     let short = entry.id().short();
     let finding = |what: String, remedy| Some(Finding { what, remedy });
+    let spoilt = |e: &Error| {
+        // One that is gone meanwhile was removed by its owner.
+        let what = format!("container {short}: {e}");
+        entry.exists().then(|| finding(what, Remedy::Person))?
+    };
+    if entry.has_spoilt_lock() {
+        let what = format!("container {short}: its lock is no file");
+        return finding(what, Remedy::Lock(entry.clone()));
+    }
     if let Err(e) = entry.config() {
-        return finding(format!("container {short}: {e}"), Remedy::Person);
+        return spoilt(&e);
     }
     match entry.recorded() {
-        Err(e) => finding(format!("container {short}: {e}"), Remedy::Person),
-        Ok(state) if !entry.is_held() && (ending::is_open(&state) || ending::is_orphan(entry)) => {
-            finding(
-                format!("container {short}: its keeper was killed"),
-                Remedy::Settle(entry.clone()),
-            )
-        }
-        Ok(_) => None,
+        Err(e) => spoilt(&e),
+        Ok(_) if entry.is_held() || !is_left_open(entry) => None,
+        Ok(_) => finding(
+            format!("container {short}: its keeper was killed"),
+            Remedy::Settle(entry.clone()),
+        ),
     }
 }
 
-/// Directories of sockets without a keeper.
-fn check_run_dirs(run: &Path, ids: &BTreeSet<&str>, entries: &[Entry]) -> Vec<Finding> {
-    let Ok(dirs) = fs::read_dir(run) else {
+/// Whether a keeper is gone without a word. Only who has the lock can tell: a
+/// keeper notes the end and gives the lock back between any two looks, and
+/// another may have come up.
+fn is_left_open(entry: &Entry) -> bool {
+    let Ok(Some(_lock)) = entry.try_lock() else {
+        return false;
+    };
+    let open = entry.recorded().is_ok_and(|state| ending::is_open(&state));
+    open || ending::is_orphan(entry)
+}
+
+/// Directories of sockets without a keeper. They are made by whoever has the
+/// container's lock already, so one that is there without it is nobody's.
+fn check_run_dirs(store: &Store) -> Vec<Finding> {
+    let Ok(dirs) = fs::read_dir(store.run_root()) else {
         return Vec::new();
     };
-    let names = dirs.flatten().filter(|e| e.path().is_dir());
-    let stale = names.filter(|e| {
-        let name = e.file_name();
-        let name = name.to_string_lossy();
-        let is_id = name.len() == 64;
-        let held = entries
-            .iter()
-            .any(|e| e.id().as_str() == name && e.is_held());
-        is_id && (!ids.contains(&*name) || !held)
-    });
-    let finding = |e: fs::DirEntry| Finding {
-        what: format!("{}: sockets without a keeper", e.path().display()),
-        remedy: Remedy::Remove(e.path()),
+    let ids = dirs
+        .flatten()
+        .filter_map(|e| e.file_name().into_string().ok());
+    let ids = ids.filter_map(|name| Id::try_from(name).ok());
+    let idle = ids.map(|id| store.entry(id)).filter(|e| !e.is_held());
+    // It may have gone with its container while we looked.
+    let stale = idle.filter(|e| e.run_dir().is_dir());
+    let finding = |entry: Entry| match keeper_at(&entry) {
+        None => Finding {
+            what: format!("{}: sockets without a keeper", entry.run_dir().display()),
+            remedy: Remedy::Sockets(entry),
+        },
+        Some(pid) => Finding {
+            what: format!(
+                "container {}: it is up, and its record is gone (`kill -9 {pid}` ends it)",
+                entry.id().short()
+            ),
+            remedy: Remedy::Person,
+        },
     };
     stale.map(finding).collect()
+}
+
+/// The process that listens at a container's socket.
+fn keeper_at(entry: &Entry) -> Option<i32> {
+    let connection = connect(entry).ok()?;
+    keeper_of(&connection).ok()
+}
+
+/// With the lock of their container, so that no keeper comes up meanwhile. Of
+/// one that is gone there will never be a keeper again: no id is given twice.
+fn remove_sockets(entry: &Entry) -> Result<bool> {
+    let _lock = match entry.try_lock() {
+        Ok(Some(lock)) => Some(lock),
+        Ok(None) => return Ok(true),
+        Err(_) if !entry.exists() => None,
+        Err(e) => return Err(e),
+    };
+    files::remove_tree(entry.run_dir())?;
+    Ok(true)
 }
 
 /// Cgroups of containers that are gone. Those of another store cannot be told

@@ -202,7 +202,7 @@ impl Keeper {
         // The lock is ours: whoever listened there is gone.
         let _ = fs::remove_file(&path);
         let listener = socket::listen_messages(&path)?;
-        let log = log::Log::open(&start.entry, &config.log)?;
+        let log = log::Log::open(&start.entry, &config)?;
         Ok(Self {
             store: store.clone(),
             clients: clients::Clients::new(start.entry.dir(), clients::STARTER),

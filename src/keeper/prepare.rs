@@ -120,6 +120,7 @@ fn spec(
     let mut host = HostFacts::observe(config, facts, own_binary(entry, config)?)?;
     host.owners = volumes::owners(config, &volumes.paths)?;
     host.cdi = spec::cdi::find(&config.isolation.cdi)?;
+    host.mapped = volumes::mapped(store, config)?;
     let name = entry.name()?;
     spec::runtime_spec(&Inputs {
         config,
@@ -199,7 +200,7 @@ fn write_files(
 ) -> Result<Files> {
     let network = &config.network;
     if let NetworkMode::Container(id) = &network.mode {
-        return copy_files(store, entry, id);
+        return copy_files(store, entry, config, id);
     }
     let shares = matches!(network.mode, NetworkMode::Host);
     let name = hostname(config, host);
@@ -221,7 +222,7 @@ fn write_files(
     } else {
         own_hosts(config, &name, connections)
     };
-    let file = |name: &str, text: &str| entry.write_file(name, text);
+    let file = |name: &str, text: &str| own_file(entry, config, name, text);
     Ok(Files {
         hostname: Some(file("hostname", &format!("{name}\n"))?),
         hosts: Some(file("hosts", &hosts)?),
@@ -229,14 +230,24 @@ fn write_files(
     })
 }
 
+/// Writes one of its own files, which are its root's.
+fn own_file(entry: &Entry, config: &Config, name: &str, text: &str) -> Result<PathBuf> {
+    let path = entry.write_file(name, text)?;
+    if let Some((root, _)) = config.isolation.userns {
+        let what = || format!("cannot give {} to user {root}", path.display());
+        std::os::unix::fs::chown(&path, Some(root), Some(root)).context(what)?;
+    }
+    Ok(path)
+}
+
 /// Who shares a network is reached, and knows itself, by one name.
-fn copy_files(store: &Store, entry: &Entry, id: &Id) -> Result<Files> {
+fn copy_files(store: &Store, entry: &Entry, config: &Config, id: &Id) -> Result<Files> {
     let theirs = store.find(id.as_str())?.files_dir();
     let copy = |name: &str| {
         let path = theirs.join(name);
         let text = fs::read_to_string(&path);
         let text = text.context(|| format!("cannot read {}", path.display()))?;
-        entry.write_file(name, &text).map(Some)
+        own_file(entry, config, name, &text).map(Some)
     };
     Ok(Files {
         hostname: copy("hostname")?,

@@ -185,7 +185,7 @@ impl Request {
 }
 
 impl Reply {
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let with = |tag: u8, rest: &[u8]| [&[tag], rest].concat();
         match self {
             Reply::Started(pid) => with(1, &pid.to_le_bytes()),

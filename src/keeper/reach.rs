@@ -67,7 +67,7 @@ fn deaf(pid: i32) -> Error {
 }
 
 /// Who that is, the kernel knows from when it began to listen.
-fn keeper_of(connection: &OwnedFd) -> Result<i32> {
+pub(super) fn keeper_of(connection: &OwnedFd) -> Result<i32> {
     let peer = getsockopt(connection, PeerCredentials);
     Ok(peer.map_err(|e| Error::environment(e.desc()))?.pid())
 }

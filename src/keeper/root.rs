@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use crate::container::{Config, Mount, MountKind, Root, State};
 use crate::error::{Context, Error, Result};
-use crate::plan::{Changes, Overlay};
+use crate::plan::{Changes, IdRange, Overlay};
 use crate::run;
 use crate::store::{Entry, Lock, Store};
 use crate::sys::fd;
+use crate::sys::identity::FilesOf;
 
 /// A root that can be written to for as long as this is held.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub fn open(store: &Store, entry: &Entry, state: &State) -> Result<Open> {
     let lock = lock.ok_or_else(busy)?;
     let (rootfs, overlay) = of(store, entry, &entry.config()?)?;
     let root = match overlay {
-        Some(overlay) => run::mount_overlay(&overlay)?,
+        Some(overlay) => mounted(&overlay)?,
         None => fd::open(&rootfs, libc::O_PATH | libc::O_DIRECTORY)?,
     };
     Ok(Open {
@@ -61,10 +62,11 @@ pub fn open_with_mounts(store: &Store, entry: &Entry, state: &State) -> Result<O
     run::leave_mounts()?;
     let (place, overlay) = of(store, entry, &config)?;
     let root = match overlay {
-        Some(overlay) => run::mount_overlay(&overlay)?,
+        Some(overlay) => mounted(&overlay)?,
         None => run::as_mount(&place)?,
     };
     let (shown, _held) = super::volumes::shown(store, &config)?;
+    let _owner = as_its_root(&config)?;
     let root = run::lay_out(&root, &place, &shown).context(|| "showing what is mounted in it")?;
     Ok(Open {
         root,
@@ -111,7 +113,46 @@ pub(super) fn of(
         work,
         volatile,
     });
-    Ok((place, Some(Overlay { layers, changes })))
+    let overlay = Overlay {
+        layers,
+        changes,
+        owners: owners(config),
+    };
+    Ok((place, Some(overlay)))
+}
+
+/// In a user namespace the files of an image are its own users'. A directory
+/// that somebody has given as the root is taken as it is.
+fn owners(config: &Config) -> Vec<IdRange> {
+    let range = |(outside, count)| IdRange {
+        inside: 0,
+        outside,
+        count,
+    };
+    match config.root {
+        Root::Layers { .. } => config.isolation.userns.map(range).into_iter().collect(),
+        Root::Directory { .. } => Vec::new(),
+    }
+}
+
+/// The host's user who is the container's root: for as long as what comes back
+/// is held, files that are made are that one's.
+pub fn as_its_root(config: &Config) -> Result<Option<FilesOf>> {
+    let root = config.isolation.userns.map(|(start, _)| start);
+    Ok(root.map(|id| FilesOf::new(id, id)).transpose()?)
+}
+
+/// Lays the layers over each other.
+fn mounted(overlay: &Overlay) -> Result<OwnedFd> {
+    let root = run::mount_overlay(overlay);
+    root.context(|| "laying the root file system's layers over each other")
+        .map_err(|e| match overlay.owners.as_slice() {
+            [] => e,
+            _ => e.hint(
+                "with --userns the files of an image are shown under other owners: that takes \
+                 Linux 5.19, and a store on ext4, xfs, btrfs or, since Linux 6.3, tmpfs",
+            ),
+        })
 }
 
 fn existing(path: &Path) -> Result<PathBuf> {
@@ -131,9 +172,6 @@ fn existing(path: &Path) -> Result<PathBuf> {
 pub(super) fn view(rootfs: &Path, overlay: Option<&Overlay>) -> Result<OwnedFd> {
     match overlay {
         None => Ok(fd::open(rootfs, libc::O_PATH | libc::O_DIRECTORY)?),
-        Some(overlay) => {
-            let what = || "laying the root file system's layers over each other";
-            run::mount_overlay(overlay).context(what)
-        }
+        Some(overlay) => mounted(overlay),
     }
 }

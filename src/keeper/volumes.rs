@@ -1,6 +1,6 @@
 //! A container's volumes while it is up, and after.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
@@ -189,6 +189,21 @@ pub(super) fn shown(store: &Store, config: &Config) -> Result<(Vec<Shown>, Place
         })
     };
     Ok((config.mounts.iter().filter_map(one).collect(), places))
+}
+
+/// Where volumes are mounted whose files are a user namespace's own: all but
+/// those with a file system of their own, which says itself whose they are.
+pub(super) fn mapped(store: &Store, config: &Config) -> Result<BTreeSet<PathBuf>> {
+    let mut all = BTreeSet::new();
+    if config.isolation.userns.is_some() {
+        for (name, mount) in volumes_of(config) {
+            let volume = Volumes(store).find(name)?;
+            if volume.options.is_empty() {
+                all.insert(mount.target.clone());
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// Whose the sources are that are to be shown as the container's own.

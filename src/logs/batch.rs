@@ -11,7 +11,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{Options, Stream, files, record};
+use super::{Attributes, Options, Stream, attributes, files, record};
 
 /// How much is gathered before it is written.
 const FULL: usize = 64 * 1024;
@@ -27,6 +27,8 @@ pub(super) struct Batch {
     size: u64,
     max_size: Option<u64>,
     max_file: u32,
+    /// What each record has beside its text.
+    attributes: String,
     /// What is to be written.
     ready: Vec<u8>,
     /// `ready` begins with the rest of a record that is half written.
@@ -58,6 +60,7 @@ impl Batch {
             size,
             max_size: options.max_size,
             max_file: options.max_file,
+            attributes: String::new(),
             // Whoever wrote it was killed in the middle of a record: all that
             // can be done about its rest is to end the line.
             ready: if torn { b"\n".to_vec() } else { Vec::new() },
@@ -66,6 +69,11 @@ impl Batch {
             note: None,
             failure: None,
         })
+    }
+
+    /// Each record says this of the container from now on.
+    pub(super) fn describe(&mut self, attributes: &Attributes) {
+        self.attributes = attributes::encoded(attributes);
     }
 
     /// How many records were lost of which the log does not tell yet.
@@ -80,7 +88,8 @@ impl Batch {
         }
         let start = self.ready.len();
         let text = format!("rcon: {} records of this log were lost", self.lost);
-        record::encode(&mut self.ready, Stream::Stderr, text.as_bytes(), true, time);
+        let said = (Stream::Stderr, self.attributes.as_str());
+        record::encode(&mut self.ready, said, text.as_bytes(), true, time);
         let length = self.ready.len() - start;
         if self.has_room(start) {
             self.note = Some(Note {
@@ -97,7 +106,8 @@ impl Batch {
             return;
         }
         let start = self.ready.len();
-        record::encode(&mut self.ready, stream, text, ends, time);
+        let said = (stream, self.attributes.as_str());
+        record::encode(&mut self.ready, said, text, ends, time);
         if !self.has_room(start) {
             self.lost += 1;
         }

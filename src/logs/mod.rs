@@ -14,6 +14,7 @@
 //! killed at any time. Which driver a container has is in its [`Options`].
 //! Nothing here knows what a container is.
 
+mod attributes;
 mod batch;
 mod files;
 mod lines;
@@ -30,6 +31,7 @@ mod tests;
 
 use serde::Deserialize;
 
+pub use attributes::{Attributes, Subject, attributes};
 pub use options::{Driver, Options};
 pub use reader::{Entry, Event, Reader, Wanted};
 pub use writer::Writer;

@@ -2,6 +2,7 @@
 
 use crate::container::LogConfig;
 use crate::error::{Error, Result};
+use crate::format::template::Template;
 use crate::format::units::size;
 
 /// Where a container's output goes.
@@ -66,9 +67,13 @@ impl Options {
             "max-size" => self.max_size = max_size(value)?,
             "max-file" => self.max_file = max_file(value)?,
             "mode" => mode(value)?,
+            // What is said in each record; see `super::attributes`.
+            "labels" | "env" => {}
+            "tag" => drop(Template::parse(value)?),
             _ => {
                 let unknown = format!("unknown log opt '{key}' for json-file log driver");
-                return Err(Error::user(unknown).hint("known are max-size, max-file and mode"));
+                return Err(Error::user(unknown)
+                    .hint("known are max-size, max-file, mode, labels, env and tag"));
             }
         }
         Ok(())
@@ -155,8 +160,8 @@ mod tests {
         let said = |r: Result<Options>| r.unwrap_err().to_string();
         let e = said(read("local", &[]));
         assert!(e.contains("\"local\"") && e.contains("json-file"), "{e}");
-        let e = said(read("json-file", &[("labels", "a")]));
-        assert!(e.contains("labels=a") && e.contains("max-size"), "{e}");
+        let e = said(read("json-file", &[("labels-regex", "a")]));
+        assert!(e.contains("labels-regex=a") && e.contains("max-size"), "{e}");
         for (key, value) in [
             ("max-size", "0"),
             ("max-size", "x"),

@@ -5,12 +5,14 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::files::{self, Held, Place};
 use super::record::{self, Record};
 use super::tail::{self, Tail};
 use super::walk::{Step, Walk};
 use super::watch::Watch;
-use super::{Driver, Options, Stream};
+use super::{Driver, Options, Stream, attributes};
 use crate::container::Timestamp;
 use crate::error::{Context, Error, Result};
 
@@ -38,13 +40,19 @@ pub struct Entry<'a> {
     pub text: &'a str,
     /// Whether a line begins here.
     pub begins: bool,
+    /// What the record says of the container.
+    pub attributes: &'a Value,
 }
 
 impl Entry<'_> {
-    /// Prints it. The time stands in front of a line, not of its parts.
-    pub fn print(&self, out: &mut impl Write, timestamps: bool) -> io::Result<()> {
+    /// Prints it. The time and the attributes stand in front of a line, not of
+    /// its parts.
+    pub fn print(&self, out: &mut impl Write, timestamps: bool, details: bool) -> io::Result<()> {
         if timestamps && self.begins {
             write!(out, "{} ", self.time)?;
+        }
+        if details && self.begins {
+            write!(out, "{} ", attributes::shown(self.attributes))?;
         }
         out.write_all(self.text.as_bytes())
     }
@@ -240,6 +248,7 @@ impl Sieve {
             time: record.time,
             text: &record.text,
             begins,
+            attributes: &record.attributes,
         }))
     }
 

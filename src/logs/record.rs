@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::Stream;
 use crate::container::Timestamp;
@@ -17,6 +18,8 @@ pub(super) struct Record<'a> {
     pub(super) stream: Stream,
     pub(super) time: Timestamp,
     pub(super) text: Cow<'a, str>,
+    /// What is said of the container.
+    pub(super) attributes: Value,
 }
 
 impl Record<'_> {
@@ -32,6 +35,8 @@ struct Raw<'a> {
     stream: Stream,
     #[serde(borrow)]
     time: Cow<'a, str>,
+    #[serde(default)]
+    attrs: Value,
 }
 
 /// Reads a line; `None` if it is not a record.
@@ -41,11 +46,19 @@ pub(super) fn decode(line: &[u8]) -> Option<Record<'_>> {
         stream: raw.stream,
         time: raw.time.parse().ok()?,
         text: raw.log,
+        attributes: raw.attrs,
     })
 }
 
 /// Writes a record behind `out`: `text`, and a newline if it `ends` a line.
-pub(super) fn encode(out: &mut Vec<u8>, stream: Stream, text: &[u8], ends: bool, time: &str) {
+/// `attributes` are in the form of [`super::attributes::encoded`].
+pub(super) fn encode(
+    out: &mut Vec<u8>,
+    (stream, attributes): (Stream, &str),
+    text: &[u8],
+    ends: bool,
+    time: &str,
+) {
     out.extend_from_slice(b"{\"log\":\"");
     for chunk in text.utf8_chunks() {
         escape(out, chunk.valid().as_bytes());
@@ -58,9 +71,11 @@ pub(super) fn encode(out: &mut Vec<u8>, stream: Stream, text: &[u8], ends: bool,
         out.extend_from_slice(b"\\n");
     }
     out.extend_from_slice(match stream {
-        Stream::Stdout => b"\",\"stream\":\"stdout\",\"time\":\"",
-        Stream::Stderr => b"\",\"stream\":\"stderr\",\"time\":\"",
+        Stream::Stdout => b"\",\"stream\":\"stdout\",",
+        Stream::Stderr => b"\",\"stream\":\"stderr\",",
     });
+    out.extend_from_slice(attributes.as_bytes());
+    out.extend_from_slice(b"\"time\":\"");
     out.extend_from_slice(time.as_bytes());
     out.extend_from_slice(b"\"}\n");
 }
@@ -115,7 +130,7 @@ mod tests {
 
     fn encoded(text: &[u8], ends: bool) -> String {
         let mut out = Vec::new();
-        encode(&mut out, Stream::Stderr, text, ends, TIME);
+        encode(&mut out, (Stream::Stderr, ""), text, ends, TIME);
         String::from_utf8(out).unwrap()
     }
 

@@ -115,6 +115,6 @@ fn tail(lines: u64) -> Wanted {
 pub(super) fn record(text: &str) -> String {
     let mut out = Vec::new();
     let time = at(0).to_string();
-    super::record::encode(&mut out, Stream::Stdout, text.as_bytes(), true, &time);
+    super::record::encode(&mut out, (Stream::Stdout, ""), text.as_bytes(), true, &time);
     String::from_utf8(out).unwrap()
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::batch::Batch;
-use super::{Options, Stream};
+use super::{Attributes, Options, Stream};
 use crate::container::Timestamp;
 
 /// A longer line is several records, as Docker writes it.
@@ -25,6 +25,13 @@ impl Writer {
             batch: Batch::open(dir, options)?,
             partial: [Vec::new(), Vec::new()],
         })
+    }
+
+    /// Each record says this of the container.
+    #[must_use]
+    pub fn describing(mut self, attributes: &Attributes) -> Self {
+        self.batch.describe(attributes);
+        self
     }
 
     /// Takes in what was said on a stream.

@@ -576,6 +576,9 @@ pub enum Action {
     EnterDirectory {
         /// Inside the container.
         path: PathBuf,
+        /// A missing one is made: for the first process, as every runtime
+        /// does, and not for a further one.
+        make: bool,
     },
     /// Drops what no later exec shall ever give.
     LimitBounding {

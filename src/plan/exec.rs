@@ -74,6 +74,10 @@ pub fn exec(request: &ExecRequest<'_>, facts: &Facts) -> Result<Plan> {
         &mut s,
         request.namespaces.contains(&Namespace::User),
         &program,
+        Action::EnterDirectory {
+            path: process.cwd().clone(),
+            make: false,
+        },
     )?;
     s.handover(
         Actor::Init,

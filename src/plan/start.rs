@@ -95,7 +95,12 @@ pub fn container(
     await_connection(&mut s, c);
     set_sysctls(&mut s, c)?;
     s.all(Actor::Init, program.resources()?);
-    become_program(&mut s, c.namespaces.makes(Namespace::User), &program)?;
+    let directory = Action::EnterDirectory {
+        path: process.cwd().clone(),
+        make: true,
+    };
+    let new_users = c.namespaces.makes(Namespace::User);
+    become_program(&mut s, new_users, &program, directory)?;
     if options.die_with_launcher {
         s.init(
             Action::DieWithLauncher,
@@ -253,6 +258,7 @@ pub(super) fn become_program(
     s: &mut Steps,
     new_user_namespace: bool,
     program: &Program<'_>,
+    directory: Action,
 ) -> Result<()> {
     let init = Actor::Init;
     if !new_user_namespace {
@@ -268,9 +274,7 @@ pub(super) fn become_program(
     );
     s.or_warn();
     s.init(
-        Action::EnterDirectory {
-            path: process.cwd().clone(),
-        },
+        directory,
         "while still root, who can make it; checked to lie inside",
     );
     s.all(init, program.privileges());

@@ -117,12 +117,20 @@ pub fn action(action: &Action) -> String {
         }
         Action::OverlayRoot { overlay } => {
             let layers = list(&overlay.layers, |path| quoted_path(path));
+            let owners = if overlay.owners.is_empty() {
+                String::new()
+            } else {
+                format!(
+                    ", its files shown under other owners: {}",
+                    ids(&overlay.owners)
+                )
+            };
             match &overlay.changes {
                 Some(changes) => format!(
-                    "lay {} over {layers} as the container's root",
+                    "lay {} over {layers} as the container's root{owners}",
                     quoted_path(&changes.upper)
                 ),
-                None => format!("lay {layers} over each other as the container's root"),
+                None => format!("lay {layers} over each other as the container's root{owners}"),
             }
         }
         Action::AttachRoot { path } => format!("put the container's root at {}", quoted_path(path)),
@@ -247,7 +255,9 @@ pub fn action(action: &Action) -> String {
         }
         Action::SetLabel { label } => set_label(label),
         Action::GiveStdio { uid } => format!("give the standard streams to user {uid}"),
-        Action::EnterDirectory { path } => format!("change to the directory {}", quoted_path(path)),
+        Action::EnterDirectory { path, .. } => {
+            format!("change to the directory {}", quoted_path(path))
+        }
         Action::LimitBounding { keep, .. } => {
             format!("drop from the bounding set {}", all_but(*keep))
         }

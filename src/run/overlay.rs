@@ -1,14 +1,19 @@
 //! A root made of layers: read-only ones, and one on top that takes the
 //! changes.
+//!
+//! Where their files are to be shown under other owners, the overlay is made of
+//! copies of these directories that do so. The kernel takes such layers since
+//! Linux 5.19.
 
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
+use super::mounting;
 use crate::plan::Overlay;
 use crate::sys::process::{self, Forked};
-use crate::sys::{SysError, SysResult, fd, mount, namespace, socket};
+use crate::sys::{SysError, SysResult, fd, identity, mount, namespace, socket};
 
 /// The longest value `fsconfig` takes, with its NUL.
 const LONGEST_VALUE: usize = 256;
@@ -18,7 +23,13 @@ const LONGEST_OPTIONS: usize = 4096;
 
 /// Mounts `overlay` without giving it a place: nobody on the host sees it, and
 /// it is gone with the last who holds it.
+///
+/// With other owners it forks: there must be one thread only.
 pub fn mount(overlay: &Overlay) -> SysResult<OwnedFd> {
+    if !overlay.owners.is_empty() {
+        let map = mounting::mapping_namespace(&overlay.owners, &overlay.owners)?;
+        return by_child(|| mount_mapped(overlay, &map));
+    }
     let refused = match mount_one_by_one(overlay) {
         Err(e) if e.errno == Errno::EINVAL => e,
         done => return done,
@@ -57,10 +68,18 @@ fn mount_one_by_one(overlay: &Overlay) -> SysResult<OwnedFd> {
 /// mount where only it can see it, and hands a copy without a place back. It
 /// is made by a fork: there must be one thread only.
 pub fn mount_at_once(overlay: &Overlay) -> SysResult<OwnedFd> {
+    by_child(|| {
+        leave_mounts()?;
+        mount_on_first(overlay)
+    })
+}
+
+/// What a child has mounted, which is gone with it but for what it hands back.
+fn by_child(mount: impl FnOnce() -> SysResult<OwnedFd>) -> SysResult<OwnedFd> {
     let (ours, theirs) = socket::message_pair()?;
     let Forked::Parent { pidfd, .. } = process::fork(0, None)? else {
         drop(ours);
-        let told = match mount_in_private(overlay) {
+        let told = match mount() {
             Ok(root) => socket::send(&theirs, &[0; 4], &[root.as_raw_fd()]),
             Err(e) => socket::send(&theirs, &packed(&e), &[]),
         };
@@ -90,13 +109,40 @@ fn unpacked(message: &[u8]) -> SysError {
     SysError::new(errno, String::from_utf8_lossy(call))
 }
 
-/// Mounts `overlay` on top of its first layer, in a mount namespace of this
-/// process's own.
-fn mount_in_private(overlay: &Overlay) -> SysResult<OwnedFd> {
+fn leave_mounts() -> SysResult<()> {
     namespace::unshare(libc::CLONE_NEWNS as u64)?;
     let private = libc::MS_REC | libc::MS_PRIVATE;
-    mount::mount(None, Path::new("/"), None, private, None)?;
-    // Not before: a layer must be in the mount namespace that mounts it.
+    mount::mount(None, Path::new("/"), None, private, None)
+}
+
+/// Mounts `overlay` of directories that are covered by copies of themselves,
+/// with the owners that the user namespace `map` gives them. Only this process
+/// sees the covers, and their paths are those of the layers.
+fn mount_mapped(overlay: &Overlay, map: &OwnedFd) -> SysResult<OwnedFd> {
+    leave_mounts()?;
+    // The upper directory and the one for work must be in one mount.
+    let changes = overlay.changes.as_ref();
+    let above = changes.and_then(|changes| changes.upper.parent());
+    for dir in overlay.layers.iter().map(PathBuf::as_path).chain(above) {
+        let at = fd::open(dir, libc::O_PATH | libc::O_DIRECTORY)?;
+        let cover = mount::open_tree(&at, Path::new(""), false)?;
+        mount::set_idmap(&cover, map, false)?;
+        mount::attach(&cover, &at)?;
+    }
+    // The kernel makes files in the directory for work in the name of whoever
+    // mounts, who must be somebody there.
+    let root = overlay.owners.first().map_or(0, |range| range.outside);
+    let _owner = identity::FilesOf::new(root, root)?;
+    match mount_one_by_one(overlay) {
+        Err(e) if e.errno == Errno::EINVAL => mount_on_first(overlay).map_err(|_| e),
+        done => done,
+    }
+}
+
+/// Mounts `overlay` on top of its first layer, in a mount namespace of this
+/// process's own. The layers are opened there: a layer must be in the mount
+/// namespace that mounts it.
+fn mount_on_first(overlay: &Overlay) -> SysResult<OwnedFd> {
     let mut held = Vec::new();
     let options = options(overlay, &mut held)?;
     let on = overlay.layers.first();

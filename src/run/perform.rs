@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::channel::Message;
 use super::program::{self, as_root};
-use super::walk::{Done, Walk, become_root, missing, run_map_helper};
+use super::walk::{Done, StepError, Walk, become_root, missing, run_map_helper};
 use super::{devices, mounting, procfs};
 use crate::cgroup::devices::DeviceList;
 use crate::cgroup::ops::{Cgroup, Permission};
@@ -255,9 +255,15 @@ impl Walk<'_> {
                 procfs::write_own(self.slot(Slot::HostProc)?, file, &text)?;
             }
             Action::GiveStdio { uid } => program::give_stdio(*uid)?,
-            Action::EnterDirectory { path } => {
+            Action::EnterDirectory { path, make } => {
                 let root = self.inner_root()?;
-                program::enter_directory(as_root(&root), path)?;
+                let root = as_root(&root);
+                let dir = if *make {
+                    root.make_directory(path)?
+                } else {
+                    program::find_directory(root, path).map_err(StepError::NotRunnable)?
+                };
+                program::enter_directory(&dir, path)?;
             }
             Action::LimitBounding { keep, last } => identity::limit_bounding(*keep, *last)?,
             Action::SetUser {

@@ -172,12 +172,26 @@ fn last_of_each(env: &[String]) -> Vec<String> {
     last
 }
 
-/// Makes `path` the working directory, making it where it is missing, and
-/// makes sure that it lies inside the root: a path such as `/proc/self/fd/7`
+/// The directory that a further program is to run in.
+pub(super) fn find_directory(root: Root<'_>, path: &Path) -> Result<OwnedFd, NotRunnable> {
+    let found = root.open(path, libc::O_PATH | libc::O_DIRECTORY);
+    found.map_err(|e| NotRunnable {
+        errno: e.errno,
+        kind: FailureKind::NotExecutable,
+        // Whole, it might not get across, and the reason stands behind it.
+        text: with_short_quotes(&format!(
+            "cannot enter the working directory {path:?}: {}",
+            e.errno.desc().to_lowercase()
+        ))
+        .into_owned(),
+    })
+}
+
+/// Makes the directory found at `path` the working directory, and makes sure
+/// that it lies inside the root: a path such as `/proc/self/fd/7`
 /// must not lead to a directory of the host that happens to be open.
-pub(super) fn enter_directory(root: Root<'_>, path: &Path) -> SysResult<()> {
-    let dir = root.make_directory(path)?;
-    fd::fchdir(&dir)?;
+pub(super) fn enter_directory(dir: &OwnedFd, path: &Path) -> SysResult<()> {
+    fd::fchdir(dir)?;
     let here = mount::getcwd()?;
     if here.starts_with('/') {
         return Ok(());

@@ -3,7 +3,7 @@
 //! These are plain values: whoever calls has looked, and looks again on the
 //! descriptor when it comes to acting. Nothing here reads anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::seccomp::Arch;
@@ -43,6 +43,9 @@ pub struct HostFacts {
     pub owners: BTreeMap<PathBuf, (u32, u32)>,
     /// What vendors say of the devices that are named after them.
     pub cdi: Vec<super::cdi::Edits>,
+    /// The targets of volumes whose files are shown as the user namespace's
+    /// own, without being told so.
+    pub mapped: BTreeSet<PathBuf>,
     /// This very binary, which is also the tiny first process of `--init`.
     pub init: PathBuf,
 }

@@ -8,6 +8,7 @@
 //! replaces a default at the same place, and goes from the shallow to the deep,
 //! so that nothing is covered by what should lie around it.
 
+use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
 
 use oci_spec::runtime::Mount as OciMount;
@@ -189,9 +190,10 @@ fn files(i: &Inputs<'_>) -> Vec<OciMount> {
 }
 
 fn check_targets(asked: &[OciMount]) -> Result<()> {
-    for (n, mount) in asked.iter().enumerate() {
+    let mut taken = HashSet::new();
+    for mount in asked {
         let target = mount.destination();
-        if asked[..n].iter().any(|other| other.destination() == target) {
+        if !taken.insert(target) {
             let target = target.display();
             return Err(Error::user(format!("Duplicate mount point: {target}")));
         }
@@ -217,7 +219,9 @@ fn of_config(asked: &Mount, i: &Inputs<'_>) -> Result<OciMount> {
     let words = options.words(asked, i.host)?;
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut mount = bind(&source, target, &words);
-    if let Some(map) = &options.owners {
+    let mapped = i.host.mapped.contains(&asked.target);
+    let own = mapped.then(IdMap::default);
+    if let Some(map) = options.owners.as_ref().or(own.as_ref()) {
         owners::show(&mut mount, map, &asked.target, i)?;
     }
     Ok(mount)

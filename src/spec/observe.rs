@@ -2,7 +2,7 @@
 //! configuration makes necessary: most name no device and are not privileged,
 //! and looking takes time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -44,6 +44,7 @@ impl HostFacts {
             thermal_throttle: thermal_throttle(),
             owners: BTreeMap::new(),
             cdi: Vec::new(),
+            mapped: BTreeSet::new(),
             init,
         })
     }

@@ -2,7 +2,7 @@
 
 mod mounts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
@@ -33,6 +33,7 @@ pub(super) fn host() -> HostFacts {
         thermal_throttle: Vec::new(),
         owners: BTreeMap::new(),
         cdi: Vec::new(),
+        mapped: BTreeSet::new(),
         init: PathBuf::from("/usr/bin/rcon"),
     }
 }

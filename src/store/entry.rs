@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::runtime::Spec;
 use serde::de::DeserializeOwned;
 
-use super::{Lock, files, names};
+use super::{Lock, files, lock, names};
 use crate::container::{Config, Id, Name, SCHEMA, State};
 use crate::error::{Context, Error, Result};
 
@@ -156,6 +156,16 @@ impl Entry {
     /// Whether somebody keeps or changes it right now.
     pub fn is_held(&self) -> bool {
         Lock::is_held(&self.dir)
+    }
+
+    /// Whether something that is no file lies where its lock should be.
+    pub fn has_spoilt_lock(&self) -> bool {
+        lock::is_spoilt(&self.dir.join("lock"))
+    }
+
+    /// Takes away what lies where its lock should be and is none.
+    pub fn clear_spoilt_lock(&self) -> Result<()> {
+        lock::clear_spoilt(&self.dir.join("lock"))
     }
 
     /// Takes its lock; `None` if another has it.

@@ -19,6 +19,10 @@ use crate::error::{Context, Error, Result};
 #[derive(Debug)]
 pub struct Lock(File);
 
+/// What lies in a lock's place is not waited for and not followed, be it a
+/// pipe or a link.
+const UNTRUSTED: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+
 const WHOLE: libc::flock = whole(libc::F_WRLCK);
 const SHARED: libc::flock = whole(libc::F_RDLCK);
 
@@ -52,7 +56,9 @@ impl Lock {
     /// Whether somebody has the lock in `dir`. A directory that is gone has
     /// nobody.
     pub fn is_held(dir: &Path) -> bool {
-        let Ok(file) = File::open(dir.join("lock")) else {
+        let mut options = File::options();
+        let options = options.read(true).custom_flags(UNTRUSTED);
+        let Ok(file) = options.open(dir.join("lock")) else {
             return false;
         };
         let mut seen = WHOLE;
@@ -96,10 +102,31 @@ fn wait(path: &Path, kind: &libc::flock) -> Result<Lock> {
 fn open(path: &Path) -> Result<File> {
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false);
-    options.mode(0o600).custom_flags(libc::O_NOFOLLOW);
-    options
-        .open(path)
-        .context(|| format!("cannot open {}", path.display()))
+    options.mode(0o600).custom_flags(UNTRUSTED);
+    let opened = options.open(path);
+    if is_spoilt(path) {
+        return Err(spoilt(path));
+    }
+    opened.context(|| format!("cannot open {}", path.display()))
+}
+
+/// Whether something else than a file lies where a lock should be.
+pub(crate) fn is_spoilt(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|meta| !meta.is_file())
+}
+
+fn spoilt(path: &Path) -> Error {
+    Error::environment(format!("{} is no file, as a lock must be", path.display()))
+        .hint("remove what lies there, or, for a container's, use `rcon system check --repair`")
+}
+
+/// Takes away what lies in a lock's place and is none. Whoever takes the lock
+/// then makes it anew.
+pub(crate) fn clear_spoilt(path: &Path) -> Result<()> {
+    if is_spoilt(path) {
+        super::files::remove_tree(path)?;
+    }
+    Ok(())
 }
 
 fn failed(path: &Path, e: Errno) -> Error {

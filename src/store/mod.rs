@@ -7,6 +7,7 @@
 //! <root>/images/                   what containers are made from: see `crate::image`
 //! <root>/layers/                   the same, unpacked
 //! <root>/build/                    what builds remember: see `crate::build`
+//! <root>/build/steps/<id>          the container of that id is a step of a build
 //! <root>/containers/<id>/
 //!     config.json                  what was asked for: written once
 //!     name                         what people call it
@@ -143,12 +144,16 @@ impl Store {
     /// Makes the store where there is none: a mistyped `--root` of a command
     /// that only looks leaves nothing behind.
     pub fn lay_out(&self) -> Result<()> {
-        if self.is_there() {
+        // Somebody may have taken a part of it away by hand.
+        if self.is_there() && self.containers().is_dir() && self.names().is_dir() {
             return Ok(());
         }
         let what = || format!("cannot make the store {}", self.root.display());
         for dir in [&self.root, &self.containers(), &self.names(), &self.run] {
             files::private_dir_all(dir).context(what)?;
+        }
+        if self.is_there() {
+            return Ok(());
         }
         files::replace(&self.root, "version", format!("{SCHEMA}\n").as_bytes()).context(what)
     }
@@ -189,6 +194,8 @@ impl Store {
                 // Nobody will ask for it.
                 let name = format!("build-{}", config.id.short());
                 files::replace(&fresh, "name", name.as_bytes()).context(what)?;
+                files::private_dir_all(&self.build_marks()).context(what)?;
+                fs::write(self.build_mark(&config.id), "").context(what)?;
                 fs::rename(&fresh, entry.dir()).context(what)?;
                 return Ok((entry, lock));
             }
@@ -206,6 +213,35 @@ impl Store {
             // The failure that led here is the one to tell.
             let _ = fs::remove_dir_all(&fresh);
         })
+    }
+
+    fn build_marks(&self) -> PathBuf {
+        self.build().join("steps")
+    }
+
+    /// Tells that a container is a step of a build. So a command that looks
+    /// for those whose build was killed need not read everybody's record.
+    fn build_mark(&self, id: &Id) -> PathBuf {
+        self.build_marks().join(id.as_str())
+    }
+
+    /// Steps of builds that nobody keeps; they are to be settled. A mark
+    /// without a container is taken away once it cannot be one in the making.
+    pub fn abandoned_steps(&self) -> Result<Vec<Entry>> {
+        let mut abandoned = Vec::new();
+        for found in files::list(&self.build_marks())? {
+            let name = found.file_name().into_string();
+            let Some(id) = name.ok().and_then(|name| Id::try_from(name).ok()) else {
+                continue;
+            };
+            let entry = self.entry(id);
+            if !entry.exists() && sweep::is_old(&found.path()) {
+                let _ = fs::remove_file(found.path());
+            } else if entry.exists() && !entry.is_held() {
+                abandoned.push(entry);
+            }
+        }
+        Ok(abandoned)
     }
 
     pub(crate) fn entry(&self, id: Id) -> Entry {
@@ -298,6 +334,7 @@ impl Store {
             }
         }
         let _ = fs::remove_dir_all(entry.run_dir());
+        let _ = fs::remove_file(self.build_mark(entry.id()));
         let removed = files::remove_tree(&gone).context(what);
         drop(lock);
         removed
@@ -313,8 +350,13 @@ impl Store {
         sweep::unfinished(&self.containers())
     }
 
-    /// Names that lead nowhere.
+    /// Names that lead nowhere. The lock keeps those away that are just being
+    /// given; where there is no store, there is none to be taken.
     pub fn dangling_names(&self) -> Result<Vec<Name>> {
+        if !self.is_there() {
+            return Ok(Vec::new());
+        }
+        let _naming = lock::wait_for(&self.root.join("lock"))?;
         names::dangling(self)
     }
 

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::str::FromStr;
 
 use caps::Capability;
+use nix::errno::Errno;
+use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
 
 use super::{SysError, SysResult, syscall};
 
@@ -127,6 +129,45 @@ pub fn set_dumpable(on: bool) -> SysResult<()> {
 /// Dies when its parent does.
 pub fn set_parent_death_signal(signal: i32) -> SysResult<()> {
     prctl("PR_SET_PDEATHSIG", libc::PR_SET_PDEATHSIG, signal as u64, 0)
+}
+
+/// The files that this thread makes are another's for as long as this is held;
+/// what the thread may do stays the same.
+///
+/// A mount that shows its files under other owners takes none of an owner that
+/// it cannot show: its root is another number than 0.
+#[derive(Debug)]
+pub struct FilesOf {
+    former: (Uid, Gid),
+}
+
+impl FilesOf {
+    /// The files are this user's and group's from now on.
+    pub fn new(uid: u32, gid: u32) -> SysResult<Self> {
+        let former =
+            with_same_power(|| (setfsuid(Uid::from_raw(uid)), setfsgid(Gid::from_raw(gid))))?;
+        Ok(Self { former })
+    }
+}
+
+impl Drop for FilesOf {
+    fn drop(&mut self) {
+        let (uid, gid) = self.former;
+        // What it may do is no less than before, whether this works or not.
+        let _ = with_same_power(|| {
+            setfsuid(uid);
+            setfsgid(gid);
+        });
+    }
+}
+
+/// With the user, the kernel takes the power over files away.
+fn with_same_power<T>(act: impl FnOnce() -> T) -> SysResult<T> {
+    let failed = |e: caps::errors::CapsError| SysError::new(Errno::EPERM, e.to_string());
+    let effective = caps::read(None, caps::CapSet::Effective).map_err(failed)?;
+    let done = act();
+    caps::set(None, caps::CapSet::Effective, &effective).map_err(failed)?;
+    Ok(done)
 }
 
 /// The name `ps` shows.

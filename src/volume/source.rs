@@ -78,7 +78,7 @@ pub fn laid_out(store: &Store, layers: &[String]) -> Result<(OwnedFd, bool)> {
     }
     let overlay = Overlay {
         layers,
-        changes: None,
+        ..Overlay::default()
     };
     Ok((run::mount_overlay(&overlay).context(what)?, true))
 }

@@ -89,6 +89,43 @@ fn a_killed_build_takes_its_programs_along() {
     site.assert_whole();
 }
 
+/// The children of a process, and theirs.
+fn descendants(pid: i32) -> Vec<i32> {
+    let path = format!("/proc/{pid}/task/{pid}/children");
+    let children = std::fs::read_to_string(path).unwrap_or_default();
+    let children = children.split_whitespace().filter_map(|n| n.parse().ok());
+    children
+        .flat_map(|child| [vec![child], descendants(child)].concat())
+        .collect()
+}
+
+#[test]
+fn a_step_whose_keeper_and_builder_were_killed_goes_with_the_next_command() {
+    let Some(site) = Site::new() else { return };
+    let text = "FROM base\nRUN echo begun; sleep 600\n";
+    let building = site.call(text, &[]).spawn();
+    eventually("the program runs", || building.stderr().contains("| begun"));
+    let id = containers(&site).remove(0);
+    // Nobody is to see another end and tidy up.
+    building.signal(Signal::SIGSTOP);
+    let all = descendants(building.pid());
+    for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
+        for pid in &all {
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(*pid), signal);
+        }
+    }
+    building.signal(Signal::SIGKILL);
+    drop(building);
+    assert_eq!(containers(&site).len(), 1, "nobody has tidied up");
+    eventually("the next command has", || {
+        site.bed.rcon(&["volume", "ls"]).ok();
+        containers(&site).is_empty()
+    });
+    eventually("no cgroup is left", || cgroups::named(&id).is_empty());
+    assert!(!site.bed.root().join("run").join(&id).exists());
+    assert!(!site.bed.root().join("build/steps").join(&id).exists());
+}
+
 #[test]
 fn a_killed_keeper_fails_its_step() {
     let Some(site) = Site::new() else { return };

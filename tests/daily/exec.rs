@@ -35,6 +35,19 @@ fn the_exit_code_and_both_streams() {
 }
 
 #[test]
+fn a_missing_directory_is_told_and_not_made() {
+    let Some(place) = Place::new() else { return };
+    place.start("box", &[], "sleep 600");
+    place
+        .rcon(&["exec", "-w", "/nosuch/dir", "box", "pwd"])
+        .output()
+        .code(126)
+        .fails_naming(&["/nosuch/dir", "no such file or directory"]);
+    assert_eq!(place.ok(&["exec", "box", "ls", "-d", "/"]).text(), "/");
+    assert!(!place.dir_of("box").join("fs/upper/nosuch").exists());
+}
+
+#[test]
 fn what_it_is_given() {
     let Some(place) = Place::new() else { return };
     place.start("box", &["-e", "OURS=1", "-w", "/tmp"], "sleep 600");
@@ -347,6 +360,19 @@ fn a_reader_that_goes_ends_the_program() {
     let mut sh = std::process::Command::new("sh");
     sh.args(["-c", line, env!("CARGO_BIN_EXE_rcon")]);
     assert_eq!(place.call(sh).output().ok().text(), "y\n2");
+}
+
+#[test]
+fn a_program_that_goes_on_without_a_reader_holds_nobody() {
+    let Some(place) = Place::new() else { return };
+    place.sleeper("box");
+    let line = "timeout -s KILL 60 \"$0\" exec box sh -c 'while :; do ls -d /; sleep 0.1; done' \
+                2>said | head -n 1; echo ${PIPESTATUS[0]}";
+    let mut bash = std::process::Command::new("bash");
+    bash.args(["-c", line, env!("CARGO_BIN_EXE_rcon")]);
+    assert_eq!(place.call(bash).output().ok().text(), "/\n141");
+    let said = fs::read_to_string(place.path("said")).unwrap();
+    assert!(said.contains("it goes on"), "{said}");
 }
 
 #[test]

@@ -69,6 +69,21 @@ fn a_reader_that_has_enough_ends_the_container() {
 }
 
 #[test]
+fn a_program_that_goes_on_without_a_reader_holds_nobody() {
+    let Some(place) = Place::new() else { return };
+    // The first process of a container is not ended by SIGPIPE.
+    let line = "timeout -s KILL 60 $RCON run --name deaf --rootfs $ROOT \
+        sh -c 'while :; do echo a; sleep 0.1; done' 2>said | head -1; echo ${PIPESTATUS[0]}";
+    let out = shell(&place, line).output().ok();
+    assert_eq!(out.text(), "a\n141");
+    assert_eq!(place.status("deaf"), "running");
+    let said = fs::read_to_string(place.path("said")).unwrap();
+    assert!(said.contains("rcon stop deaf"), "{said}");
+    place.ok(&["rm", "-f", "deaf"]);
+    place.assert_empty();
+}
+
+#[test]
 fn a_slow_reader_loses_nothing() {
     let Some(place) = Place::new() else { return };
     let line = "$RCON run --rm --rootfs $ROOT seq 1 600000 | (sleep 2; sha256sum); \

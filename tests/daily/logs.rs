@@ -6,6 +6,33 @@ use crate::place::{Place, names_in};
 use std::time::Duration;
 
 #[test]
+fn each_record_says_of_its_container_what_was_asked_for() {
+    let Some(place) = Place::new() else { return };
+    let options = ["--log-opt", "labels=stage", "--log-opt", "env=SIZE,NONE"];
+    let rest = [
+        "--log-opt",
+        "tag={{.Name}}",
+        "--label",
+        "stage=a b",
+        "-e",
+        "SIZE=7",
+    ];
+    let flags = [&["--name", "web"], &options[..], &rest].concat();
+    place.run(&flags, &["echo", "said"]).output().ok();
+    let out = place.ok(&["logs", "--details", "web"]);
+    assert_eq!(out.text(), "SIZE=7,stage=a+b,tag=web said");
+    assert_eq!(place.ok(&["logs", "web"]).text(), "said");
+    let file = place.dir_of("web").join("container.log");
+    let file = std::fs::read_to_string(file).unwrap();
+    let want = r#""attrs":{"SIZE":"7","stage":"a b","tag":"web"},"#;
+    assert!(file.contains(want), "{file}");
+    place
+        .run(&["--log-opt", "tag={{.Nothing}}"], &["true"])
+        .output()
+        .fails_naming(&["Nothing"]);
+}
+
+#[test]
 fn both_streams_and_the_last_lines() {
     let Some(place) = Place::new() else { return };
     place

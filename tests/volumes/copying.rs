@@ -77,7 +77,7 @@ fn what_is_read_only_stays_so() {
     place
         .rcon(&["cp", &file, "web:/data/x"])
         .code(1)
-        .fails_naming(&["EROFS"]);
+        .fails_naming(&["/data/x: read-only file system"]);
     assert_eq!(
         place
             .says(&["cp", "web:/data/file", "-"])

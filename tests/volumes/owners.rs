@@ -63,27 +63,82 @@ fn ranges_that_are_given() {
     assert_eq!(shown, "9:9\n65534:65534", "whose id is not in it is nobody");
 }
 
+const USERNS: [&str; 2] = ["--userns", "100000:65536"];
+
+#[test]
+fn an_image_in_a_user_namespace() {
+    let Some(place) = Place::new() else { return };
+    let stat = "stat -c %u:%g / /bin /etc/hosts /etc/resolv.conf /etc/hostname | sort -u";
+    assert_eq!(place.prints(&USERNS, PLAIN, stat), "0:0");
+    let script = "set -e; echo '1.2.3.4 far' >>/etc/hosts; echo x >>/etc/passwd; mkdir /a; \
+                  chown 7:8 /a; mv /etc/group /a/group; stat -c %u:%g /a /a/group /etc/passwd; \
+                  head -1 /proc/self/uid_map | tr -s ' '";
+    let flags = ["--userns", "100000:65536", "--tmpfs", "/made/for/it"];
+    assert_eq!(
+        place.prints(&flags, PLAIN, script),
+        "7:8\n0:0\n0:0\n 0 100000 65536"
+    );
+    // In the image nothing has changed.
+    let without = place.prints(&[], PLAIN, "ls -d /a /made 2>&1 | wc -l; stat -c %u /etc");
+    assert_eq!(without, "2\n0");
+}
+
+#[test]
+fn what_is_copied_and_committed_has_the_ids_of_the_container() {
+    let Some(place) = Place::new() else { return };
+    let flags = [&USERNS[..], &["-v", "data:/mnt"]].concat();
+    place.start("web", &flags, PLAIN);
+    fs::write(place.bed.path("in"), "in").unwrap();
+    for state in ["up", "down"] {
+        let to = format!("web:/{state}");
+        place.rcon(&["cp", "in", &to]).ok();
+        place.rcon(&["cp", &format!("web:/{state}"), state]).ok();
+        assert_eq!(fs::read_to_string(place.bed.path(state)).unwrap(), "in");
+        let upper = place.bed.root().join("containers");
+        let upper = upper.join(place.says(&["inspect", "-f", "{{.Id}}", "web"]));
+        let copied = upper.join("fs/upper").join(state);
+        assert_eq!(owner(copied.to_str().unwrap()), (0, 0), "{state}");
+        if state == "up" {
+            place.exec("web", "chown 7:8 /up; touch /mnt/1");
+            place.rcon(&["kill", "web"]).ok();
+            place.rcon(&["wait", "web"]).ok();
+        }
+    }
+    place
+        .rcon(&["cp", "in", "web:/mnt/x"])
+        .fails_naming(&["only while the container is up"]);
+    place.rcon(&["cp", "-a", "web:/up", "kept"]).ok();
+    assert_eq!(owner(place.bed.path("kept").to_str().unwrap()), (7, 8));
+    place.rcon(&["commit", "web", "made:1"]).ok();
+    let shown = place.prints(&[], "made:1", "stat -c %u:%g /up /down");
+    assert_eq!(shown, "7:8\n0:0");
+    assert_eq!(place.says(&["diff", "web"]), "A /down\nA /up");
+}
+
 #[test]
 fn a_volume_and_a_user_namespace() {
     let Some(place) = Place::new() else { return };
-    // Its root must be able to make what is mounted on.
-    let mut chown = std::process::Command::new("chown");
-    chown
-        .args(["-R", "100000:100000"])
-        .arg(place.bed.rootfs(""));
-    assert!(chown.status().unwrap().success());
-    place.import(&[], "mapped:1");
     place.prints(
         &["-v", "data:/mnt"],
         PLAIN,
         "touch /mnt/of-root; chown 5:6 /mnt",
     );
-    let flags = ["--userns", "100000:65536"];
     let with = |volume: &str, script: &str| {
-        place.prints(&[&flags[..], &["-v", volume]].concat(), "mapped:1", script)
+        place.prints(&[&USERNS[..], &["-v", volume]].concat(), PLAIN, script)
     };
-    // Without it the host's ids are nobody's.
-    assert_eq!(with("data:/mnt", "stat -c %u /mnt/of-root"), "65534");
+    // A directory of the host's is shown as it is: its ids are nobody's.
+    let host = place.host_dir("ours");
+    assert_eq!(with(&format!("{host}:/mnt"), "stat -c %u /mnt"), "65534");
+    // A volume is the container's own, without being told so.
+    assert_eq!(with("data:/mnt", "stat -c %u /mnt/of-root"), "0");
+    assert_eq!(
+        with("fresh:/mnt", "touch /mnt/1; stat -c %u:%g /mnt/1"),
+        "0:0"
+    );
+    assert_eq!(
+        owner(place.data("fresh").join("1").to_str().unwrap()),
+        (0, 0)
+    );
     let shown = with(
         "data:/mnt:idmap",
         "stat -c %u:%g /mnt/of-root /mnt; touch /mnt/new",

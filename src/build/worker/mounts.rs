@@ -301,6 +301,7 @@ impl Maker<'_, '_> {
                 work,
                 volatile: true,
             }),
+            ..Overlay::default()
         })?;
         self.placed(&view)
     }

@@ -77,7 +77,7 @@ fn a_time_stands_in_front_of_a_line_and_not_of_its_parts() {
     let mut out = Vec::new();
     let mut each = |event: Event<'_>| {
         if let Event::Entry(entry) = event {
-            entry.print(&mut out, true)?;
+            entry.print(&mut out, true, false)?;
         }
         Ok(())
     };

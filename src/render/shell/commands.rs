@@ -164,6 +164,12 @@ impl<'a> Writer<'a> {
             }
             Action::OverlayRoot { overlay } => {
                 self.overlay = Some(overlay.clone());
+                if !overlay.owners.is_empty() {
+                    return Nothing(
+                        "made where it goes; mount(8) shows no layers under other owners: the \
+                         layers and the upper directory must belong to the ids of the container",
+                    );
+                }
                 Nothing("a shell cannot hold a mount that has no place; it is made where it goes")
             }
             Action::AttachRoot { path } => Lines(self.attach_root(path)),
@@ -245,7 +251,7 @@ impl<'a> Writer<'a> {
                 Nothing("it would take hold at the next exec, which is that of one more tool")
             }
             Action::GiveStdio { .. } => Nothing("the streams of this script stay yours"),
-            Action::EnterDirectory { path } => self.enter.directory(path),
+            Action::EnterDirectory { path, .. } => self.enter.directory(path),
             Action::LimitBounding { keep, last } => self.enter.limit_bounding(*keep, *last),
             Action::SetUser {
                 uid,

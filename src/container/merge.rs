@@ -4,7 +4,7 @@
 //! takes the image's command away, because that was written for another
 //! program; variables and labels are replaced one by one.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -79,13 +79,15 @@ fn argv(config: &mut Config, typed: &Overrides, image: &ImageDefaults) -> Result
 /// The image's in their order, each replaced in its place; then the new ones.
 /// A name alone takes the image's away, and stays to take rcon's own.
 fn env(image: &[String], typed: &[String]) -> Vec<String> {
-    let name = |entry: &str| entry.split('=').next().unwrap_or_default().to_owned();
     let mut all: Vec<String> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for entry in image.iter().chain(typed) {
-        let same = all.iter().position(|e| name(e) == name(entry));
-        match same {
-            Some(n) => all[n].clone_from(entry),
-            None => all.push(entry.clone()),
+        let name = entry.split('=').next().unwrap_or_default();
+        if let Some(n) = places.get(name) {
+            all[*n].clone_from(entry);
+        } else {
+            places.insert(name, all.len());
+            all.push(entry.clone());
         }
     }
     all

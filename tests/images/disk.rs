@@ -5,6 +5,7 @@ use std::path::Path;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
+use crate::common::registry::run;
 use crate::common::store::StoreBed;
 use crate::place::{Place, names};
 
@@ -72,6 +73,31 @@ fn a_full_disk_is_told_in_one_line_and_left_as_it_was() {
             .count(),
         1
     );
+}
+
+#[test]
+fn a_bomb_is_given_up_before_the_disk_is_full() {
+    let Some(place) = Place::new() else { return };
+    let small = Small::new(&place.bed, "48M");
+    let root = small.0.join("store");
+    let dir = place.bed.path("bomb");
+    fs::create_dir(&dir).unwrap();
+    let file = fs::File::create(dir.join("zeros")).unwrap();
+    file.set_len(300 << 20).unwrap();
+    let archive = place.bed.path("bomb.tar.gz");
+    let script = format!("tar -C {} -cz zeros > {}", dir.display(), archive.display());
+    run("sh", &["-c", &script]);
+    let (root_text, archive) = (root.to_str().unwrap(), archive.to_str().unwrap());
+    let dir = dir.to_str().unwrap();
+    for (command, why) in [
+        (&["import", archive, "x"][..], "the disk is nearly full"),
+        (&["load", "-i", archive], "free on the disk"),
+        (&["import", dir, "x"], "holes included"),
+    ] {
+        let out = place.bed.call(&[&["--root", root_text], command].concat());
+        out.output().fails_naming(&[why]);
+        assert_eq!(left(&root), [""; 0], "{command:?}");
+    }
 }
 
 #[test]

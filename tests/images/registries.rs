@@ -1,8 +1,12 @@
 //! Registries that lie, and what is left then; platforms; pushing.
 
+use std::fs;
+
 use serde_json::json;
 
 use crate::common::fake::{Answer, Fake};
+use crate::common::registry::free_port;
+use crate::common::store::StoreBed;
 use crate::place::{ByHand, MANIFEST, Place, tar};
 use rcon::image::reference::Digest;
 
@@ -148,7 +152,7 @@ fn an_image_for_each_kind_of_machine() {
         &name,
     ])
     .code(125)
-    .fails_naming(&["No such image"]);
+    .fails_naming(&["wanted linux/arm64, actual: linux/amd64"]);
     bed.rcon(&["pull", "-q", "--platform", "linux/arm64", &name])
         .ok();
     assert_eq!(
@@ -159,6 +163,69 @@ fn an_image_for_each_kind_of_machine() {
         .fails_naming(&["linux/s390x", "linux/arm64"]);
     assert_eq!(bed.says(&["images", "-q"]).lines().count(), 2);
     place.assert_whole();
+}
+
+#[test]
+fn an_image_of_another_machine_is_not_called_up_to_date() {
+    let Some(place) = Place::new() else { return };
+    let bed = &place.bed;
+    let name = place.publish("app:1", &[("/v", b"1")]);
+    let why = "does not match the specified platform: wanted linux/arm64, actual: linux/amd64";
+    let pull = ["pull", "--platform", "linux/arm64", &name];
+    let run = ["run", "--rm", "--platform", "linux/arm64", &name, "true"];
+    bed.rcon(&pull).code(1).fails_naming(&[why]);
+    bed.rcon(&["pull", "-q", &name]).ok();
+    let out = bed.rcon(&pull).code(1).fails_naming(&[why]);
+    assert!(!out.stdout.contains("up to date"), "{out}");
+    bed.rcon(&run).code(125).fails_naming(&[why]);
+    let never = [&run[..1], &["--pull", "never"], &run[1..]].concat();
+    bed.rcon(&never).code(125).fails_naming(&[why]);
+    let bogus = ["run", "--platform", "bogus", &name, "true"];
+    bed.rcon(&bogus)
+        .code(125)
+        .fails_naming(&["bogus", "unknown operating system or architecture"]);
+    place.assert_whole();
+}
+
+#[test]
+fn all_tags_of_a_repository_are_pulled() {
+    let Some(place) = Place::new() else { return };
+    let bed = &place.bed;
+    let mut names: Vec<String> = ["1", "2", "latest"]
+        .map(|tag| place.publish(&format!("team/app:{tag}"), &[("/v", tag.as_bytes())]))
+        .to_vec();
+    let repository = place.name("team/app");
+    let said = bed.says(&["pull", "-a", &repository]);
+    assert_eq!(
+        said.matches("Status: Downloaded newer image for ").count(),
+        3
+    );
+    assert!(said.ends_with(&format!("\n{repository}\n")), "{said}");
+    let listed = bed.says(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
+    let mut listed: Vec<&str> = listed.lines().collect();
+    listed.sort_unstable();
+    names.sort();
+    assert_eq!(listed, names);
+    assert_eq!(bed.says(&["run", "--rm", &names[1], "cat", "/v"]), "2");
+    bed.rcon(&["pull", "-a", &names[0]])
+        .fails_naming(&["--all-tags"]);
+    place.assert_whole();
+}
+
+#[test]
+fn who_has_no_network_is_told_first_that_the_image_is_not_here() {
+    let Some(bed) = StoreBed::new() else { return };
+    let name = format!("127.0.0.1:{}/app:1", free_port());
+    let here = format!("no image {name} is on this machine");
+    let words = [here.as_str(), "refuses connections"];
+    bed.rcon(&["run", "-q", &name, "true"])
+        .code(125)
+        .fails_naming(&words);
+    let dir = bed.path("context");
+    fs::create_dir(&dir).unwrap();
+    fs::write(dir.join("Dockerfile"), format!("FROM {name}\n")).unwrap();
+    let dir = dir.to_str().unwrap();
+    bed.rcon(&["build", "-q", dir]).fails_naming(&words);
 }
 
 #[test]

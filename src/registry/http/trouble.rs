@@ -42,7 +42,7 @@ impl Trouble {
             Self::UnknownHost => Error::environment(format!("cannot find the host {host}"))
                 .hint("is its name right, and is this machine on the network?"),
             Self::Refused => Error::environment(format!("{host} refuses connections"))
-                .hint("does the registry run, and is the port right?"),
+                .hint("does anything run there, and is the port right?"),
             Self::NotTls => Error::environment(format!("{host} does not speak TLS")).hint(format!(
                 "if it may be plain HTTP, say so in /etc/rcon/registries.toml: [registry.{host:?}] insecure = true"
             )),

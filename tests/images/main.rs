@@ -11,6 +11,7 @@ mod place;
 mod commands;
 mod crash;
 mod disk;
+mod people;
 mod registries;
 mod running;
 mod tools;

@@ -213,6 +213,50 @@ fn all_tags_of_a_repository_are_pulled() {
 }
 
 #[test]
+fn a_connection_that_drops_again_and_again_brings_the_image_all_the_same() {
+    let Some(place) = Place::new() else { return };
+    let bed = &place.bed;
+    let layer = tar(&bed.rootfs(""));
+    let config = json!({"config": {"Env": ["PATH=/bin"]}});
+    let image = ByHand::new(std::slice::from_ref(&layer), &config);
+    // A layer comes in five pieces, and from "dead" nothing at all.
+    let piece = layer.len() / 5 + 1;
+    let fake = Fake::start(move |asked| {
+        if asked.path.contains("/manifests/") {
+            return Answer::document(&image.manifest, MANIFEST);
+        }
+        let mut blobs = image.blobs.iter();
+        let blob = blobs.find(|b| asked.path.ends_with(&Digest::of(b).to_string()));
+        let Some(blob) = blob else {
+            return Answer::new(404, "");
+        };
+        let is_config = blob.len() < 10_000;
+        let answer = match asked.from() {
+            0 => Answer::new(200, blob.clone()),
+            from => Answer::new(206, &blob[from..]).header(
+                "content-range",
+                format!("bytes {from}-{}/{}", blob.len() - 1, blob.len()),
+            ),
+        };
+        let dead = asked.path.contains("/dead/") && !is_config;
+        Answer {
+            drop_after: if dead { 0 } else { piece },
+            ..answer
+        }
+    });
+    let dead = format!("{}/dead:1", fake.host);
+    bed.rcon(&["pull", &dead]).code(1).fails_naming(&["broke"]);
+    place.assert_empty();
+    let name = format!("{}/app:1", fake.host);
+    let out = bed.rcon(&["pull", &name]).ok();
+    assert!(out.stderr.contains("; again in "), "{out}");
+    let ranges = fake.asked().iter().filter(|a| a.from() > 0).count();
+    assert_eq!(ranges, 4);
+    assert_eq!(bed.says(&["run", "--rm", &name, "echo", "up"]), "up\n");
+    place.assert_whole();
+}
+
+#[test]
 fn who_has_no_network_is_told_first_that_the_image_is_not_here() {
     let Some(bed) = StoreBed::new() else { return };
     let name = format!("127.0.0.1:{}/app:1", free_port());

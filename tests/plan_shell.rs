@@ -25,7 +25,7 @@ part readonly; for f in /proc/sys/kernel/hostname /proc/sysrq-trigger /made; do 
 part cgroup; cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max \
   /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max /sys/fs/cgroup/devices/devices.list 2> /dev/null
 part cgroups; cat /proc/self/cgroup
-part extra; cat /extra/* 2> /dev/null; cat /proc/sys/kernel/msgmax; cut -d. -f1 /proc/uptime | sed 's/.$//'
+part extra; cat /extra/* 2> /dev/null; cat /proc/sys/kernel/msgmax; echo "$(( $(cut -d. -f1 /proc/uptime) / 1000000 ))"
 part arguments; printf '[%s]\n' "$@"
 "#;
 

@@ -25,7 +25,7 @@ use crate::image::reference::{Algorithm, Digest, Hasher};
 use crate::image::{Images, Kept, Stage, chain_ids};
 
 /// Other keys, other entries: raised when either means something else.
-const VERSION: &[u8] = b"rcon build 1";
+const VERSION: &[u8] = b"rcon build 2";
 
 /// What is known of a step that was done before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -197,6 +197,7 @@ pub fn of_copy(state: &State, task: &CopyTask, sums: &[String], epoch: Option<i6
 pub fn of_workdir(state: &State, path: &str, epoch: Option<i64>) -> Key {
     let mut key = Keyed::new("workdir", Some(state), epoch);
     key.text(path);
+    key.text(&state.config.config.user);
     key.done()
 }
 

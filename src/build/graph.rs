@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::language::{
-    Diagnostic, Dockerfile, Expander, Instruction, Source, Step, Word, parse_trigger,
+    Diagnostic, Dockerfile, Expander, Instruction, Source, Step, Word, near, parse_trigger,
 };
 use super::scope::Globals;
 use super::trouble::{Result, Trouble};
@@ -94,7 +94,7 @@ impl Search<'_> {
             Source::Image(name) => {
                 let wanted = (self.chosen || stage.platform.is_some()).then_some(&platform);
                 let image = bring(&name, wanted);
-                let image = image.map_err(|e| Diagnostic::about(&stage.base, &e))?;
+                let image = image.map_err(|e| self.no_image(&stage.base, &e))?;
                 let triggers = image.config.config.on_build.clone();
                 (Base::Image(name, Box::new(image)), triggers)
             }
@@ -144,10 +144,21 @@ impl Search<'_> {
             Source::Image(name) if graph.images.contains_key(&name) => Ok(()),
             Source::Image(name) => {
                 let wanted = self.chosen.then_some(&self.platform);
-                let image = bring(&name, wanted).map_err(|e| Diagnostic::about(from, &e))?;
+                let image = bring(&name, wanted).map_err(|e| self.no_image(from, &e))?;
                 graph.images.insert(name, image);
                 Ok(())
             }
+        }
+    }
+
+    /// No image could be brought: perhaps a stage was meant.
+    fn no_image(&self, word: &Word, e: &Error) -> Diagnostic {
+        let aliases = self.file.stages.iter().filter_map(|s| s.alias.as_ref());
+        let aliases: Vec<&str> = aliases.map(|alias| alias.text.as_str()).collect();
+        let diagnostic = Diagnostic::about(word, e);
+        match near(&word.text, &aliases) {
+            Some(stage) => diagnostic.hint(format!("did you mean the stage {stage}?")),
+            None => diagnostic,
         }
     }
 

@@ -19,7 +19,7 @@ pub enum Work {
     /// Bring files.
     Copy(Box<Copy>),
     /// Make a directory, if it is not there.
-    Workdir(String),
+    Workdir(String, String),
     /// Fetch a file from the web.
     Fetch(Fetch),
 }

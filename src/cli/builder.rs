@@ -212,7 +212,7 @@ pub fn forget(store: &Store, every: bool, age: Duration, keep: u64) -> Result<(u
             continue;
         }
         kept_bytes += one.size;
-        if kept_bytes <= keep {
+        if keep > 0 && kept_bytes <= keep {
             continue;
         }
         match one.what {

@@ -33,6 +33,7 @@ mod sample;
 mod sizes;
 mod start;
 mod stats;
+mod switches;
 mod system;
 mod top;
 mod update;
@@ -213,9 +214,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // A file that gets too large for `ulimit -f` is an error with a name.
     crate::sys::process::ignore(libc::SIGXFSZ);
     let args: Vec<OsString> = args.into_iter().collect();
-    let cli = match Cli::try_parse_from(&args) {
+    let cli = match switches::parse(args) {
         Ok(cli) => cli,
-        Err(e) => return refused(&e, &args),
+        Err((e, args)) => return refused(&e, &args),
     };
     let done = match cli.command {
         Some(Command::Oci { args }) => {

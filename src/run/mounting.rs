@@ -176,11 +176,18 @@ fn mount_point(root: Root<'_>, target: &Target) -> SysResult<OwnedFd> {
             found => found,
         };
     }
-    if target.file {
+    let at = if target.file {
         root.make_file(&target.path)
     } else {
         root.make_directory(&target.path)
+    }?;
+    // That nothing covers procfs was seen to by the words of the path; a link
+    // of the image must not lead there by others (CVE-2019-16884).
+    if !target.path.starts_with("/proc") && super::procfs::is_one(&at)? {
+        let why = format!("{:?}: its links lead into procfs", target.path);
+        return Err(SysError::new(Errno::EXDEV, why));
     }
+    Ok(at)
 }
 
 /// A new file system, mounted without a place.

@@ -22,13 +22,18 @@ const PROC_MAGIC: i64 = 0x9fa0;
 /// The host's procfs, checked to be one.
 pub(super) fn open_host() -> SysResult<OwnedFd> {
     let proc = fd::open(Path::new("/proc"), libc::O_PATH | libc::O_DIRECTORY)?;
-    if fd::statfs(&proc)?.f_type == PROC_MAGIC {
+    if is_one(&proc)? {
         return Ok(proc);
     }
     Err(SysError::new(
         Errno::ENODEV,
         "/proc of the host is not procfs",
     ))
+}
+
+/// Whether this is a file of a procfs.
+pub(super) fn is_one(file: &OwnedFd) -> SysResult<bool> {
+    Ok(fd::statfs(file)?.f_type == PROC_MAGIC)
 }
 
 /// Writes to a file of this very process.

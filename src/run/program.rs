@@ -100,7 +100,14 @@ fn runnable(path: &Path) -> Result<PathBuf, Errno> {
 pub(super) fn explain_exec(program: &str, path: &CStr, e: &SysError) -> NotRunnable {
     let missing = format!(
         "no such file or directory: the interpreter {}it names is missing",
-        interpreter(path).map_or_else(String::new, |name| format!("{name:?} "))
+        interpreter(path).map_or_else(String::new, |name| {
+            let windows = if name.ends_with('\r') {
+                " (the script was saved with Windows line endings)"
+            } else {
+                ""
+            };
+            format!("{name:?}{windows} ")
+        })
     );
     let (kind, why) = match e.errno {
         Errno::ENOENT => (FailureKind::NotFound, missing.as_str()),
@@ -126,8 +133,11 @@ fn interpreter(path: &CStr) -> Option<String> {
     let file = File::open(Path::new(OsStr::from_bytes(path.to_bytes()))).ok()?;
     file.take(256).read_to_end(&mut line).ok()?;
     let line = line.strip_prefix(b"#!")?.split(|b| *b == b'\n').next()?;
+    // A carriage return, as a script saved on Windows has it, is part of the
+    // name to the kernel.
     let line = String::from_utf8_lossy(line);
-    line.split_whitespace().next().map(str::to_owned)
+    let mut words = line.split([' ', '\t']).filter(|word| !word.is_empty());
+    words.next().map(str::to_owned)
 }
 
 /// The environment, with `HOME` as a login would set it if it is not given.

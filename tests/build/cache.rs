@@ -203,6 +203,16 @@ fn what_is_remembered_can_be_shown_and_forgotten() {
 }
 
 #[test]
+fn a_step_that_changed_nothing_is_forgotten_too() {
+    let Some(site) = Site::new() else { return };
+    let text = "FROM base\nRUN true\n";
+    site.build(text, &[]);
+    assert!(is_cached(&site.build(text, &[]), "RUN true"));
+    site.bed.says(&["builder", "prune", "-af"]);
+    assert!(!is_cached(&site.build(text, &[]), "RUN true"));
+}
+
+#[test]
 fn an_image_stands_without_the_cache_and_the_cache_without_its_files() {
     let Some(site) = Site::new() else { return };
     site.file("src/f", "1");

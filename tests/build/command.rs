@@ -1,6 +1,7 @@
 //! The command line of `build`.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use crate::common::json;
@@ -208,4 +209,53 @@ fn on_a_terminal_one_sees_what_is_at_work() {
         "{seen:?}"
     );
     failing.running.wait().code(1);
+}
+
+#[test]
+fn what_was_built_is_told_in_files_and_an_old_answer_goes() {
+    let Some(site) = Site::new() else { return };
+    site.file("f", "x");
+    let flags = [
+        "--iidfile=id",
+        "--metadata-file=told.json",
+        "--no-cache=true",
+    ];
+    site.build(TEXT, &flags);
+    let told = fs::read_to_string(site.bed.path("told.json")).unwrap();
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["containerimage.config.digest"], json!(site.id()));
+    assert_eq!(told["image.name"], json!("made:latest"));
+    site.fails("FROM base\nRUN false\n", &flags, &["exit code 1"]);
+    assert!(!site.bed.path("id").exists() && !site.bed.path("told.json").exists());
+    site.fails(TEXT, &["--iidfile=no/such/id"], &["no such directory"]);
+}
+
+#[test]
+fn a_dockerfile_is_only_read() {
+    let Some(site) = Site::new() else { return };
+    let odd = "FROM no-such-image\nWORKDIR /app # here\nCMD ['a', 'b']\n";
+    let output = site.fails(
+        odd,
+        &["--check"],
+        &["Dockerfile:2:14", "a line of its own", "Dockerfile:3:5"],
+    );
+    assert!(!output.stderr.contains("FROM"), "{output}");
+    site.build("FROM no-such-image\n", &["--call=check"]);
+    let told = site.build("FROM base\nWORKDIR /app # here\n", &[]);
+    assert!(told.stderr.contains("warning: Dockerfile:2:14"), "{told}");
+}
+
+#[test]
+fn what_podman_calls_a_context_is_one() {
+    let Some(site) = Site::new() else { return };
+    site.file("secret", "x");
+    site.file("open", "x");
+    site.file(".containerignore", "secret\n");
+    site.file(".dockerignore", "open\n");
+    site.build("FROM base\nCOPY . /d\n", &[]);
+    assert_eq!(site.sh("ls /d"), "Dockerfile\nopen\n");
+    fs::remove_file(site.path("Dockerfile")).unwrap();
+    symlink("../elsewhere", site.path("Dockerfile")).unwrap();
+    let output = site.bed.rcon(&["build", "ctx"]).code(1);
+    output.fails_naming(&["Dockerfile is a link that leads out"]);
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
 
 use crate::site::Site;
 
@@ -289,4 +290,44 @@ fn from_a_stage_owners_stay_and_from_the_context_they_do_not() {
         site.sh("stat -c %u:%g /d/1/f /d/2 /d/3; cmp /d/4 /etc/passwd && echo same"),
         "1000:50\n1000:50\n0:0\nsame\n"
     );
+}
+
+#[test]
+fn a_source_that_is_nothing_is_told() {
+    let Some(site) = Site::new() else { return };
+    site.file("some/requirements.txt", "x");
+    symlink("nowhere", site.path("some/dangling")).unwrap();
+    symlink("/etc/hostname", site.path("some/out")).unwrap();
+    let _socket = UnixListener::bind(site.path("socket")).unwrap();
+    for (copy, words) in [
+        (
+            "some/requirement.txt",
+            &["not found", "did you mean \"some/requirements.txt\"?"][..],
+        ),
+        ("nothing/like/it", &["not found", "from the top"]),
+        ("some/dangling", &["some/dangling", "a link to \"nowhere\""]),
+        ("some/out", &["some/out", "a link to \"/etc/hostname\""]),
+        ("some/*", &["some/dangling", "a link to \"nowhere\""]),
+        ("socket", &["\"socket\" is a socket"]),
+    ] {
+        site.fails(&format!("FROM base\nCOPY {copy} /d/\n"), &[], words);
+    }
+    site.build("FROM base\nCOPY some/r* s*t /d/\n", &[]);
+    assert_eq!(site.sh("ls /d"), "requirements.txt\n");
+}
+
+#[test]
+fn patterns_of_every_size_take_no_time() {
+    let Some(site) = Site::new() else { return };
+    let long = "a".repeat(200);
+    site.file(&format!("{}{long}", "a/".repeat(40)), "deep");
+    let name = "a*".repeat(30);
+    site.fails(
+        &format!("FROM base\nCOPY {}{name}b /d/\n", "a/".repeat(40)),
+        &[],
+        &["no file fits"],
+    );
+    let deep = "**/a/".repeat(12);
+    site.build(&format!("FROM base\nCOPY {deep}{long} /d/\n"), &[]);
+    assert_eq!(site.sh("cat /d/*"), "deep");
 }

@@ -189,3 +189,47 @@ fn builds_are_nobodys_containers() {
     assert_eq!(output.status.code(), Some(130), "{output}");
     site.assert_whole();
 }
+
+#[test]
+fn a_directory_to_work_in_is_the_users() {
+    let Some(site) = Site::new() else { return };
+    site.build(
+        "FROM base\nRUN mkdir /there\nUSER user\nWORKDIR /app/src\nRUN touch made\n\
+         WORKDIR /there\nUSER 7:8\nWORKDIR /numbers\n",
+        &[],
+    );
+    assert_eq!(
+        site.sh("stat -c %u:%g /app /app/src /there /numbers"),
+        "1000:1000\n1000:1000\n0:0\n7:8\n"
+    );
+    site.fails(
+        "FROM base\nUSER nobody-here\nWORKDIR /new\n",
+        &[],
+        &["nobody-here"],
+    );
+}
+
+#[test]
+fn what_cannot_run_says_why() {
+    let Some(site) = Site::new() else { return };
+    site.fails(
+        "FROM scratch\nRUN true\n",
+        &[],
+        &["Dockerfile:2:1", "scratch is empty"],
+    );
+    site.file("script", "#!/bin/sh\r\ntrue\r\n");
+    let text = "FROM base\nCOPY --chmod=755 script /\nRUN [\"/script\"]\n";
+    site.fails(text, &[], &["/bin/sh\\r", "Windows line endings"]);
+    site.build("FROM base\nONBUILD COPY missing /m\n", &[]);
+    site.fails(
+        "FROM made\n",
+        &[],
+        &["ONBUILD COPY missing /m", "not found"],
+    );
+    let output = site.fails(
+        "FROM base\nRUN false # \x1b]0;title\x07\n",
+        &[],
+        &["#2 [2/2] RUN"],
+    );
+    assert!(!output.stderr.contains('\x1b'), "{output}");
+}

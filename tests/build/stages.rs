@@ -147,3 +147,28 @@ fn a_base_that_is_not_there_is_told_with_its_line() {
     );
     site.fails("ARG X\nFROM $X\n", &[], &["Dockerfile:2:6", "empty"]);
 }
+
+#[test]
+fn a_stage_that_was_mistyped_is_found() {
+    let Some(site) = Site::new() else { return };
+    let text = "FROM base AS builder\nFROM base\nCOPY --from=localhost:1/bulider /a /b\n";
+    site.fails(text, &[], &["Dockerfile:3:13"]);
+    let text = text.replace("localhost:1/", "");
+    site.fails(
+        &text,
+        &["--pull=never"],
+        &["did you mean the stage builder?"],
+    );
+}
+
+#[test]
+fn there_is_a_limit_to_stages() {
+    let Some(site) = Site::new() else { return };
+    let mut text = "FROM base AS s0\n".to_owned();
+    for n in 1..1000 {
+        text += &format!("FROM s{} AS s{n}\n", n - 1);
+    }
+    site.build(&text, &[]);
+    text += "FROM s999\n";
+    site.fails(&text, &[], &["Dockerfile:1001:1", "stage 1001"]);
+}

@@ -144,6 +144,28 @@ fn cve_2019_16884_proc_is_a_volume() {
 }
 
 #[test]
+fn cve_2019_16884_a_link_of_the_image_leads_a_volume_into_procfs() {
+    let Some(bed) = bed() else { return };
+    bed.directory("volume");
+    for target in ["/proc", "/proc/sys", "/proc/self/attr", "proc/1"] {
+        for kind in ["bind", "tmpfs"] {
+            let container = bed.container(|spec| {
+                let source = match kind {
+                    "bind" => bed.text_path("volume"),
+                    other => other.to_owned(),
+                };
+                let options: &[&str] = if kind == "bind" { &["rbind"] } else { &[] };
+                push(&mut spec["mounts"], mount("/leads", kind, &source, options));
+            });
+            symlink(target, container.rootfs("leads")).unwrap();
+            let out = orderly(container.run());
+            assert!(!out.status.success(), "{target}: {out}");
+            assert!(out.stderr.contains("procfs"), "{target}: {out}");
+        }
+    }
+}
+
+#[test]
 fn cve_2019_16884_a_security_label_is_not_written_to_a_volume() {
     let Some(bed) = bed() else { return };
     let volume = PathBuf::from(bed.directory("volume"));

@@ -90,6 +90,8 @@ pub(super) struct Started {
     pub span: Span,
     /// The text of a trigger, if it is of one.
     pub trigger: Option<String>,
+    /// It is to run a program where there are no files at all.
+    pub on_nothing: bool,
     /// The step, for the cache's list.
     pub text: String,
     /// What history says of it.
@@ -304,7 +306,10 @@ impl<'a> Builder<'a> {
 /// A step that failed, and what can be done about it.
 fn failed(task: &Started, failure: &Failure) -> Trouble {
     let Some(code) = failure.code else {
-        let error = failure.error();
+        let mut error = failure.error();
+        if task.on_nothing {
+            error = error.hint("scratch is empty: there is no program that RUN could run; begin FROM an image, or COPY one first");
+        }
         return about(task.span, task.trigger.as_deref(), &error);
     };
     let hint = match code {

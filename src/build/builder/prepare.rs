@@ -236,7 +236,10 @@ impl Builder<'_> {
         trees: Vec<Option<Vec<Tree>>>,
     ) -> Result<Work> {
         match task {
-            Task::Workdir(path, _) => Ok(Work::Workdir(path.clone())),
+            Task::Workdir(path, _) => {
+                let user = state.config.config.user.clone();
+                Ok(Work::Workdir(path.clone(), user))
+            }
             Task::Run(run) => Ok(Work::Run(Box::new(self.run_of(stage, state, run)?))),
             Task::Copy(copy) => Ok(Work::Copy(Box::new(self.copy_of(stage, copy, trees)?))),
         }

@@ -109,34 +109,41 @@ impl Builder<'_> {
     }
 
     fn go_on(&mut self, stage: usize) -> Result<Went> {
+        let graph = self.graph;
         let cursor = self.cursor(stage);
         if cursor.working {
             return Ok(Went::Nowhere);
         }
-        let Some(state) = cursor.state.clone() else {
+        let next = cursor.next;
+        let pending = cursor.pending.take();
+        if pending.is_none() && cursor.state.is_none() {
             return self.begin(stage);
-        };
-        if cursor.next == cursor.steps {
+        }
+        if next == cursor.steps {
             return Ok(Went::Nowhere);
         }
-        let (next, pending) = (cursor.next, cursor.pending.take());
-        let graph = self.graph;
         let planned = &graph.nodes[&stage].steps[next];
-        let pending = match pending {
-            Some(pending) => pending,
-            None => match self.apply(state, planned)? {
-                (state, Some(task)) => Pending {
+        if let Some(pending) = pending {
+            return self.work(stage, planned, pending);
+        }
+        // It is moved along, for a long file would be copied at every line.
+        let Some(state) = cursor.state.take() else {
+            return Ok(Went::Nowhere);
+        };
+        match self.apply(state, planned)? {
+            (state, Some(task)) => {
+                let pending = Pending {
                     state,
                     task,
                     ready: None,
-                },
-                (state, None) => {
-                    self.settled(stage, state);
-                    return Ok(Went::On);
-                }
-            },
-        };
-        self.work(stage, planned, pending)
+                };
+                self.work(stage, planned, pending)
+            }
+            (state, None) => {
+                self.settled(stage, state);
+                Ok(Went::On)
+            }
+        }
     }
 
     /// The first line of a stage.
@@ -171,14 +178,10 @@ impl Builder<'_> {
             escape: self.file.directives.escape,
         };
         let task = applier.apply(&mut state, &planned.step);
-        let task = task.map_err(|e| match &planned.trigger {
-            None => Trouble::At(e),
-            Some(text) => {
-                let error = crate::error::Error::user(e.message);
-                about(planned.step.span, Some(text), &error)
-            }
-        })?;
-        self.asked.extend(state.scope.names().cloned());
+        let task = task.map_err(|e| located(planned, Trouble::At(e)))?;
+        if matches!(planned.step.instruction, Instruction::Arg(_)) {
+            self.asked.extend(state.scope.names().cloned());
+        }
         Ok((state, task))
     }
 
@@ -223,9 +226,10 @@ impl Builder<'_> {
                 Prepared::Fetch(fetch) => return self.fetch(stage, planned, pending, fetch),
                 Prepared::Ready(ready) => pending.ready = Some(ready),
             }
-            if self.found(stage, planned, &pending)? {
-                return Ok(Went::On);
-            }
+            pending = match self.found(stage, planned, pending)? {
+                Some(pending) => pending,
+                None => return Ok(Went::On),
+            };
         }
         let unfetched = self.unfetched(&pending.task);
         if let Some(fetch) = unfetched.map_err(|e| located(planned, e))? {
@@ -248,6 +252,7 @@ impl Builder<'_> {
         let started = Started {
             span: planned.step.span,
             trigger: planned.trigger.clone(),
+            on_nothing: pending.state.layers.is_empty() && matches!(pending.task, Task::Run(_)),
             text: planned.step.text.clone(),
             history: history(&pending.task),
             key: Some(ready.key),
@@ -265,21 +270,27 @@ impl Builder<'_> {
         Went::Nowhere
     }
 
-    /// Whether the cache knows what a step comes to; then it is done.
-    fn found(&mut self, stage: usize, planned: &Planned, pending: &Pending) -> Result<bool> {
+    /// Does a step with what the cache knows of it; gives it back if that is
+    /// nothing.
+    fn found(
+        &mut self,
+        stage: usize,
+        planned: &Planned,
+        pending: Pending,
+    ) -> Result<Option<Pending>> {
         let Some(ready) = pending.ready.as_ref().filter(|_| self.may_use_cache(stage)) else {
-            return Ok(false);
+            return Ok(Some(pending));
         };
         let Some((entry, layer)) = cache::find(self.stage, &pending.state, &ready.key)? else {
-            return Ok(false);
+            return Ok(Some(pending));
         };
         cache::touch(self.images, &ready.key);
         let number = self.announce(stage, &planned.step.text);
         self.show.end(number, &How::Cached, Duration::ZERO);
-        let mut state = pending.state.clone();
+        let mut state = pending.state;
         state.add(history(&pending.task), &entry.created, layer);
         self.settled(stage, state);
-        Ok(true)
+        Ok(None)
     }
 
     /// Has a file fetched that a step needs.
@@ -297,6 +308,7 @@ impl Builder<'_> {
         let started = Started {
             span: planned.step.span,
             trigger: planned.trigger.clone(),
+            on_nothing: false,
             text: planned.step.text.clone(),
             history: String::new(),
             key: None,
@@ -346,7 +358,7 @@ impl Builder<'_> {
         if !done.moved {
             self.kept.push(kept);
         }
-        let state = self.cursor(stage).state.clone();
+        let state = self.cursor(stage).state.take();
         if let Some(mut state) = state {
             state.add(task.history, &created, layer);
             self.settled(stage, state);
@@ -363,10 +375,13 @@ impl Builder<'_> {
     }
 }
 
-/// An error that knows no line is about the whole step.
+/// An error that knows no line is about the whole step; a line of a trigger is
+/// none of this file.
 fn located(planned: &Planned, e: Trouble) -> Trouble {
+    let trigger = planned.trigger.as_deref();
     match e {
-        Trouble::Plain(e) => about(planned.step.span, planned.trigger.as_deref(), &e),
+        Trouble::Plain(e) => about(planned.step.span, trigger, &e),
+        Trouble::At(e) if trigger.is_some() => about(planned.step.span, trigger, &e.plain()),
         at @ Trouble::At(_) => at,
     }
 }

@@ -292,11 +292,14 @@ fn is_commit(text: &str) -> bool {
 /// What git has said, in one line.
 fn failed(output: &Output) -> Error {
     let said = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<&str> = said
+    let mut lines: Vec<&str> = said
         .lines()
         .map(str::trim)
         .filter(|l| !l.is_empty())
         .collect();
+    // What ssh or a server says comes first, and is the cause.
+    let advice = ["Please make sure", "and the repository exists"];
+    lines.retain(|line| !advice.iter().any(|a| line.starts_with(a)));
     let last = lines[lines.len().saturating_sub(SHOWN)..].join("; ");
     Error::environment(format!("git says: {last}"))
 }

@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use super::{Context, all, decoded, read_host};
 use crate::build::ignore::Ignore;
 use crate::error::{Context as _, Error, Result};
+use crate::sys::fd;
 
 /// Where a Dockerfile is looked for if none is named.
 const USUAL: [&str; 3] = ["Dockerfile", "dockerfile", "Containerfile"];
 const IGNORE: &str = ".dockerignore";
+/// Of these the first that is there counts.
+const IGNORES: [&str; 2] = [".containerignore", IGNORE];
 
 /// What `-f` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,8 +77,17 @@ impl Context {
                 });
             }
         }
-        Err(Error::user("there is no Dockerfile in the context")
-            .hint("-f names another file, - takes it from standard input"))
+        let error = Error::user("there is no Dockerfile in the context");
+        let is_link = |name: &&&str| {
+            let flags = libc::O_PATH | libc::O_NOFOLLOW;
+            fd::openat2(&self.root, Path::new(name), flags, 0, fd::NO_LINKS).is_ok()
+        };
+        Err(match USUAL.iter().find(is_link) {
+            Some(name) => error.hint(format!(
+                "{name} is a link that leads out of the context, or nowhere; -f names its target"
+            )),
+            None => error.hint("-f names another file, - takes it from standard input"),
+        })
     }
 
     fn named(&self, path: &Path) -> Result<Found> {
@@ -107,8 +119,12 @@ impl Context {
 
     fn with_ignore(&mut self, recipe: Recipe, beside: Option<(String, String)>) -> Result<Recipe> {
         let own = || -> Result<_> {
-            let text = self.read(Path::new(IGNORE))?;
-            Ok(text.map(|text| (IGNORE.to_owned(), text)))
+            for name in IGNORES {
+                if let Some(text) = self.read(Path::new(name))? {
+                    return Ok(Some((name.to_owned(), text)));
+                }
+            }
+            Ok(None)
         };
         let rules = match beside {
             Some(rules) => Some(rules),

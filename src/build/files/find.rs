@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use super::{Node, Tree, pattern};
 use crate::archive::tree::{Item, Next, Visitor, walk};
 use crate::archive::{self, Entry, Kind, Pack};
+use crate::build::language::near;
 use crate::error::{Context, Error, Result};
 use crate::sys::{entry, fd, inside};
 
@@ -192,24 +193,8 @@ fn tree(
     manner: Manner<'_>,
     source: &str,
 ) -> Result<Option<Tree>> {
-    let joined = path.join(&b'/');
-    let missing = |why: &str| {
-        Error::user(format!("{source:?} not found{why}"))
-            .hint("a path is seen from the top of what is copied from")
-    };
-    let file = match fd::openat2(
-        origin.root,
-        inside::relative(as_path(&joined)),
-        libc::O_PATH,
-        0,
-        fd::IN_ROOT,
-    ) {
-        Ok(file) => file,
-        // One of several that a pattern means.
-        Err(e) if e.errno == Errno::ENOENT && parts.pattern => return Ok(None),
-        Err(e) if matches!(e.errno, Errno::ENOENT | Errno::ENOTDIR) => return Err(missing("")),
-        Err(e) if e.errno == Errno::ELOOP => return Err(missing(": its links lead in a circle")),
-        Err(e) => return Err(e.into()),
+    let Some(file) = opened(origin, path, parts.pattern, source)? else {
+        return Ok(None);
     };
     let real = real_path(origin.root, &file)?;
     let stat = fd::stat(&file)?;
@@ -218,7 +203,11 @@ fn tree(
         if parts.pattern {
             return Ok(None);
         }
-        return Err(missing(": the .dockerignore leaves it out"));
+        return Err(missing(
+            source,
+            ": the .dockerignore leaves it out",
+            SEEN_FROM,
+        ));
     }
     let name = path.last().cloned().unwrap_or_default();
     if !is_dir && (manner.excluded)(&name, false) != Verdict::Take {
@@ -251,14 +240,75 @@ fn tree(
         } else {
             Vec::new()
         };
-        scan.nodes
-            .extend(node(origin, &file, &stat, real.clone(), to)?);
+        let node = node(origin, &file, &stat, real.clone(), to)?;
+        if node.is_none() && !parts.pattern {
+            return Err(Error::user(format!("{source:?} is a socket"))
+                .hint("a socket means something only to the program that listens at it"));
+        }
+        scan.nodes.extend(node);
     }
     Ok(Some(Tree {
         name,
         is_file: !is_dir && !manner.parents,
         nodes: scan.nodes,
     }))
+}
+
+const SEEN_FROM: &str = "a path is seen from the top of what is copied from";
+
+fn missing(source: &str, why: &str, hint: &str) -> Error {
+    Error::user(format!("{source:?} not found{why}")).hint(hint)
+}
+
+/// Opens a source; `None` if it is one of several that a pattern means, and is
+/// not there.
+fn opened(
+    origin: &Origin<'_>,
+    path: &[Vec<u8>],
+    is_pattern: bool,
+    source: &str,
+) -> Result<Option<OwnedFd>> {
+    let joined = path.join(&b'/');
+    let at = inside::relative(as_path(&joined));
+    let e = match fd::openat2(origin.root, at, libc::O_PATH, 0, fd::IN_ROOT) {
+        Ok(file) => return Ok(Some(file)),
+        Err(e) => e,
+    };
+    match e.errno {
+        Errno::ELOOP => {
+            return Err(missing(source, ": its links lead in a circle", SEEN_FROM));
+        }
+        Errno::ENOENT | Errno::ENOTDIR => {}
+        _ => return Err(e.into()),
+    }
+    // A link that leads nowhere is a mistake, also among others.
+    let flags = libc::O_PATH | libc::O_NOFOLLOW;
+    if let Ok(link) = fd::openat2(origin.root, at, flags, 0, fd::IN_ROOT) {
+        let target = entry::link_target(&link)?;
+        return Err(Error::user(format!(
+            "{:?} is a link to {target:?}, which is not there",
+            as_path(&joined)
+        ))
+        .hint("a link is followed from the top of what is copied from, and never out of it"));
+    }
+    if is_pattern {
+        return Ok(None);
+    }
+    let hint = nearby(origin, path);
+    let hint = hint.map(|name| format!("did you mean {name:?}?"));
+    Err(missing(source, "", hint.as_deref().unwrap_or(SEEN_FROM)))
+}
+
+/// What is called almost so, in the same directory.
+fn nearby(origin: &Origin<'_>, path: &[Vec<u8>]) -> Option<String> {
+    let (name, above) = path.split_last()?;
+    let names = listed(origin, above).ok()?.into_iter();
+    let names: Vec<String> = names.filter_map(|n| String::from_utf8(n).ok()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let found = near(std::str::from_utf8(name).ok()?, &names)?;
+    let above = above.iter().map(|part| String::from_utf8_lossy(part));
+    let parts: Vec<_> = above.chain([found.into()]).collect();
+    Some(parts.join("/"))
 }
 
 /// Where a file is below its root, without a link in the path.

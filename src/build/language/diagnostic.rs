@@ -53,6 +53,15 @@ impl Diagnostic {
         }
     }
 
+    /// The same without a place.
+    pub fn plain(self) -> Error {
+        let error = Error::user(self.message);
+        match self.hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+
     /// Several lines: where and what, the lines of the Dockerfile with carets
     /// under the place, and the hint. `name` is the file's, `source` its text.
     pub fn render(&self, name: &str, source: &str) -> String {
@@ -156,7 +165,7 @@ fn skipped(text: &str, start: usize) -> usize {
 }
 
 /// The candidate that `word` most likely was to be, if any is near.
-pub(super) fn near<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+pub(in crate::build) fn near<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     // Whoever writes so much has not mistyped one of these.
     if word.len() > 32 {
         return None;

@@ -27,6 +27,7 @@ mod text;
 mod words;
 
 pub use ast::*;
+pub(in crate::build) use diagnostic::near;
 pub use diagnostic::{Diagnostic, excerpt};
 pub use expand::{Expander, Lookup};
 pub use parse::{parse, parse_trigger};

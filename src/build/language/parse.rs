@@ -100,7 +100,7 @@ impl Parts {
             return Ok(());
         }
         let step = read.step(false)?;
-        self.warnings.extend(instructions::warning(&read.node));
+        self.warnings.extend(instructions::warnings(&read.node));
         match (self.stages.last_mut(), step.instruction) {
             (Some(stage), instruction) => stage.steps.push(Step {
                 instruction,

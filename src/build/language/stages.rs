@@ -10,12 +10,22 @@ use super::span::Word;
 /// Names that mean something else where a stage could be named.
 const RESERVED: [&str; 2] = ["scratch", "context"];
 
+/// Most stages of a file: more are no program's building, and each takes room.
+const MOST: usize = 1000;
+
 type Result<T> = std::result::Result<T, Diagnostic>;
 
 /// Stages by their names.
 type Names<'a> = HashMap<&'a str, &'a Stage>;
 
 pub(super) fn check(stages: &[Stage]) -> Result<()> {
+    if let Some(stage) = stages.get(MOST) {
+        return Err(
+            Diagnostic::new(stage.span, format!("this is stage {}", MOST + 1)).hint(format!(
+                "a file may have {MOST} of them: build it in several files"
+            )),
+        );
+    }
     let mut names = Names::new();
     for stage in stages {
         if let Some(alias) = &stage.alias {

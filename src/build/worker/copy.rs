@@ -56,13 +56,13 @@ fn owner(job: &Job<'_>, writable: &Writable, copy: &Copy) -> Result<Option<(u32,
     } else {
         writable.root.as_fd()
     };
-    resolve(root, text).map(Some)
+    let resolved = resolve(root, text).map_err(|e| e.context(format!("--chown={text}")));
+    resolved.map(Some)
 }
 
 /// A user without a group brings its own; a number nobody has, itself.
 fn resolve(root: std::os::fd::BorrowedFd<'_>, text: &str) -> Result<(u32, u32)> {
-    let found =
-        users::resolve(root, text, &[]).map_err(|e| e.context(format!("--chown={text}")))?;
+    let found = users::resolve(root, text, &[])?;
     let alone = !text.contains(':') && text.bytes().all(|b| b.is_ascii_digit());
     let gid = if alone { found.uid } else { found.gid };
     Ok((found.uid, gid))
@@ -99,13 +99,20 @@ fn below(root: &OwnedFd, path: Option<&[u8]>) -> Result<File> {
     Ok(File::from(fd::openat2(root, path, flags, 0, fd::NO_LINKS)?))
 }
 
-/// Makes a directory, as root and for everybody to see.
-pub(super) fn workdir(job: &Job<'_>, path: &str) -> Result<Done> {
+/// Makes a directory for everybody to see. It is the user's, who is to work in
+/// it.
+pub(super) fn workdir(job: &Job<'_>, path: &str, user: &str) -> Result<Done> {
     let writable = Writable::new(job.store, &job.to_be, job.lowers)?;
+    let owner = match user {
+        "" => None,
+        user => Some(
+            resolve(writable.root.as_fd(), user).map_err(|e| e.context(format!("USER {user}")))?,
+        ),
+    };
     let destination = Destination {
         path: path.as_bytes().to_vec(),
         is_dir: true,
-        owner: None,
+        owner,
         mode: None,
     };
     Placer::new(&writable.root, &destination).make_directory()?;

@@ -208,7 +208,7 @@ fn work(job: &Job<'_>, teller: &Teller<'_>) -> Result<Ended> {
     match job.work {
         Work::Run(run) => run::run(job, run, teller),
         Work::Copy(copy) => copy::copy(job, copy).map(Ended::Well),
-        Work::Workdir(path) => copy::workdir(job, path).map(Ended::Well),
+        Work::Workdir(path, user) => copy::workdir(job, path, user).map(Ended::Well),
         Work::Fetch(fetch) => fetch::fetch(fetch, teller).map(Ended::Well),
     }
 }

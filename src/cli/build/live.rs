@@ -113,7 +113,7 @@ fn clean(line: &[u8]) -> String {
 impl Show for Live {
     fn begin(&mut self, step: usize, title: &str) {
         let fresh = Step {
-            title: title.to_owned(),
+            title: escaped(title).into_owned(),
             started: Instant::now(),
             tail: VecDeque::new(),
             open: Vec::new(),

@@ -10,7 +10,7 @@ mod typed;
 pub use typed::Build;
 
 use std::fs;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Instant;
@@ -48,6 +48,22 @@ pub fn build(store: &Store, args: &Build) -> Result<ExitCode> {
     crate::run::protect_own_binary()?;
     let started = Instant::now();
     args.refuse()?;
+    for path in args.iidfile.iter().chain(&args.metadata_file) {
+        // What an earlier build has written is not this one's.
+        match fs::remove_file(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                return Err(e).context(|| format!("cannot replace {}", path.display()));
+            }
+            _ => {}
+        }
+        let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+        if parent.is_some_and(|parent| !parent.is_dir()) {
+            return Err(
+                Error::user(format!("{}: there is no such directory", path.display()))
+                    .hint("make it first"),
+            );
+        }
+    }
     let images = of(store);
     let stage = images.stage()?;
     let given = Given::take(args, stage.dir())?;
@@ -56,6 +72,9 @@ pub fn build(store: &Store, args: &Build) -> Result<ExitCode> {
         Ok(file) => file,
         Err(e) => return Ok(wrong(name, text, &e)),
     };
+    if args.only_checks() {
+        return Ok(checked(name, text, &file));
+    }
     match make(&images, &stage, args, &given, &file) {
         Ok(Some(image)) => done(args, &image, &given, started),
         Ok(None) => Ok(written(args, started)?),
@@ -67,6 +86,18 @@ pub fn build(store: &Store, args: &Build) -> Result<ExitCode> {
 /// Something is wrong with a line of the Dockerfile.
 fn wrong(name: &str, text: &str, e: &Diagnostic) -> ExitCode {
     say::error(e.render(name, text).trim_end());
+    ExitCode::FAILURE
+}
+
+/// Nothing stands in the way of a build; what may be meant otherwise is told.
+fn checked(name: &str, text: &str, file: &Dockerfile) -> ExitCode {
+    for warning in &file.warnings {
+        say::warning(warning.render(name, text).trim_end());
+    }
+    if file.warnings.is_empty() {
+        say::out(format_args!("{name}: nothing to say against it"));
+        return ExitCode::SUCCESS;
+    }
     ExitCode::FAILURE
 }
 
@@ -115,6 +146,10 @@ fn make(
         (stage.dir().join("empty"), given.memo.clone()),
     );
     let mut show = show(args);
+    for warning in &file.warnings {
+        let warning = warning.clone().into_error(&given.recipe.name);
+        show.warn(&warning.to_string());
+    }
     let mut builder = Builder::new(
         (store, images, stage),
         &ask,
@@ -260,12 +295,29 @@ fn here(images: &Images, name: &str, platform: Option<&Platform>) -> Result<Opti
     Ok(Some(image).filter(|_| platform.is_none_or(|wanted| wanted.fit(&is).is_some())))
 }
 
+/// What programs are told of an image, with the names that Docker's builder
+/// has for it.
+fn metadata(args: &Build, image: &Image) -> Result<String> {
+    let names: Vec<String> = args.tags()?.iter().map(ToString::to_string).collect();
+    let told = serde_json::json!({
+        "containerimage.config.digest": image.id().to_string(),
+        "containerimage.digest": image.target.digest.to_string(),
+        "image.name": names.join(","),
+    });
+    Ok(format!("{told:#}\n"))
+}
+
 /// Tells what was built.
 fn done(args: &Build, image: &Image, given: &Given, started: Instant) -> Result<ExitCode> {
     let id = image.id().to_string();
     if let Some(path) = &args.iidfile {
         let path = given.directory.join(path);
         fs::write(&path, &id).context(|| format!("--iidfile {}", path.display()))?;
+    }
+    if let Some(path) = &args.metadata_file {
+        let path = given.directory.join(path);
+        let told = metadata(args, image)?;
+        fs::write(&path, told).context(|| format!("--metadata-file {}", path.display()))?;
     }
     if args.quiet {
         say::out(&id);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::build::show::{How, Show};
+use crate::format::escaped;
 use crate::say;
 
 /// A line for each thing that happens.
@@ -50,7 +51,8 @@ fn line(step: usize, text: &[u8]) {
 
 impl Show for Plain {
     fn begin(&mut self, step: usize, title: &str) {
-        let title = title.to_owned();
+        // Whoever wrote the Dockerfile does not draw on this terminal.
+        let title = escaped(title).into_owned();
         let fresh = Step {
             title,
             shown: false,

@@ -83,6 +83,12 @@ pub struct Build {
     /// Write the image's id into a file
     #[arg(long, value_name = "FILE")]
     pub iidfile: Option<PathBuf>,
+    /// Write the image's digests and names into a file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub metadata_file: Option<PathBuf>,
+    /// Build nothing: read the Dockerfile, and tell what may be meant otherwise
+    #[arg(long)]
+    check: bool,
     /// Print only the image's id
     #[arg(short, long)]
     pub quiet: bool,
@@ -152,10 +158,16 @@ pub struct Build {
     isolation: Option<String>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     disable_content_trust: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, hide = true, value_name = "VALUE")]
     provenance: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, hide = true, value_name = "VALUE")]
     sbom: Option<String>,
+    #[arg(long, hide = true, value_name = "VALUE")]
+    attest: Vec<String>,
+    #[arg(long, hide = true, value_name = "VALUE")]
+    annotation: Vec<String>,
+    #[arg(long, hide = true, value_name = "METHOD")]
+    call: Option<String>,
     /// The files that the build may copy: a directory, the address of a git repository or an archive, or - for an archive on standard input
     #[arg(value_name = "CONTEXT")]
     pub context: String,
@@ -212,13 +224,30 @@ impl Build {
             let value = value.as_deref();
             value.is_none_or(|v| v == "false")
         };
-        if !off(&self.provenance) || !off(&self.sbom) {
+        if !off(&self.provenance) || !off(&self.sbom) || !self.attest.is_empty() {
             return absent(
-                "--provenance and --sbom: rcon does not attest",
+                "--provenance, --sbom and --attest: rcon does not attest",
                 "leave them out",
             );
         }
-        Ok(())
+        if !self.annotation.is_empty() {
+            return absent(
+                "--annotation: images have labels only",
+                "--label KEY=VALUE is kept in the image itself",
+            );
+        }
+        match self.call.as_deref() {
+            None | Some("build" | "check") => Ok(()),
+            Some(method) => absent(
+                &format!("--call {method}: there is no such method"),
+                "build or check",
+            ),
+        }
+    }
+
+    /// Whether the Dockerfile is only to be read, and nothing to be built.
+    pub fn only_checks(&self) -> bool {
+        self.check || self.call.as_deref() == Some("check")
     }
 
     /// What the image is called.

@@ -26,7 +26,7 @@ use crate::store::Store;
 pub struct Ps {
     /// Show all, not only those that are up
     #[arg(short, long)]
-    all: bool,
+    pub(super) all: bool,
     /// Show only those that fit, as status=exited or label=a=1
     #[arg(short, long, value_name = "KEY=VALUE")]
     filter: Vec<String>,

@@ -376,5 +376,5 @@ fn too_long() -> String {
 }
 
 fn not_closed() -> String {
-    "${ is not closed: there is no }".to_owned()
+    "${ is not closed: there is no }; one with a blank in it needs quotes".to_owned()
 }

@@ -192,7 +192,14 @@ fn with_documents(line: &str, documents: &[Document]) -> String {
 }
 
 /// What is allowed but most likely not meant so.
-pub(super) fn warning(node: &Node<'_>) -> Option<Diagnostic> {
+pub(super) fn warnings(node: &Node<'_>) -> Vec<Diagnostic> {
+    [no_list(node), no_comment(node), windows_lines(node)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn no_list(node: &Node<'_>) -> Option<Diagnostic> {
     let commands = ["RUN", "CMD", "ENTRYPOINT", "SHELL", "VOLUME", "COPY", "ADD"];
     let has_list = commands.iter().any(|keyword| node.is(keyword));
     let text = node.rest.text();
@@ -200,5 +207,42 @@ pub(super) fn warning(node: &Node<'_>) -> Option<Diagnostic> {
     bad.then(|| {
         node.wrong("this looks like a list in JSON but is none, and is taken as text")
             .hint("strings in JSON are in double quotes and divided by commas")
+    })
+}
+
+/// A shell knows comments behind a command; a Dockerfile does not.
+fn no_comment(node: &Node<'_>) -> Option<Diagnostic> {
+    let of_a_shell = [
+        "RUN",
+        "CMD",
+        "ENTRYPOINT",
+        "HEALTHCHECK",
+        "ONBUILD",
+        "MAINTAINER",
+    ];
+    if of_a_shell.iter().any(|keyword| node.is(keyword)) {
+        return None;
+    }
+    let words = words::quoted(node.rest, node.escape);
+    let hash = words.iter().skip(1).find(|word| word.text() == "#")?;
+    Some(
+        Diagnostic::new(
+            hash.span(),
+            "this # begins no comment, but is part of the instruction",
+        )
+        .hint(COMMENT_ABOVE),
+    )
+}
+
+/// What to do where a comment stands behind an instruction.
+const COMMENT_ABOVE: &str = "a comment needs a line of its own: put it above";
+
+/// A shell takes the carriage return at the end of a line for a part of it.
+fn windows_lines(node: &Node<'_>) -> Option<Diagnostic> {
+    let of_windows = |document: &Document| document.text().contains("\r\n");
+    let is_run = node.is("RUN") && node.documents.iter().any(of_windows);
+    is_run.then(|| {
+        node.wrong("the lines of this document end as on Windows, which no shell expects")
+            .hint("save the file with Unix line endings")
     })
 }

@@ -40,8 +40,13 @@ pub(super) fn pairs(node: &Node<'_>) -> Result<Vec<Pair>> {
 fn pair(node: &Node<'_>, word: Part<'_>) -> Result<Pair> {
     let Some((name, value)) = word.split_once('=') else {
         let message = format!("{:?} has no value: there is no =", word.text());
-        return Err(Diagnostic::new(word.span(), message)
-            .hint("write NAME=value, with quotes around a value that has blanks"));
+        return Err(
+            Diagnostic::new(word.span(), message).hint(if word.text() == "#" {
+                super::COMMENT_ABOVE
+            } else {
+                "write NAME=value, with quotes around a value that has blanks"
+            }),
+        );
     };
     if name.is_empty() {
         return Err(Diagnostic::new(word.span(), "a value without a name"));

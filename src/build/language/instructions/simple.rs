@@ -25,10 +25,15 @@ pub(in crate::build::language) fn from(node: &Node<'_>) -> Result<From> {
     let (base, alias) = match words.as_slice() {
         [base] => (*base, None),
         [base, r#as, name] if r#as.text().eq_ignore_ascii_case("as") => (*base, Some(*name)),
-        _ => {
+        words => {
+            let has_comment = words.iter().any(|word| word.text().starts_with('#'));
             return Err(node
                 .wrong("FROM takes one image, and maybe a name for the stage")
-                .hint("as in: FROM debian:12 AS build"));
+                .hint(if has_comment {
+                    super::COMMENT_ABOVE
+                } else {
+                    "as in: FROM debian:12 AS build"
+                }));
         }
     };
     let platform = flags.one("platform")?;

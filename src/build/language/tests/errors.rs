@@ -344,6 +344,6 @@ fn nothing_takes_long() {
     let lines = format!("FROM a\nRUN x{}", " \\\n a".repeat(500_000));
     assert!(parse(&lines).is_ok());
     let stages: Vec<String> = (0..200_000).map(|n| format!("FROM a AS s{n}\n")).collect();
-    assert!(parse(&stages.concat()).is_ok());
+    assert!(parse(&stages.concat()).is_err());
     assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
 }

@@ -94,6 +94,30 @@ fn an_empty_line_within_an_instruction_is_told() {
     );
 }
 
+#[test]
+fn a_comment_behind_an_instruction_is_told() {
+    let text = "FROM a\nWORKDIR /app # here\nEXPOSE 80 # web\nRUN true # fine\n\
+                LABEL a='b # c'\nCOPY # x\nEXPOSE 80 #no\n";
+    let file = parse(text).unwrap();
+    let places = file.warnings.iter().map(|w| (w.span.line, w.span.column));
+    let places: Vec<_> = places.collect();
+    assert_eq!(places, [(2, 14), (3, 11)]);
+    for text in ["FROM a # base", "FROM a\nENV A=1 # one"] {
+        let e = parse(text).unwrap_err();
+        assert!(e.hint.unwrap().contains("a line of its own"));
+    }
+}
+
+#[test]
+fn a_document_with_windows_lines_is_told() {
+    let warnings = |text| parse(text).unwrap().warnings.len();
+    assert_eq!(warnings("FROM a\r\nRUN <<E\r\ntrue\r\nE\r\n"), 1);
+    assert_eq!(
+        warnings("FROM a\r\nRUN true\r\nCOPY <<E /f\r\ntrue\r\nE\r\n"),
+        0
+    );
+}
+
 fn script(text: &str) -> Heredoc {
     match run(text) {
         RunCommand::Script(script) => script,

@@ -4,10 +4,11 @@ use std::fs;
 
 use serde_json::json;
 
+use crate::common::eventually;
 use crate::common::fake::{Answer, Fake};
 use crate::common::registry::free_port;
 use crate::common::store::StoreBed;
-use crate::place::{ByHand, MANIFEST, Place, tar};
+use crate::place::{ByHand, MANIFEST, Place, names, tar};
 use rcon::image::reference::Digest;
 
 /// A registry of these images: `NAME:anything` is the image of that name.
@@ -256,6 +257,36 @@ fn a_connection_that_drops_again_and_again_brings_the_image_all_the_same() {
     assert_eq!(ranges, 4);
     assert_eq!(bed.says(&["run", "--rm", &name, "echo", "up"]), "up\n");
     place.assert_whole();
+}
+
+#[test]
+fn a_push_to_one_who_takes_their_time_holds_nobody_up() {
+    let Some(bed) = StoreBed::new() else { return };
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let fake = Fake::start(move |asked| {
+        if asked.path.contains("/blobs/") {
+            // Until the sender is gone.
+            let _ = wait.lock().unwrap().recv();
+        }
+        Answer::new(404, "")
+    });
+    let name = format!("{}/app:1", fake.host);
+    let root = bed.rootfs("").display().to_string();
+    bed.rcon(&["import", &root, &name]).ok();
+    let push = bed.call(&["push", "-q", &name]).spawn();
+    eventually("it asks for a blob", || {
+        fake.asked().iter().any(|a| a.path.contains("/blobs/"))
+    });
+    bed.rcon(&["tag", &name, "meanwhile"]).ok();
+    bed.rcon(&["rmi", &name, "meanwhile"]).ok();
+    assert!(
+        !names(&bed.root().join("images/blobs/sha256")).is_empty(),
+        "what is being pushed stays"
+    );
+    drop(go);
+    push.wait().fails_naming(&[&fake.host]);
+    assert_eq!(names(&bed.root().join("images/stage")), [""; 0]);
 }
 
 #[test]

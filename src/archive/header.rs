@@ -101,6 +101,12 @@ impl<'a> Header<'a> {
     }
 }
 
+/// Whether an archive begins so: with a header, or with its end mark.
+pub fn is_archive(first: &[u8]) -> bool {
+    let block = first.get(..BLOCK).and_then(|b| <&Block>::try_from(b).ok());
+    block.is_some_and(|block| *block == ZERO || Header::check(block).is_ok())
+}
+
 /// An owner that `chown` cannot mistake for "leave as it is".
 pub(super) fn checked_id(value: i64) -> Result<u32> {
     u32::try_from(value)

@@ -41,6 +41,9 @@ pub struct Pack {
     pub layer: bool,
     /// What is left out with all that is in it, by its path from the top.
     pub leave_out: Vec<Vec<u8>>,
+    /// How many bytes the files may have together, if there is only so much
+    /// room for them: what is a hole in a file is zeros in an archive.
+    pub room: Option<u64>,
 }
 
 /// Packs what is at `path` below `dir` and writes a whole archive.
@@ -196,7 +199,19 @@ impl<W: Write> Run<'_, W> {
             return self.writer.file(&entry, &text[..]);
         }
         self.summary.bytes += entry.size;
+        self.check_room()?;
         self.writer.file(&entry, data)
+    }
+
+    /// Before the file is written, and not when the disk is full.
+    fn check_room(&self) -> Result<()> {
+        match self.options.room {
+            Some(room) if self.summary.bytes > room => Err(Error::environment(format!(
+                "with it the files have {} bytes, holes included, and {room} are free on the disk",
+                self.summary.bytes
+            ))),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use super::entry::{Entry, Kind};
 use super::overlay;
 use super::reader::Reader;
 use super::remove::remove_all;
+use super::room::Room;
 use super::root::{Root, parts, path};
 use super::unpack::{Conflict, Unpack};
 use crate::error::{Context, Error, Result};
@@ -43,6 +44,7 @@ pub(super) struct Placer<'a> {
     /// The layers below, where links may lead there.
     pub(super) below: Option<&'a Below<'a>>,
     buffer: Vec<u8>,
+    room: Room,
     pub(super) left_out: u64,
     pub(super) from_below: u64,
     pub(super) bytes_below: u64,
@@ -55,6 +57,7 @@ impl<'a> Placer<'a> {
             options,
             below,
             buffer: vec![0; 256 * 1024],
+            room: Room::default(),
             left_out: 0,
             from_below: 0,
             bytes_below: 0,
@@ -189,6 +192,7 @@ impl<'a> Placer<'a> {
         let file = File::from(fd::openat2(parent, name, flags, 0o600, fd::NO_LINKS)?);
         let mut end = 0;
         while let Some((offset, length)) = reader.data(&mut self.buffer)? {
+            self.room.take(length as u64, &file)?;
             file.write_all_at(&self.buffer[..length], offset)
                 .context(|| "writing it")?;
             end = offset + length as u64;

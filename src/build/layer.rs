@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::archive::tree::{Item, Next, Visitor, walk};
-use crate::archive::{Pack, pack};
+use crate::archive::{Pack, pack, room_beside};
 use crate::error::{Context, Result};
 use crate::image::reference::{Algorithm, Digest, Hasher};
 use crate::plan::{Changes, Overlay};
@@ -131,6 +131,7 @@ pub fn finish(
     let options = Pack {
         name: b".".to_vec(),
         layer: true,
+        room: Some(room_beside(&dir)?),
         ..Pack::default()
     };
     let summary = pack(&dir, b".", &mut out, &options)?;

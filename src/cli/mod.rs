@@ -8,7 +8,6 @@
     reason = "a help text that shows what is optional is no link"
 )]
 
-mod absent;
 mod attach;
 mod build;
 mod builder;

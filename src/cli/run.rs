@@ -112,7 +112,8 @@ fn make(store: &Store, request: &mut Request, starter: Option<Starter>) -> Resul
         }
     };
     let _guard = super::image::mounted::complete(store, request, guard).map_err(usage)?;
-    super::absent::refuse(&request.config)?;
+    // What no vendor's file names is told before anything is made.
+    crate::spec::cdi::find(&request.config.isolation.cdi).map_err(usage)?;
     // That may take its time, and may be ended.
     let volumes = arrange(store, &request.config).map_err(usage)?;
     // Whoever ends this command now would leave a container half made. What

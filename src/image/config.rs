@@ -20,6 +20,8 @@ use crate::error::{Error, Result};
 pub const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 /// More layers than overlayfs can stack.
 const MOST_LAYERS: usize = 500;
+/// More words, variables, labels, ports or volumes than anybody has set.
+const MOST_ENTRIES: usize = 10_000;
 /// More steps than any build had.
 const MOST_HISTORY: usize = 10_000;
 
@@ -227,6 +229,13 @@ impl ImageConfig {
                 "its history has more than {MOST_HISTORY} steps"
             )));
         }
+        for (name, count) in config.config.counts() {
+            if count > MOST_ENTRIES {
+                return Err(bad(&format!(
+                    "its {name} has {count} entries, and more than {MOST_ENTRIES} are not read"
+                )));
+            }
+        }
         Ok(config)
     }
 
@@ -273,6 +282,24 @@ impl ImageConfig {
     }
 }
 
+impl Execution {
+    /// How much of each there is, by the names in the document.
+    fn counts(&self) -> [(&'static str, usize); 9] {
+        let test = self.healthcheck.as_ref().map_or(0, |h| h.test.len());
+        [
+            ("Env", self.env.len()),
+            ("Cmd", self.cmd.len()),
+            ("Entrypoint", self.entrypoint.len()),
+            ("Labels", self.labels.len()),
+            ("ExposedPorts", self.exposed_ports.len()),
+            ("Volumes", self.volumes.len()),
+            ("Shell", self.shell.len()),
+            ("OnBuild", self.on_build.len()),
+            ("Healthcheck", test),
+        ]
+    }
+}
+
 impl Healthcheck {
     fn wish(&self) -> ImageHealthcheck {
         let time = |nanos: i64| {
@@ -297,4 +324,43 @@ pub fn moment(text: &str) -> Option<Timestamp> {
 
 fn bad(why: &str) -> Error {
     Error::environment(format!("invalid image configuration: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_nobody_would_write_is_not_read() {
+        let many = |n: usize| (0..n).map(|i| format!("A{i}=1")).collect::<Vec<_>>();
+        let map = |n: usize| {
+            many(n)
+                .into_iter()
+                .map(|k| (k, json!("x")))
+                .collect::<Map<_, _>>()
+        };
+        let fields = |n: usize| {
+            [
+                ("Env", json!(many(n))),
+                ("Cmd", json!(many(n))),
+                ("Labels", json!(map(n))),
+                ("ExposedPorts", json!(map(n))),
+                ("Volumes", json!(map(n))),
+                ("Healthcheck", json!({"Test": many(n)})),
+            ]
+        };
+        let read = |name: &str, value: Value| {
+            let config = json!({"config": {name: value}, "rootfs": {"type": "layers"}});
+            ImageConfig::parse(config.to_string().as_bytes())
+        };
+        for (name, value) in fields(MOST_ENTRIES) {
+            assert!(read(name, value).is_ok(), "{name}");
+        }
+        for (name, value) in fields(MOST_ENTRIES + 1) {
+            let e = read(name, value).unwrap_err().to_string();
+            assert!(e.contains(&format!("its {name} has 10001 entries")), "{e}");
+        }
+    }
 }

@@ -40,7 +40,7 @@ mod unpack;
 
 pub use config::ImageConfig;
 pub use kept::Kept;
-pub use packing::{Packing, decoded};
+pub use packing::{Packing, decoded, opened};
 pub use stage::{BlobWriter, Stage};
 pub use store::{Guard, Image, Images, Name, Removed};
 pub use unpack::chain_ids;

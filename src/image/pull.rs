@@ -1,5 +1,6 @@
 //! From a registry to the store.
 
+use std::fmt;
 use std::io::Write;
 use std::sync::atomic::AtomicBool;
 
@@ -42,6 +43,7 @@ pub fn pull(
     let resolved = client.resolve(&reference, &wanted)?;
     let digest = resolved.digest().clone();
     if let Some(image) = known(images, &name, &resolved)? {
+        check_platform(&name, &image.config, platform, progress)?;
         return Ok(Pulled {
             image,
             digest,
@@ -138,6 +140,16 @@ impl From<'_> {
     }
 }
 
+/// Said where the image that is found is for another kind of machine than the
+/// one somebody asked for.
+pub fn other_platform(name: impl fmt::Display, wanted: &Platform, is: &Platform) -> Error {
+    Error::user(format!(
+        "image with reference {name} was found but does not match the specified platform: \
+         wanted {wanted}, actual: {is}"
+    ))
+    .hint("leave out --platform, or choose another image")
+}
+
 /// An image for another kind of machine is only wanted if somebody said so.
 fn check_platform(
     name: &Reference,
@@ -153,10 +165,7 @@ fn check_platform(
         )));
     }
     match asked {
-        Some(asked) if asked.fit(&is).is_none() => Err(Error::user(format!(
-            "{name}: the image is for {is} and not for {asked}"
-        ))
-        .hint("leave out --platform, or choose another image")),
+        Some(asked) if asked.fit(&is).is_none() => Err(other_platform(name, asked, &is)),
         None if Platform::host().fit(&is).is_none() => {
             progress.message(&format!(
                 "warning: {name} is for {is}, and this machine is {}",

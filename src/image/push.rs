@@ -1,6 +1,10 @@
 //! From the store to a registry: to the byte what is here, so that the image
 //! keeps its sums.
+//!
+//! That takes its time, so the image is kept by a stage's claims, and the lock
+//! of the images is free.
 
+use super::Stage;
 use super::manifest::{Content, Descriptor, Document};
 use super::reference::{Digest, Reference};
 use super::store::{Image, Images};
@@ -30,14 +34,14 @@ pub fn push(
     name: &Reference,
     progress: &dyn Progress,
 ) -> Result<Pushed> {
-    let _guard = images.share()?;
+    let stage = images.stage()?;
     let mut all = Parts::default();
-    let target = if all.add(images, &image.target.digest, 0)? {
+    let target = if all.add(&stage, &image.target.digest, 0)? {
         image.target.digest.clone()
     } else {
         progress.message("only this machine's image is here; its index is left behind");
         all = Parts::default();
-        all.add(images, &image.manifest_digest, 0)?;
+        all.add(&stage, &image.manifest_digest, 0)?;
         image.manifest_digest.clone()
     };
     let others = others(image, name);
@@ -86,18 +90,22 @@ struct Parts {
 }
 
 impl Parts {
-    /// Adds a document and what it names; no if something of it is not here.
-    fn add(&mut self, images: &Images, digest: &Digest, depth: usize) -> Result<bool> {
+    /// Adds a document and what it names, all of which stays as long as the
+    /// stage does; no if something of it is not here.
+    fn add(&mut self, stage: &Stage, digest: &Digest, depth: usize) -> Result<bool> {
         if depth > DEEPEST {
             return Err(Error::environment("its indexes are nested too deep"));
         }
-        let Ok(document) = images.document(digest) else {
+        if !stage.has(digest)? {
+            return Ok(false);
+        }
+        let Ok(document) = stage.images().document(digest) else {
             return Ok(false);
         };
         match document.content()? {
             Content::Manifest(manifest) => {
                 for blob in manifest.layers.iter().chain([&manifest.config]) {
-                    if images.blob(&blob.digest).is_err() {
+                    if !stage.has(&blob.digest)? {
                         return Ok(false);
                     }
                     if !self.blobs.iter().any(|known| known.digest == blob.digest) {
@@ -107,7 +115,7 @@ impl Parts {
             }
             Content::Index(entries) => {
                 for entry in &entries {
-                    if !self.add(images, &entry.digest, depth + 1)? {
+                    if !self.add(stage, &entry.digest, depth + 1)? {
                         return Ok(false);
                     }
                 }

@@ -20,6 +20,7 @@ use super::reference::{Algorithm, Digest, Hasher, Reference};
 use super::store::place::Place;
 use super::store::{Candidates, Change, Image, Images};
 use super::unpack::{self, chain_ids};
+use crate::archive::{Room, room_in};
 use crate::error::{Context, Error, Result};
 
 /// A place for one image on its way here. Threads may share it.
@@ -143,6 +144,16 @@ impl Stage {
         self.place.claim_layer(diff, chain)
     }
 
+    /// Where the next layer is unpacked: never twice the same, for one may be
+    /// left there that somebody else has brought sooner.
+    pub(super) fn next_layer(&self) -> PathBuf {
+        self.place.layer(&self.next_part().to_string())
+    }
+
+    fn next_part(&self) -> u32 {
+        self.parts.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Where a layer is that this stage has found or made.
     pub(super) fn layer_path(&self, name: &str) -> PathBuf {
         let fresh = held(&self.layers).get(name).map(|f| f.path.clone());
@@ -210,8 +221,11 @@ impl Stage {
         kept: &[Kept],
     ) -> Result<Image> {
         let wanted = self.check(target, manifest)?;
-        self.change(wanted, kept, |change| change.enter(names, target, manifest))?;
-        self.images().by_digests(target, manifest)
+        self.change(wanted, kept, |change| {
+            change.enter(names, target, manifest)?;
+            // As long as nobody can take it away again.
+            change.image(target, manifest)
+        })
     }
 
     /// Has something stay in the store without an image.
@@ -219,12 +233,12 @@ impl Stage {
         self.change(Wanted::default(), kept, |_| Ok(()))
     }
 
-    fn change(
+    fn change<T>(
         &self,
         mut wanted: Wanted,
         kept: &[Kept],
-        enter: impl FnOnce(&mut Change) -> Result<()>,
-    ) -> Result<()> {
+        enter: impl FnOnce(&mut Change) -> Result<T>,
+    ) -> Result<T> {
         for kept in kept {
             wanted.blobs.extend(kept.blobs.iter().cloned());
             wanted.layers.extend(kept.layers.iter().cloned());
@@ -240,9 +254,9 @@ impl Stage {
             // What has been moved in already belongs to nobody.
             let _ = change.settle();
         }
-        done?;
+        let done = done?;
         change.end();
-        Ok(())
+        Ok(done)
     }
 
     /// Whether all of the image is here.
@@ -262,6 +276,7 @@ impl Stage {
                 return Err(missing("a layer's blob"));
             }
         }
+        self.check_lengths(&content)?;
         let diffs = &config.rootfs.diff_ids;
         for (diff, chain) in diffs.iter().zip(chain_ids(diffs)) {
             let name = self.find_layer(diff, &chain)?;
@@ -270,6 +285,39 @@ impl Stage {
         }
         self.belonging(&target.digest, 0, &mut wanted.blobs)?;
         Ok(wanted)
+    }
+
+    /// Whether an image's parts, all of which are here, are as long as its
+    /// manifest says. One that was here before was not measured by it.
+    pub(super) fn check_lengths(&self, manifest: &Manifest) -> Result<()> {
+        for blob in manifest.layers.iter().chain([&manifest.config]) {
+            let file = self.open(&blob.digest)?;
+            let there = file.metadata().context(|| CANNOT)?.len();
+            if there != blob.size {
+                return Err(Error::environment(format!(
+                    "the blob {} is {there} bytes long, and its manifest says {}",
+                    blob.digest, blob.size
+                ))
+                .hint("the image is spoilt; tell who made it"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what is larger than what is free on the disk, before a byte of
+    /// it is written.
+    pub(super) fn check_room(&self, bytes: u64) -> Result<()> {
+        if bytes <= ALWAYS_TRIED {
+            return Ok(());
+        }
+        let free = room_in(self.place.dir())?;
+        if bytes <= free {
+            return Ok(());
+        }
+        Err(Error::environment(format!(
+            "it has {bytes} bytes, and {free} are free on the disk"
+        ))
+        .hint("`rcon system df` shows what could go"))
     }
 
     /// All blobs that are here and that a document leads to.
@@ -323,6 +371,14 @@ impl Stage {
             blobs: blobs.keys().cloned().collect(),
             layers: layers.keys().cloned().collect(),
         })?;
+        // From here on they are the store's, and another image of this stage
+        // may count on them.
+        for digest in blobs.keys() {
+            self.place.keep_blob(digest)?;
+        }
+        for name in layers.keys() {
+            self.place.keep_layer(name)?;
+        }
         for (digest, path) in &blobs {
             change.adopt_blob(digest, path)?;
         }
@@ -343,11 +399,16 @@ pub struct BlobWriter<'a> {
     path: PathBuf,
     hasher: Hasher,
     length: u64,
+    room: Room,
 }
 
 impl<'a> BlobWriter<'a> {
     fn new(stage: &'a Stage, media_type: &str, expected: Option<&Descriptor>) -> Result<Self> {
-        let number = stage.parts.fetch_add(1, Ordering::Relaxed);
+        if let Some(expected) = expected {
+            let named = |e: Error| e.context(format!("the blob {}", expected.digest));
+            stage.check_room(expected.size).map_err(named)?;
+        }
+        let number = stage.next_part();
         let path = stage.place.dir().join(format!("{number}.part"));
         let mut options = File::options();
         let file = options.write(true).create_new(true).mode(0o600).open(&path);
@@ -360,6 +421,7 @@ impl<'a> BlobWriter<'a> {
             path,
             hasher: Hasher::new(algorithm),
             length: 0,
+            room: Room::default(),
         })
     }
 
@@ -393,6 +455,8 @@ impl Write for BlobWriter<'_> {
         {
             return Err(io::Error::other("the blob is longer than it should be"));
         }
+        let room = self.room.take(bytes.len() as u64, &self.file);
+        room.map_err(io::Error::other)?;
         let n = self.file.write(bytes)?;
         self.hasher.update(&bytes[..n]);
         self.length += n as u64;
@@ -414,6 +478,8 @@ impl Drop for BlobWriter<'_> {
 }
 
 const CANNOT: &str = "cannot write to the store of images";
+/// The disk is not asked about less.
+const ALWAYS_TRIED: u64 = 1 << 20;
 
 /// An index in an index in an index is nobody's honest image.
 const DEEPEST: usize = 3;

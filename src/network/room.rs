@@ -3,6 +3,7 @@
 //! bridge is there: another store, or a VPN, may come to use them first. Then
 //! it moves, if it can: nobody is in it, and nobody has said where it is to be.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::cidr::Cidr;
@@ -52,6 +53,7 @@ impl Networks<'_> {
                 subnet: free,
                 gateway: subnets::first_host(free),
                 range: None,
+                aux: BTreeMap::new(),
             };
         }
         write(&self.of(&network.id), &network)

@@ -12,6 +12,8 @@
 //! [registry."registry.example.net"]
 //! ca = "/etc/ssl/our-ca.pem"          # whom else to believe
 //! token-hosts = ["login.example.org"] # who may see this registry's password
+//! client-cert = "/etc/ssl/me.pem"     # who we are, if it asks
+//! client-key = "/etc/ssl/private/me.key"
 //! ```
 
 use std::collections::BTreeMap;
@@ -44,6 +46,10 @@ pub struct Registry {
     /// Hosts of other domains that may see this registry's password in
     /// exchange for a token.
     pub token_hosts: Vec<String>,
+    /// A file with the certificate that says who we are.
+    pub client_cert: Option<PathBuf>,
+    /// The file with its key.
+    pub client_key: Option<PathBuf>,
 }
 
 /// How patient to be.
@@ -179,6 +185,12 @@ impl Config {
 }
 
 fn check(host: &str, registry: &Registry) -> Result<()> {
+    if registry.client_cert.is_some() != registry.client_key.is_some() {
+        return Err(Error::user(format!(
+            "{host:?} has only one of client-cert and client-key"
+        ))
+        .hint("a certificate is of use only with its key"));
+    }
     let hosts = registry.mirrors.iter().chain(&registry.token_hosts);
     for name in hosts.chain([&host.to_owned()]) {
         let text = format!("https://{name}");
@@ -249,6 +261,7 @@ mod tests {
             ("\n\nnonsense", "registries.toml:3: "),
             ("[registry.\"https://a\"]\n", "is not a host"),
             ("[registry.\"a\"]\nmirrors = [\"a/b\"]\n", "is not a host"),
+            ("[registry.\"a\"]\nclient-key = \"/k\"\n", "only one of"),
         ] {
             let e = read(text).unwrap_err().to_string();
             assert!(e.contains(place), "{e}");

@@ -1,6 +1,7 @@
 //! One request and its answer. No redirects, no retries, no passwords: those
 //! who decide on them are above.
 
+mod own;
 mod resolver;
 mod roots;
 mod trouble;
@@ -129,7 +130,10 @@ impl Http {
 
     fn tls(&self, authority: &str) -> Result<TlsConfig> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = TlsConfig::builder().unversioned_rustls_crypto_provider(provider);
+        let own = own::for_registry(&self.config, authority, &provider)?;
+        let builder = TlsConfig::builder()
+            .unversioned_rustls_crypto_provider(provider)
+            .client_cert(own);
         if self.config.insecure(authority) {
             return Ok(builder.disable_verification(true).build());
         }

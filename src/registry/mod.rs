@@ -1,8 +1,8 @@
 //! Registries: images from and to other machines, by the OCI distribution
 //! protocol.
 //!
-//! A [`Client`] finds an image for a platform ([`Client::resolve`]), fetches
-//! its blobs ([`Client::fetch_blob`], several at once with [`parallel::each`]),
+//! A [`Client`] finds an image for a platform ([`Client::resolve`]) or all tags
+//! of a repository ([`Client::tags`]), fetches an image's blobs ([`Client::fetch_blob`], several at once with [`parallel::each`]),
 //! and pushes. It keeps nothing: where bytes go is up to whoever calls, and
 //! what was fetched before an error is to be thrown away. Everything is
 //! synchronous, and every thread has ended when a call returns, because the
@@ -25,6 +25,7 @@ mod pull;
 mod push;
 mod retry;
 mod session;
+mod tags;
 mod url;
 
 pub use auth::{Credentials, Kept};

@@ -182,7 +182,7 @@ impl Client {
 
     /// Mirrors first; what one has begun the next one continues.
     fn fetch_from_any(&self, reference: &Reference, taken: &mut Taken<'_>) -> Result<()> {
-        let mut last = None;
+        let mut failures = Vec::new();
         for host in self.session.config.sources(reference.domain()) {
             let purpose = purpose_of(reference, &host);
             let mut attempts = Attempts::new(&self.session.config.patience, taken.watch);
@@ -196,7 +196,7 @@ impl Client {
                             attempts.came_further();
                         }
                         if let Err(e) = attempts.after(failed) {
-                            last = Some(e);
+                            failures.push(e);
                             break;
                         }
                     }
@@ -207,7 +207,7 @@ impl Client {
                 break;
             }
         }
-        Err(last.unwrap_or_else(|| Error::internal("no source to fetch from")))
+        Err(the_last(failures))
     }
 
     /// One connection's worth of a blob.
@@ -250,21 +250,21 @@ impl Client {
 
     /// Asks the mirrors and then the registry itself; the registry's own word
     /// is the last.
-    fn ask_any<T>(
+    pub(super) fn ask_any<T>(
         &self,
         reference: &Reference,
         ask: impl Fn(&str, &Purpose) -> std::result::Result<T, Failed>,
     ) -> Result<T> {
-        let mut last = None;
+        let mut failures = Vec::new();
         for host in self.session.config.sources(reference.domain()) {
             let purpose = purpose_of(reference, &host);
             let attempts = Attempts::new(&self.session.config.patience, Watch::none());
             match attempts.until(|| ask(&host, &purpose)) {
                 Ok(found) => return Ok(found),
-                Err(e) => last = Some(e),
+                Err(e) => failures.push(e),
             }
         }
-        Err(last.unwrap_or_else(|| Error::internal("no source to ask")))
+        Err(the_last(failures))
     }
 }
 
@@ -273,6 +273,21 @@ struct Sent {
     bytes: Vec<u8>,
     media_type: Option<String>,
     digest: Option<Digest>,
+}
+
+/// The registry's own word counts. That its mirrors were of no use is said
+/// beside it: one that is dead or set up wrongly would stay unseen.
+fn the_last(mut failures: Vec<Error>) -> Error {
+    let Some(last) = failures.pop() else {
+        return Error::internal("no source to ask");
+    };
+    if failures.is_empty() {
+        return last;
+    }
+    let before: Vec<&str> = failures.iter().map(Error::what).collect();
+    let before = format!("asked before: {}", before.join("; "));
+    let hint = last.remedy().map(|hint| format!("{hint}; {before}"));
+    last.hint(hint.unwrap_or(before))
 }
 
 /// A mirror is let in by what is known for the mirror.

@@ -210,3 +210,36 @@ fn only_the_owner_may_pass_until_a_directory_is_done() {
     assert_eq!(mode & 0o777, 0o700);
     assert_eq!(names(&room.path("in")), ["d", "d/x"]);
 }
+
+/// A small file system over the room's `in`, gone before the room is.
+struct Small<'a>(&'a crate::support::Room);
+
+impl<'a> Small<'a> {
+    fn new(room: &'a crate::support::Room) -> Self {
+        room.sh("mount -t tmpfs -o size=16M,mode=700 tmpfs in");
+        Self(room)
+    }
+}
+
+impl Drop for Small<'_> {
+    fn drop(&mut self) {
+        self.0.sh("umount -l in");
+    }
+}
+
+#[test]
+fn a_disk_is_not_filled_to_the_brim_by_an_archive() {
+    let Some(room) = room() else { return };
+    room.sh("head -c 24M /dev/zero > big; tar -cf big.tar big; truncate -s 9G hole; tar --sparse -cf hole.tar hole");
+    let _small = Small::new(&room);
+    let unpack = |name: &str| {
+        let archive = fs::read(room.path(name)).unwrap();
+        room.unpack(&archive, &Unpack::default())
+    };
+    let e = unpack("big.tar").unwrap_err().to_string();
+    assert!(e.contains("\"big\"") && e.contains("nearly full"), "{e}");
+    room.sh("rm in/big");
+    // What is a hole takes no room.
+    unpack("hole.tar").unwrap();
+    assert_eq!(room.sh("stat -c %s in/hole"), "9663676416\n");
+}

@@ -59,6 +59,8 @@ fn an_image_comes_is_shown_and_goes() {
     assert!(gone.contains(&format!("\nDeleted: {id}")), "{gone}");
     place.assert_empty();
     bed.rcon(&["rmi", &name]).fails_naming(&["No such image"]);
+    let silent = bed.rcon(&["rmi", "-f", &name]).ok();
+    assert_eq!((&silent.stdout[..], &silent.stderr[..]), ("", ""));
     bed.rcon(&["inspect", &name])
         .code(1)
         .fails_naming(&["No such object"]);
@@ -77,6 +79,8 @@ fn names_filters_and_prune() {
     assert_eq!(names(&["short"]), "short:2\n");
     assert_eq!(names(&["-f", "reference=sho*:*"]), "short:2\n");
     assert_eq!(names(&["nothing"]), "");
+    assert_eq!(names(&["*/*/*"]), "", "it has no host and no second part");
+    assert_eq!(names(&["docker.io/library/short"]), "short:2\n");
     assert_eq!(names(&["-f", "label=made=there"]), "");
     assert_eq!(
         bed.says(&["images", "-q"]).lines().count(),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
+use crate::common::registry::run;
 use crate::common::store::StoreBed;
 use crate::place::{Place, names};
 
@@ -75,9 +76,40 @@ fn a_full_disk_is_told_in_one_line_and_left_as_it_was() {
 }
 
 #[test]
+fn a_bomb_is_given_up_before_the_disk_is_full() {
+    let Some(place) = Place::new() else { return };
+    let small = Small::new(&place.bed, "48M");
+    let root = small.0.join("store");
+    let dir = place.bed.path("bomb");
+    fs::create_dir(&dir).unwrap();
+    let file = fs::File::create(dir.join("zeros")).unwrap();
+    file.set_len(300 << 20).unwrap();
+    let archive = place.bed.path("bomb.tar.gz");
+    let script = format!("tar -C {} -cz zeros > {}", dir.display(), archive.display());
+    run("sh", &["-c", &script]);
+    let (root_text, archive) = (root.to_str().unwrap(), archive.to_str().unwrap());
+    let dir = dir.to_str().unwrap();
+    for (command, why) in [
+        (&["import", archive, "x"][..], "the disk is nearly full"),
+        (&["load", "-i", archive], "free on the disk"),
+        (&["import", dir, "x"], "holes included"),
+    ] {
+        let out = place.bed.call(&[&["--root", root_text], command].concat());
+        out.output().fails_naming(&[why]);
+        assert_eq!(left(&root), [""; 0], "{command:?}");
+    }
+}
+
+/// Two gigabytes with `RCON_TEST_LARGE=1`, else what is done in a moment.
+#[test]
 fn a_large_layer_takes_little_memory() {
     let Some(place) = Place::new() else { return };
-    let zeros = vec![0; 200 << 20];
+    let size = if std::env::var_os("RCON_TEST_LARGE").is_some() {
+        2 << 30
+    } else {
+        300 << 20
+    };
+    let zeros = vec![0; size];
     let name = place.publish("large:1", &[("/big", &zeros)]);
     drop(zeros);
     let mut pull = place.bed.call(&["pull", "-q", &name]).spawn();
@@ -90,5 +122,9 @@ fn a_large_layer_takes_little_memory() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     pull.wait().ok();
+    let shown = place
+        .bed
+        .says(&["run", "--rm", &name, "stat", "-c", "%s", "/big"]);
+    assert_eq!(shown.trim(), size.to_string());
     assert!(most > 1000 && most < 100_000, "{most} kB");
 }

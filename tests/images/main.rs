@@ -12,6 +12,7 @@ mod commands;
 mod crash;
 mod disk;
 mod mounted;
+mod people;
 mod registries;
 mod running;
 mod tools;

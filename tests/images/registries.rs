@@ -1,9 +1,14 @@
 //! Registries that lie, and what is left then; platforms; pushing.
 
+use std::fs;
+
 use serde_json::json;
 
+use crate::common::eventually;
 use crate::common::fake::{Answer, Fake};
-use crate::place::{ByHand, MANIFEST, Place, tar};
+use crate::common::registry::free_port;
+use crate::common::store::StoreBed;
+use crate::place::{ByHand, MANIFEST, Place, names, tar};
 use rcon::image::reference::Digest;
 
 /// A registry of these images: `NAME:anything` is the image of that name.
@@ -148,7 +153,7 @@ fn an_image_for_each_kind_of_machine() {
         &name,
     ])
     .code(125)
-    .fails_naming(&["No such image"]);
+    .fails_naming(&["wanted linux/arm64, actual: linux/amd64"]);
     bed.rcon(&["pull", "-q", "--platform", "linux/arm64", &name])
         .ok();
     assert_eq!(
@@ -159,6 +164,146 @@ fn an_image_for_each_kind_of_machine() {
         .fails_naming(&["linux/s390x", "linux/arm64"]);
     assert_eq!(bed.says(&["images", "-q"]).lines().count(), 2);
     place.assert_whole();
+}
+
+#[test]
+fn an_image_of_another_machine_is_not_called_up_to_date() {
+    let Some(place) = Place::new() else { return };
+    let bed = &place.bed;
+    let name = place.publish("app:1", &[("/v", b"1")]);
+    let why = "does not match the specified platform: wanted linux/arm64, actual: linux/amd64";
+    let pull = ["pull", "--platform", "linux/arm64", &name];
+    let run = ["run", "-q", "--platform", "linux/arm64", &name, "true"];
+    bed.rcon(&pull).code(1).fails_naming(&[why]);
+    bed.rcon(&["pull", "-q", &name]).ok();
+    let out = bed.rcon(&pull).code(1).fails_naming(&[why]);
+    assert!(!out.stdout.contains("up to date"), "{out}");
+    bed.rcon(&run).code(125).fails_naming(&[why]);
+    let never = [&run[..1], &["--pull", "never"], &run[1..]].concat();
+    bed.rcon(&never).code(125).fails_naming(&[why]);
+    let bogus = ["run", "--platform", "bogus", &name, "true"];
+    bed.rcon(&bogus)
+        .code(125)
+        .fails_naming(&["bogus", "unknown operating system or architecture"]);
+    place.assert_whole();
+}
+
+#[test]
+fn all_tags_of_a_repository_are_pulled() {
+    let Some(place) = Place::new() else { return };
+    let bed = &place.bed;
+    let mut names: Vec<String> = ["1", "2", "latest"]
+        .map(|tag| place.publish(&format!("team/app:{tag}"), &[("/v", tag.as_bytes())]))
+        .to_vec();
+    let repository = place.name("team/app");
+    let said = bed.says(&["pull", "-a", &repository]);
+    assert_eq!(
+        said.matches("Status: Downloaded newer image for ").count(),
+        3
+    );
+    assert!(said.ends_with(&format!("\n{repository}\n")), "{said}");
+    let listed = bed.says(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
+    let mut listed: Vec<&str> = listed.lines().collect();
+    listed.sort_unstable();
+    names.sort();
+    assert_eq!(listed, names);
+    assert_eq!(bed.says(&["run", "--rm", &names[1], "cat", "/v"]), "2");
+    bed.rcon(&["pull", "-a", &names[0]])
+        .fails_naming(&["--all-tags"]);
+    place.assert_whole();
+}
+
+#[test]
+fn a_connection_that_drops_again_and_again_brings_the_image_all_the_same() {
+    let Some(place) = Place::new() else { return };
+    let bed = &place.bed;
+    let layer = tar(&bed.rootfs(""));
+    let config = json!({"config": {"Env": ["PATH=/bin"]}});
+    let image = ByHand::new(std::slice::from_ref(&layer), &config);
+    // A layer comes in five pieces, and from "dead" nothing at all.
+    let piece = layer.len() / 5 + 1;
+    let fake = Fake::start(move |asked| {
+        if asked.path.contains("/manifests/") {
+            return Answer::document(&image.manifest, MANIFEST);
+        }
+        let mut blobs = image.blobs.iter();
+        let blob = blobs.find(|b| asked.path.ends_with(&Digest::of(b).to_string()));
+        let Some(blob) = blob else {
+            return Answer::new(404, "");
+        };
+        let is_config = blob.len() < 10_000;
+        let answer = match asked.from() {
+            0 => Answer::new(200, blob.clone()),
+            from => Answer::new(206, &blob[from..]).header(
+                "content-range",
+                format!("bytes {from}-{}/{}", blob.len() - 1, blob.len()),
+            ),
+        };
+        let dead = asked.path.contains("/dead/") && !is_config;
+        Answer {
+            drop_after: if dead { 0 } else { piece },
+            ..answer
+        }
+    });
+    let dead = format!("{}/dead:1", fake.host);
+    bed.rcon(&["pull", "-q", &dead])
+        .code(1)
+        .fails_naming(&["broke"]);
+    place.assert_empty();
+    let name = format!("{}/app:1", fake.host);
+    let out = bed.rcon(&["pull", &name]).ok();
+    assert!(out.stderr.contains("; again in "), "{out}");
+    let ranges = fake.asked().iter().filter(|a| a.from() > 0).count();
+    assert_eq!(ranges, 4);
+    assert_eq!(bed.says(&["run", "--rm", &name, "echo", "up"]), "up\n");
+    place.assert_whole();
+}
+
+#[test]
+fn a_push_to_one_who_takes_their_time_holds_nobody_up() {
+    let Some(bed) = StoreBed::new() else { return };
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let fake = Fake::start(move |asked| {
+        if asked.path.contains("/blobs/") {
+            // Until the sender is gone.
+            let _ = wait.lock().unwrap().recv();
+        }
+        Answer::new(404, "")
+    });
+    let name = format!("{}/app:1", fake.host);
+    let root = bed.rootfs("").display().to_string();
+    bed.rcon(&["import", &root, &name]).ok();
+    let push = bed.call(&["push", "-q", &name]).spawn();
+    eventually("it asks for a blob", || {
+        fake.asked().iter().any(|a| a.path.contains("/blobs/"))
+    });
+    bed.rcon(&["tag", &name, "meanwhile"]).ok();
+    bed.rcon(&["rmi", &name, "meanwhile"]).ok();
+    assert!(
+        !names(&bed.root().join("images/blobs/sha256")).is_empty(),
+        "what is being pushed stays"
+    );
+    drop(go);
+    push.wait().fails_naming(&[&fake.host]);
+    assert_eq!(names(&bed.root().join("images/stage")), [""; 0]);
+}
+
+#[test]
+fn who_has_no_network_is_told_first_that_the_image_is_not_here() {
+    let Some(bed) = StoreBed::new() else { return };
+    let name = format!("127.0.0.1:{}/app:1", free_port());
+    let here = format!("no image {name} is on this machine");
+    let words = [here.as_str(), "refuses connections"];
+    bed.rcon(&["run", "-q", &name, "true"])
+        .code(125)
+        .fails_naming(&words);
+    let dir = bed.path("context");
+    fs::create_dir(&dir).unwrap();
+    fs::write(dir.join("Dockerfile"), format!("FROM {name}\n")).unwrap();
+    let dir = dir.to_str().unwrap();
+    let out = bed.rcon(&["build", "-q", dir]).code(1);
+    assert!(words.iter().all(|w| out.stderr.contains(w)), "{out}");
 }
 
 #[test]

@@ -378,6 +378,64 @@ fn a_mirror_that_fails_is_made_up_for() {
 }
 
 #[test]
+fn a_mirror_that_is_dead_is_named_where_the_registry_fails_too() {
+    let fake = Fake::start(|_| Answer::new(404, ""));
+    let mirror = format!("127.0.0.1:{}", super::support::free_port());
+    let mut config = config();
+    let text = format!("[registry.{:?}]\nmirrors = [{mirror:?}]\n", fake.host);
+    config.add(&text, "test").unwrap();
+    let client = rcon::registry::Client::new(config);
+    let e = client.resolve(&fake.name("a"), &Platform::host());
+    let e = e.unwrap_err().to_string();
+    assert!(e.starts_with(&format!("no image {}", fake.host)), "{e}");
+    let told = format!("asked before: {mirror} refuses connections");
+    assert!(e.contains(&told), "{e}");
+}
+
+#[test]
+fn a_list_of_tags_is_read_to_its_last_page() {
+    let fake = Fake::start(|asked| {
+        let (page, next) = match asked.path.rsplit_once("last=") {
+            None if asked.path == "/v2/a/b/tags/list" => (json!(["1", "2"]), Some("2")),
+            Some((_, "2")) => (json!(null), Some("3")),
+            Some((_, "3")) => (json!(["2", "4"]), None),
+            _ => return Answer::new(404, ""),
+        };
+        let answer = Answer::new(200, json!({"name": "a/b", "tags": page}).to_string());
+        match next {
+            Some(last) => answer.header(
+                "link",
+                format!("</v2/a/b/tags/list?n=2&last={last}>; rel=\"next\""),
+            ),
+            None => answer,
+        }
+    });
+    let tags = client().tags(&fake.name("a/b")).unwrap();
+    let tags: Vec<_> = tags.iter().filter_map(|t| t.tag()).collect();
+    assert_eq!(tags, ["1", "2", "4"]);
+    assert!(client().tags(&fake.name("none")).is_err());
+    for (body, link, why) in [
+        ("{\"tags\":[\"a b\"]}", "", "invalid tag"),
+        ("nonsense", "", "no list of tags"),
+        (
+            "{}",
+            "<http://elsewhere.example/x>; rel=\"next\"",
+            "elsewhere",
+        ),
+        ("{}", "</v2/a/b/tags/list>; rel=\"next\"", ""),
+    ] {
+        let fake = Fake::start(move |_| Answer::new(200, body).header("link", link));
+        let done = client().tags(&fake.name("a/b"));
+        if why.is_empty() {
+            assert!(done.unwrap().is_empty(), "one that goes in circles ends");
+        } else {
+            let e = done.unwrap_err().to_string();
+            assert!(e.contains(why), "{e}");
+        }
+    }
+}
+
+#[test]
 fn one_failure_stops_the_others_and_leaves_no_thread() {
     let bytes = noise(100_000, 1);
     let good = Descriptor::new(LAYER, 100_000, Digest::of(&bytes));

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Instant;
 
+use super::image::wanted::not_here;
 use super::image::{of, pull};
 use crate::build::ask::{Ask, Pull};
 use crate::build::builder::Builder;
@@ -264,7 +265,13 @@ fn bring(images: &Images, ask: &Ask<'_>, name: &str, platform: Option<&Platform>
         Pull::Never => false,
     };
     if fetch {
-        (ask.fetch)(&reference?, platform)?;
+        let reference = reference?;
+        (ask.fetch)(&reference, platform).map_err(|e| {
+            if images.find(name).is_ok() {
+                return e;
+            }
+            not_here(&reference.familiar(), e)
+        })?;
         found = here(images, name, platform)?;
     }
     let image = found.ok_or_else(|| {

@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
 use super::{note, of};
-use crate::archive::{Ownership, Pack, pack};
+use crate::archive::{Ownership, Pack, pack, room_in};
 use crate::cli::common::{self, Found};
 use crate::cli::{cp, listing};
 use crate::container::{Config, Status};
@@ -132,6 +132,7 @@ fn write(
         name: b".".to_vec(),
         ownership: cp::owners(found)?,
         leave_out,
+        room: Some(room_in(store.root())?),
         ..Pack::default()
     };
     if changes {

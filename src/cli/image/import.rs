@@ -6,14 +6,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::{note, of, platform};
-use crate::archive::{Pack, pack};
+use crate::archive::{Pack, pack, room_in};
 use crate::cli::flags::parse;
 use crate::cli::listing;
 use crate::error::{Context, Error, Result};
 use crate::image::config::History;
 use crate::image::make::{self, New};
 use crate::image::reference::Reference;
-use crate::image::{decoded, instruction};
+use crate::image::{instruction, opened};
 use crate::store::Store;
 use crate::sys::fd;
 
@@ -69,7 +69,7 @@ pub fn import(store: &Store, args: &Import) -> Result<ExitCode> {
         step,
         names: name.as_slice(),
     };
-    let image = new.make(&of(store), |out| source.copy(out))?;
+    let image = new.make(&of(store), |out| source.copy(room_in(store.root())?, out))?;
     let id = image.id().to_string();
     note(store, "import", &id, &id);
     listing::print(&format!("{id}\n"))?;
@@ -105,21 +105,22 @@ impl Source {
         Ok(Self::Archive(Box::new(file)))
     }
 
-    /// Writes the plain archive.
-    fn copy(self, out: &mut dyn Write) -> Result<()> {
+    /// Writes the plain archive, where there is so much room.
+    fn copy(self, room: u64, out: &mut dyn Write) -> Result<()> {
         let what = || "cannot read the archive";
         match self {
             Self::Directory(dir) => {
                 let options = Pack {
                     name: b".".to_vec(),
                     one_file_system: true,
+                    room: Some(room),
                     ..Pack::default()
                 };
                 pack(&dir, b".", out, &options).map(drop)
             }
             Self::Archive(input) => {
                 let packed = BufReader::with_capacity(BUFFER, input);
-                let mut plain = decoded(packed).context(what)?;
+                let mut plain = opened(packed)?;
                 let mut buffer = vec![0; BUFFER];
                 loop {
                     match plain.read(&mut buffer) {

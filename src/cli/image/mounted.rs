@@ -5,8 +5,8 @@
 //! found stays only while it is shared.
 
 use super::of;
-use super::wanted::{fetch, here, missing};
-use crate::cli::flags::{Pull, Request};
+use super::wanted::brought;
+use crate::cli::flags::Request;
 use crate::container::MountKind;
 use crate::error::{Error, Result};
 use crate::image::Guard;
@@ -14,19 +14,8 @@ use crate::store::Store;
 
 /// Has them all here, fetching what is wanted and missing.
 pub fn bring(store: &Store, request: &Request) -> Result<()> {
-    let images = of(store);
     for name in names(request) {
-        if request.pull == Pull::Always {
-            fetch(store, request, name)?;
-        }
-        if here(&images, request, name)?.is_some() {
-            continue;
-        }
-        if request.pull == Pull::Never {
-            return Err(missing(name));
-        }
-        fetch(store, request, name)?;
-        here(&images, request, name)?.ok_or_else(|| missing(name))?;
+        brought(store, request, name)?;
     }
     Ok(())
 }

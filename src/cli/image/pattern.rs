@@ -1,5 +1,6 @@
 //! Patterns for names, as Docker's `reference` filter takes them: `*` and `?`
-//! stand for anything but a slash, `[a-z]` for one of these.
+//! stand for anything but a slash, `[a-z]` for one of these. They are compared
+//! with names as people write them: `*/*` is none of Docker Hub's `busybox`.
 
 use crate::image::Name;
 use crate::image::reference::Reference;
@@ -9,18 +10,14 @@ pub fn names(pattern: &str, name: &Name) -> bool {
     let Some(reference) = name.reference() else {
         return fits(pattern, &name.to_string());
     };
-    let mut spellings = vec![
-        reference.familiar(),
-        reference.familiar_name(),
-        reference.full(),
-        reference.repository().full(),
-    ];
-    // `latest` need not be typed, and a host may be.
-    spellings.extend(Reference::parse(pattern).ok().and_then(|p| {
-        let same = p.tag().is_some() && p == *reference;
-        same.then(|| pattern.to_owned())
-    }));
-    spellings.iter().any(|text| fits(pattern, text))
+    // What is a name and no pattern may be spelled out: docker.io/library/x.
+    let same = |wanted: Reference| {
+        let all = wanted.tag().is_none() && wanted.digest().is_none();
+        wanted == *reference || (all && wanted == reference.repository())
+    };
+    fits(pattern, &reference.familiar())
+        || fits(pattern, &reference.familiar_name())
+        || Reference::parse(pattern).is_ok_and(same)
 }
 
 fn fits(pattern: &str, text: &str) -> bool {
@@ -100,6 +97,11 @@ mod tests {
             ("b?sybox", "busybox", true),
             ("docker.io/library/busybox:1", "busybox:1", true),
             ("host:5000/*", "host:5000/app:1", true),
+            ("*/*/*", "busybox:1", false),
+            ("*/*", "busybox:1", false),
+            ("docker.io/library/busybox", "busybox:1", true),
+            ("docker.io/library/*", "busybox:1", false),
+            ("docker.io/library/busybox:2", "busybox:1", false),
             ("a\\*", "ab", false),
             ("[", "a", false),
         ] {

@@ -89,11 +89,12 @@ impl Chosen {
 
 /// What was taken away, as Docker says it.
 pub fn told(removed: &Removed) -> String {
-    if removed.images.is_empty() {
+    if removed.images.is_empty() && removed.documents.is_empty() {
         return String::new();
     }
     let names = removed.untagged.iter().map(|n| format!("untagged: {n}\n"));
-    let ids = removed.images.iter().map(|id| format!("deleted: {id}\n"));
+    let ids = removed.images.iter().chain(&removed.documents);
+    let ids = ids.map(|id| format!("deleted: {id}\n"));
     let layers = removed.layers.iter().map(|l| format!("deleted: {l}\n"));
     let lines: String = names.chain(ids).chain(layers).collect();
     format!("Deleted Images:\n{lines}\n")

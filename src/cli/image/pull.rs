@@ -5,15 +5,20 @@ use std::process::ExitCode;
 use super::{note, of, platform};
 use crate::cli::flags::parse;
 use crate::cli::{listing, progress};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::image::platform::Platform;
 use crate::image::pull::Pulled;
 use crate::image::reference::Reference;
 use crate::image::{Image, hello};
 use crate::registry::{Client, Config, Progress, Silent};
+use crate::say;
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
 pub struct Pull {
+    /// Fetch all tags of this repository
+    #[arg(short, long)]
+    all_tags: bool,
     /// The kind of machine it is for, as linux/arm64 [default: this one's]
     #[arg(long, value_name = "PLATFORM", value_parser = parse::platform::parse)]
     platform: Option<String>,
@@ -27,6 +32,9 @@ pub struct Pull {
 
 /// `pull`.
 pub fn pull(store: &Store, args: &Pull) -> Result<ExitCode> {
+    if args.all_tags {
+        return all_tags(store, args);
+    }
     if args.platform.is_none()
         && hello::is_meant(&args.name)
         && let Some(image) = hello::ensure(&of(store))?
@@ -45,6 +53,29 @@ pub fn pull(store: &Store, args: &Pull) -> Result<ExitCode> {
     }
     listing::print(&format!("{}\n", reference.full()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// One after the other. What cannot be fetched, like a signature that is kept
+/// beside the images, is told and does not keep the others away.
+fn all_tags(store: &Store, args: &Pull) -> Result<ExitCode> {
+    let repository = Reference::parse(&args.name)?;
+    if repository.tag().is_some() || repository.digest().is_some() {
+        return Err(Error::user("tag can't be used with --all-tags/-a"));
+    }
+    let from = From::new(args.platform.as_deref(), args.quiet)?;
+    let mut code = ExitCode::SUCCESS;
+    for name in from.client.tags(&repository)? {
+        match from.fetch(store, &name) {
+            Ok(pulled) if !args.quiet => listing::print(&told(&name, &pulled))?,
+            Ok(_) => {}
+            Err(e) => {
+                say::error(&e);
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    listing::print(&format!("{}\n", repository.full()))?;
+    Ok(code)
 }
 
 /// There is nothing to fetch.
@@ -81,17 +112,37 @@ pub fn fetch(
     wanted: Option<&str>,
     quiet: bool,
 ) -> Result<Pulled> {
-    let platform = platform(wanted)?;
-    let client = Client::new(Config::load()?);
-    let progress: Box<dyn Progress> = if quiet {
-        Box::new(Silent)
-    } else {
-        progress::for_stderr()
-    };
-    let images = of(store);
-    let pulled =
-        crate::image::pull::pull(&images, &client, reference, platform.as_ref(), &*progress)?;
-    let name = reference.familiar();
-    note(store, "pull", &name, &name);
-    Ok(pulled)
+    From::new(wanted, quiet)?.fetch(store, reference)
+}
+
+/// Where images come from, for which machine, and who sees it.
+struct From {
+    client: Client,
+    platform: Option<Platform>,
+    progress: Box<dyn Progress>,
+}
+
+impl From {
+    fn new(wanted: Option<&str>, quiet: bool) -> Result<Self> {
+        let progress: Box<dyn Progress> = if quiet {
+            Box::new(Silent)
+        } else {
+            progress::for_stderr()
+        };
+        Ok(Self {
+            platform: platform(wanted)?,
+            client: Client::new(Config::load()?),
+            progress,
+        })
+    }
+
+    fn fetch(&self, store: &Store, reference: &Reference) -> Result<Pulled> {
+        let wanted = self.platform.as_ref();
+        let images = of(store);
+        let pulled =
+            crate::image::pull::pull(&images, &self.client, reference, wanted, &*self.progress)?;
+        let name = reference.familiar();
+        note(store, "pull", &name, &name);
+        Ok(pulled)
+    }
 }

@@ -33,9 +33,9 @@ pub fn rmi(store: &Store, args: &Rmi) -> Result<ExitCode> {
                 listing::print(&told(&removed))?;
             }
             Err(e) => {
-                say::error(&e);
                 let absent = e.what().starts_with("No such image");
                 if !(args.force && absent) {
+                    say::error(&e);
                     code = ExitCode::FAILURE;
                 }
             }

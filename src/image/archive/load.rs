@@ -8,13 +8,15 @@ use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read, Write};
 
 use super::{docker, oci};
-use crate::archive::{Kind, Reader};
-use crate::error::{Context, Error, Result};
-use crate::image::decoded;
+use crate::archive::{Entry, Kind, Reader};
+use crate::error::{Error, Result};
 use crate::image::manifest::{Content, Descriptor, Document, LARGEST_CONFIG, Manifest};
+use crate::image::opened;
+use crate::image::packing::is_bomb;
 use crate::image::platform::Platform;
 use crate::image::reference::{Digest, Reference};
 use crate::image::{Image, ImageConfig, Images, Stage};
+use crate::say;
 
 /// Files in an archive; images have a few per layer.
 const MOST_FILES: usize = 100_000;
@@ -93,15 +95,34 @@ impl Found {
                 );
             }
         }
+        spool.stage.check_lengths(&manifest)?;
         let config = spool.stage.small(&manifest.config.digest, LARGEST_CONFIG)?;
+        let own = [&target.digest, &document.digest];
+        let names = names.into_iter().filter_map(|name| honest(name, own));
         Ok(Self {
-            target,
+            names: names.collect(),
             digest: document.digest.clone(),
             config: ImageConfig::parse(&config)?,
+            target,
             manifest,
-            names,
         })
     }
+}
+
+/// A name as the image may have it. One with a digest is a claim about what is
+/// in the image, and only the image can prove it.
+fn honest(name: Reference, own: [&Digest; 2]) -> Option<Reference> {
+    let Some(digest) = name.digest() else {
+        return Some(name);
+    };
+    if own.contains(&digest) {
+        return Some(name.with_digest(digest.clone()));
+    }
+    say::warning(format_args!(
+        "the archive calls an image {name}, which it is not: its digest is {}",
+        own[0]
+    ));
+    None
 }
 
 enum Item {
@@ -117,7 +138,7 @@ pub(super) struct Spool<'a> {
 
 impl<'a> Spool<'a> {
     fn fill(stage: &'a Stage, input: impl Read) -> Result<Self> {
-        let plain = decoded(BufReader::with_capacity(BUFFER, input)).context(unreadable)?;
+        let plain = opened(BufReader::with_capacity(BUFFER, input))?;
         let mut reader = Reader::new(BufReader::with_capacity(BUFFER, plain));
         let mut items = BTreeMap::new();
         while let Some(entry) = reader.next().map_err(|e| e.context(unreadable()))? {
@@ -132,7 +153,7 @@ impl<'a> Spool<'a> {
             let item = match entry.kind {
                 Kind::File => {
                     let mut blob = stage.fresh_blob("")?;
-                    copy(&mut reader, entry.size, &mut blob)
+                    copy(&mut reader, &entry, stage, &mut blob)
                         .map_err(|e| e.context(format!("reading {path:?}")))?;
                     Item::File(blob.finish()?)
                 }
@@ -183,20 +204,30 @@ impl<'a> Spool<'a> {
     }
 }
 
-/// Copies a file's data; where it has holes, zeros.
-fn copy<R: Read>(reader: &mut Reader<R>, size: u64, out: &mut impl Write) -> Result<()> {
+/// Copies a file's data; where it has holes, zeros. A hole costs its maker
+/// nothing and is written out here, so it may not be beyond measure.
+fn copy<R: Read>(
+    reader: &mut Reader<R>,
+    entry: &Entry,
+    stage: &Stage,
+    out: &mut impl Write,
+) -> Result<()> {
+    stage.check_room(entry.size)?;
     let mut buffer = vec![0; BUFFER];
-    let mut at = 0;
-    let fill = |out: &mut dyn Write, from: u64, to: u64| {
-        io::copy(&mut io::repeat(0).take(to - from), out).map(drop)
+    let (mut at, mut stored) = (0, 0);
+    let fill = |out: &mut dyn Write, from: u64, to: u64, stored: u64| {
+        if is_bomb(stored, to) {
+            return Err(Error::user("its holes are larger than any honest file's"));
+        }
+        Ok(io::copy(&mut io::repeat(0).take(to - from), out).map(drop)?)
     };
     while let Some((start, length)) = reader.data(&mut buffer)? {
-        fill(out, at, start.max(at))?;
+        stored += length as u64;
+        fill(out, at, start.max(at), stored)?;
         out.write_all(&buffer[..length])?;
         at = start + length as u64;
     }
-    fill(out, at, size.max(at))?;
-    Ok(())
+    fill(out, at, entry.size.max(at), stored)
 }
 
 fn unreadable() -> String {

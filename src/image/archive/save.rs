@@ -1,7 +1,9 @@
 //! Writes an archive that every tool reads: an OCI layout for those that know
 //! it, and a list of Docker's beside it for the others.
 //!
-//! The same images make the same archive, to the byte.
+//! The same images make the same archive, to the byte. Whoever reads it may
+//! take their time: the images are kept by a stage's claims meanwhile, and the
+//! lock is free.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -42,7 +44,6 @@ impl Chosen {
 /// Saves images: one by its name under that name, all names of a repository
 /// without a tag, and one by its id without a name.
 pub fn save(images: &Images, wanted: &[String], out: impl Write) -> Result<()> {
-    let _guard = images.share()?;
     let all = images.list()?;
     let mut chosen: Vec<Chosen> = Vec::new();
     for name in wanted {
@@ -57,6 +58,13 @@ pub fn save(images: &Images, wanted: &[String], out: impl Write) -> Result<()> {
     for image in &mut chosen {
         image.names.sort();
         image.names.dedup();
+    }
+    let stage = images.stage()?;
+    for digest in blobs(&chosen).keys() {
+        if !stage.has(digest)? {
+            return Err(Error::environment(format!("the blob {digest} is missing"))
+                .hint("if nobody has just removed the image: remove it, and fetch it again"));
+        }
     }
     write(images, &chosen, out)
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::index::{self, Index};
 use super::place::Place;
 use super::used::Used;
-use super::{Images, gone};
+use super::{Image, Images, gone};
 use crate::error::{Context, Result};
 use crate::image::kept;
 use crate::image::manifest::Descriptor;
@@ -187,6 +187,13 @@ impl Change {
             self.index.keep(target, manifest);
         }
         self.write()
+    }
+
+    /// The image that has been entered.
+    pub(in crate::image) fn image(&self, target: &Descriptor, manifest: &Digest) -> Result<Image> {
+        let mut image = self.images.by_digests(target, manifest)?;
+        image.names = self.index.names(target, manifest);
+        Ok(image)
     }
 }
 

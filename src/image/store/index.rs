@@ -124,6 +124,13 @@ impl Index {
         self.records().iter().any(|r| is(r, target, manifest))
     }
 
+    /// What this image is called.
+    pub(super) fn names(&self, target: &Descriptor, manifest: &Digest) -> Vec<Name> {
+        let of_it = self.records().into_iter();
+        let of_it = of_it.filter(|r| is(r, target, manifest));
+        of_it.filter_map(|r| r.name).collect()
+    }
+
     /// Takes a name away; the image stays, if need be without any.
     pub(super) fn unname(&mut self, name: &Name) {
         let records: Vec<Option<Record>> = self.entries.iter().map(record).collect();

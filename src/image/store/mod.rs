@@ -27,6 +27,7 @@ use std::path::PathBuf;
 
 pub(super) use change::{Candidates, Change};
 use index::{Index, Record};
+use place::Place;
 
 use super::manifest::{Content, Descriptor, Document, LARGEST_CONFIG, LARGEST_DOCUMENT, Manifest};
 use super::platform::{self, Platform};
@@ -47,9 +48,27 @@ pub struct Images {
 }
 
 /// While it is held, nothing is taken away. Whoever holds it must not commit,
-/// tag or remove: they would wait for themselves.
+/// tag or remove: they would wait for themselves. And nothing that takes its
+/// time: everybody else would wait, too; see [`Guard::for_long`].
 #[derive(Debug)]
-pub struct Guard(#[allow(dead_code, reason = "held, not looked at")] Option<Lock>);
+pub struct Guard {
+    #[allow(dead_code, reason = "held, not looked at")]
+    lock: Option<Lock>,
+    #[allow(dead_code, reason = "held, not looked at")]
+    place: Option<Place>,
+}
+
+impl Guard {
+    /// Keeps nothing but these layers from now on, and lets the others go on.
+    pub fn for_long(self, images: &Images, layers: &[String]) -> Result<Self> {
+        let place = Place::new(images)?;
+        layers.iter().try_for_each(|name| place.keep_layer(name))?;
+        Ok(Self {
+            lock: None,
+            place: Some(place),
+        })
+    }
+}
 
 impl Images {
     /// Those of this store. Nothing is made before something is written.
@@ -87,9 +106,15 @@ impl Images {
     /// Keeps what is found from being taken away meanwhile.
     pub fn share(&self) -> Result<Guard> {
         if !self.dir().join("oci-layout").exists() {
-            return Ok(Guard(None));
+            return Ok(Guard {
+                lock: None,
+                place: None,
+            });
         }
-        Lock::share(&self.dir()).map(|lock| Guard(Some(lock)))
+        Lock::share(&self.dir()).map(|lock| Guard {
+            lock: Some(lock),
+            place: None,
+        })
     }
 
     /// A place for what is about to come here.
@@ -227,12 +252,13 @@ impl Images {
         })
     }
 
-    /// The image of these documents.
-    pub(super) fn by_digests(&self, target: &Descriptor, manifest: &Digest) -> Result<Image> {
-        let all = self.list()?.into_iter();
-        let is = |i: &Image| i.target.digest == target.digest && i.manifest_digest == *manifest;
-        let found = { all }.find(is);
-        found.ok_or_else(|| find::unknown(manifest.short()))
+    /// The image of these documents, whatever it is called.
+    fn by_digests(&self, target: &Descriptor, manifest: &Digest) -> Result<Image> {
+        self.image(&Record {
+            target: target.clone(),
+            name: None,
+            manifest: Some(manifest.clone()),
+        })
     }
 
     fn manifest(&self, digest: &Digest) -> Result<Manifest> {
@@ -304,12 +330,21 @@ impl Images {
     }
 
     /// Sees to it that the layers are there. Those of an image that another
-    /// tool has put into the layout are not.
+    /// tool has put into the layout are not. One that was taken away since it
+    /// was found is not there any more.
     pub fn unpack(&self, image: &Image) -> Result<()> {
         if image.is_unpacked() {
             return Ok(());
         }
         let stage = self.stage()?;
+        let parts = image.manifest.layers.iter().chain([&image.manifest.config]);
+        let parts = parts.map(|part| &part.digest);
+        for digest in parts.chain([&image.target.digest, &image.manifest_digest]) {
+            stage.has(digest)?;
+        }
+        if !Index::load(&self.dir())?.has(&image.target, &image.manifest_digest) {
+            return Err(find::unknown(image.id().short()));
+        }
         stage.layers(&image.manifest, &image.config)?;
         stage.commit(&[], &image.target, &image.manifest_digest)?;
         Ok(())

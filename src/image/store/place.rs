@@ -79,9 +79,8 @@ impl Place {
     pub(in crate::image) fn claim_blob(&self, digest: &Digest) -> Result<bool> {
         let _guard = self.images.share()?;
         let there = self.images.blob_path(digest).is_file();
-        let name = format!("{}-{}", digest.algorithm().name(), digest.hex());
         if there {
-            self.claim(&format!("blob-{name}"))?;
+            self.keep_blob(digest)?;
         }
         Ok(there)
     }
@@ -95,9 +94,20 @@ impl Place {
         let _guard = self.images.share()?;
         let name = self.images.layer_name(diff, chain);
         if let Some(name) = &name {
-            self.claim(&format!("layer-{name}"))?;
+            self.keep_layer(name)?;
         }
         Ok(name)
+    }
+
+    /// Keeps a blob. The caller has the lock of the images, shared or not.
+    pub(in crate::image) fn keep_blob(&self, digest: &Digest) -> Result<()> {
+        let (algorithm, hex) = (digest.algorithm().name(), digest.hex());
+        self.claim(&format!("blob-{algorithm}-{hex}"))
+    }
+
+    /// The same for a layer, by the name it has here.
+    pub(in crate::image) fn keep_layer(&self, name: &str) -> Result<()> {
+        self.claim(&format!("layer-{name}"))
     }
 
     fn claim(&self, name: &str) -> Result<()> {

@@ -1,6 +1,8 @@
 //! Taking images away, by Docker's rules: a name first, and the image with its
 //! last name; never what a container uses.
 
+use std::collections::HashSet;
+
 use super::change::{Candidates, Change, Collected};
 use super::used::Used;
 use super::{Image, Images, Name};
@@ -14,6 +16,9 @@ pub struct Removed {
     pub untagged: Vec<String>,
     /// Ids of images that are gone.
     pub images: Vec<Digest>,
+    /// Sums of documents that are gone, while the image is still here by
+    /// another one.
+    pub documents: Vec<Digest>,
     /// Sums of layers that are gone.
     pub layers: Vec<String>,
     /// Bytes that are free again.
@@ -66,13 +71,23 @@ impl Images {
             return Ok(Removed::default());
         }
         let mut change = Change::begin(self)?;
-        let mut doomed = Vec::new();
+        let (mut doomed, mut staying) = (Vec::new(), HashSet::new());
         for image in self.list()? {
             if chosen(&image) && self.users(&image)?.is_empty() {
                 doomed.push(image);
+            } else {
+                staying.insert(image.config_digest);
             }
         }
         let mut removed = self.delete(&mut change, &doomed)?;
+        let (other, gone): (Vec<Digest>, _) = removed
+            .images
+            .into_iter()
+            .partition(|id| staying.contains(id));
+        removed.images = gone;
+        let of_them = |image: &&Image| other.contains(image.id());
+        let documents = doomed.iter().filter(of_them);
+        removed.documents = documents.map(|i| i.target.digest.clone()).collect();
         let unused = self.unused(&change)?;
         change.announce(&unused)?;
         let more = change.collect(&unused)?;

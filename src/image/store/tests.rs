@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::image::manifest::OCI_MANIFEST;
 use crate::image::testing::{Bed, Packed, bring_as, entry, tar};
 
 /// An image of one layer with one file.
@@ -296,4 +297,139 @@ fn a_damaged_image_does_not_hide_the_others() {
         ["a:latest"]
     );
     assert!(!bed.images.blob_path(&a.config_digest).exists());
+}
+
+/// All of an image into a stage, as it comes from elsewhere.
+fn bring_into(stage: &Stage, parts: &[(&str, Vec<u8>)]) -> Descriptor {
+    let mut last = None;
+    for (media_type, bytes) in parts {
+        last = Some(stage.bytes(media_type, bytes).unwrap());
+    }
+    last.unwrap()
+}
+
+/// The blobs of an image of one layer, its manifest the last.
+fn parts(bed: &Bed, image: &Image) -> Vec<(&'static str, Vec<u8>)> {
+    let read = |digest: &Digest| fs::read(bed.images.blob_path(digest)).unwrap();
+    vec![
+        ("layer", read(&image.manifest.layers[0].digest)),
+        ("config", read(&image.config_digest)),
+        (OCI_MANIFEST, read(&image.manifest_digest)),
+    ]
+}
+
+#[test]
+fn what_a_stage_has_committed_stays_for_its_next_image() {
+    let bed = Bed::new();
+    let a = image(&bed, "a", &["a"]);
+    let parts = parts(&bed, &a);
+    bed.images.remove("a", false).unwrap();
+    assert_eq!(things(&bed), 0);
+    let stage = bed.images.stage().unwrap();
+    let target = bring_into(&stage, &parts);
+    for name in ["x", "y", "z"] {
+        let name = [Reference::parse(name).unwrap()];
+        stage.layers(&a.manifest, &a.config).unwrap();
+        let image = stage.commit(&name, &target, &a.manifest_digest).unwrap();
+        assert_eq!(image.id(), a.id());
+        assert!(image.is_unpacked());
+        // As somebody does who tidies up at the same time.
+        bed.images.prune(&|_| true).unwrap();
+        assert!(names(&bed).is_empty());
+    }
+    drop(stage);
+    for blob in [&a.config_digest, &a.manifest_digest] {
+        age(&bed.images.blob_path(blob));
+    }
+    age(&bed.images.blob_path(&a.manifest.layers[0].digest));
+    bed.images.repair().unwrap();
+    assert_eq!(things(&bed), 0);
+}
+
+#[test]
+fn a_length_that_lies_is_found_also_where_the_blob_was_here_before() {
+    let bed = Bed::new();
+    let a = image(&bed, "a", &["a"]);
+    let bytes = bed.images.document(&a.manifest_digest).unwrap().bytes;
+    for part in ["/layers/0/size", "/config/size"] {
+        let mut lying: Value = serde_json::from_slice(&bytes).unwrap();
+        *lying.pointer_mut(part).unwrap() = json!(10);
+        let stage = bed.images.stage().unwrap();
+        let target = stage
+            .bytes(OCI_MANIFEST, lying.to_string().as_bytes())
+            .unwrap();
+        let digest = target.digest.clone();
+        let e = stage.commit(&[], &target, &digest).unwrap_err();
+        assert!(e.to_string().contains("its manifest says 10"), "{e}");
+    }
+    assert_eq!(names(&bed), ["a:latest"]);
+}
+
+#[test]
+fn a_document_of_an_image_that_stays_is_no_image_that_went() {
+    let bed = Bed::new();
+    let a = image(&bed, "a", &["a"]);
+    let bytes = bed.images.document(&a.manifest_digest).unwrap().bytes;
+    let mut other: Value = serde_json::from_slice(&bytes).unwrap();
+    other["annotations"] = json!({"by": "another tool"});
+    let stage = bed.images.stage().unwrap();
+    let target = stage
+        .bytes(OCI_MANIFEST, other.to_string().as_bytes())
+        .unwrap();
+    let digest = target.digest.clone();
+    stage.commit(&[], &target, &digest).unwrap();
+    drop(stage);
+    let removed = bed.images.prune(&|i| i.names.is_empty()).unwrap();
+    assert_eq!(removed.documents, [digest]);
+    assert!(removed.images.is_empty() && removed.layers.is_empty());
+    let removed = bed.images.prune(&|_| true).unwrap();
+    assert_eq!(removed.images, [a.id().clone()]);
+    assert!(removed.documents.is_empty());
+    assert_eq!(things(&bed), 0);
+}
+
+#[test]
+fn who_needs_layers_for_long_does_not_hold_the_others_up() {
+    let bed = Bed::new();
+    let a = image(&bed, "a", &["a"]);
+    let guard = bed.images.share().unwrap();
+    let guard = guard.for_long(&bed.images, a.layers()).unwrap();
+    bed.images.remove("a", false).unwrap();
+    assert!(bed.images.store().layer(&a.layers()[0]).is_dir());
+    drop(guard);
+    bed.images.repair().unwrap();
+    assert!(!bed.images.store().layer(&a.layers()[0]).exists());
+}
+
+#[test]
+fn an_image_that_went_meanwhile_is_not_there_to_be_unpacked() {
+    let bed = Bed::new();
+    let a = image(&bed, "a", &["a"]);
+    fs::remove_dir_all(bed.images.store().layer(&a.layers()[0])).unwrap();
+    let found = bed.images.find("a").unwrap();
+    bed.images.remove("a", false).unwrap();
+    let e = bed.images.unpack(&found).unwrap_err();
+    assert!(e.what().starts_with("No such image"), "{e}");
+    assert_eq!(things(&bed), 0);
+}
+
+#[test]
+fn a_layer_that_another_has_brought_sooner_is_in_nobodys_way() {
+    let bed = Bed::new();
+    let (a, b) = (image(&bed, "a", &["a"]), image(&bed, "b", &["b"]));
+    let (of_a, of_b) = (parts(&bed, &a), parts(&bed, &b));
+    bed.images.prune(&|_| true).unwrap();
+    let stage = bed.images.stage().unwrap();
+    let target = bring_into(&stage, &of_a);
+    stage.layers(&a.manifest, &a.config).unwrap();
+    image(&bed, "a", &["sooner"]);
+    let commit = |target: &Descriptor, image: &Image| {
+        stage.commit(&[], target, &image.manifest_digest).unwrap();
+    };
+    commit(&target, &a);
+    let target = bring_into(&stage, &of_b);
+    stage.layers(&b.manifest, &b.config).unwrap();
+    commit(&target, &b);
+    drop(stage);
+    assert_eq!(names(&bed), ["<none>", "sooner:latest"]);
 }

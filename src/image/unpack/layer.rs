@@ -63,7 +63,7 @@ impl Work<'_> {
 
     fn make(&self, at: usize) -> Result<String> {
         let layer = &self.layers[at];
-        let path = self.stage.place().layer(&at.to_string());
+        let path = self.stage.next_layer();
         let top = fresh_dir(&path)?;
         let packed = AtomicU64::new(0);
         let plain = Plain::open(self.follow(at)?, &layer.diff, &packed, &self.room)?;

@@ -25,7 +25,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use super::manifest::{Descriptor, Manifest};
 use super::reference::Digest;
 use super::stage::{Fetch, Stage};
-use crate::error::{Context, Error, Result};
+use crate::archive::room_in;
+use crate::error::{Error, Result};
 use crate::registry::parallel;
 use arriving::Blob;
 
@@ -143,15 +144,21 @@ impl<'a> Work<'a> {
             names: vec![None; layers.len()],
             failure: None,
         };
-        let disk = nix::sys::statvfs::statvfs(stage.place().dir()).map_err(std::io::Error::from);
-        let disk = disk.context(|| "cannot ask how much room there is")?;
+        // What is still to be fetched wants to be on the disk, too.
+        let mut coming = 0_u64;
+        for (at, layer) in layers.iter().enumerate() {
+            if layer.first_blob == at && !stage.has(&layer.blob.digest)? {
+                coming = coming.saturating_add(layer.blob.size);
+            }
+        }
+        let room = room_in(stage.place().dir())?.saturating_sub(coming);
         Ok(Self {
             stage,
             layers,
             state: Mutex::new(begin),
             changed: Condvar::new(),
             stop: AtomicBool::new(false),
-            room: AtomicU64::new(disk.blocks_available() * disk.fragment_size()),
+            room: AtomicU64::new(room),
         })
     }
 

@@ -5,15 +5,11 @@ use std::io::{self, BufReader, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
-use crate::image::packing::decoded_layer;
+use crate::image::packing::{decoded_layer, is_bomb};
 use crate::image::reference::{Digest, Hasher};
 
 /// Bytes that are hashed and handed on at once.
 const BUFFER: usize = 256 << 10;
-/// A stream may grow to so many times its length…
-const MOST_GROWTH: u64 = 1200;
-/// …and this: a small file of zeros is no attack.
-const ALWAYS_ALLOWED: u64 = 1 << 30;
 
 /// Counts what comes out of the network or the disk.
 pub(super) struct Counted<'a, R> {
@@ -67,7 +63,7 @@ impl<'a> Plain<'a> {
 
     fn check_growth(&self) -> io::Result<()> {
         let packed = self.packed.load(Ordering::Relaxed);
-        if self.length > ALWAYS_ALLOWED + MOST_GROWTH.saturating_mul(packed) {
+        if is_bomb(packed, self.length) {
             return Err(io::Error::other(
                 "it grows more than any honest layer when it is unpacked",
             ));

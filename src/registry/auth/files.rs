@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -217,7 +217,9 @@ fn write(path: &Path, config: &Map<String, Value>) -> Result<()> {
     let what = || format!("cannot write {}", path.display());
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let dir = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(dir).context(what)?;
+    let mut private = fs::DirBuilder::new();
+    let made = private.recursive(true).mode(0o700).create(dir);
+    made.context(what)?;
     let mut json = serde_json::to_vec_pretty(config).map_err(|e| Error::internal(e.to_string()))?;
     json.push(b'\n');
     let fresh = dir.join(format!(".config.json.{}", std::process::id()));

@@ -30,25 +30,31 @@ pub(super) fn of_host() -> Vec<Certificate<'static>> {
 pub(super) fn for_registry(config: &Config, authority: &str) -> Result<Vec<Certificate<'static>>> {
     let named = config.registry(authority).and_then(|r| r.ca.clone());
     let mut roots = Vec::new();
-    for path in named.into_iter().chain(in_dirs(&config.certs, authority)) {
-        let found = read(&path)?;
-        if found.is_empty() {
-            let text = format!("{} has no certificate in it", path.display());
-            return Err(Error::user(text).hint("a certificate begins with BEGIN CERTIFICATE"));
-        }
-        roots.extend(found);
+    let placed = in_dirs(&config.certs, authority, "crt");
+    for path in named.into_iter().chain(placed) {
+        roots.extend(some(&path)?);
     }
     Ok(roots)
 }
 
-/// `certs.d/<host>/*.crt`, as Docker has it.
-fn in_dirs(dirs: &[PathBuf], authority: &str) -> Vec<PathBuf> {
+/// The certificates in a file, which is there because it has some.
+pub(super) fn some(path: &Path) -> Result<Vec<Certificate<'static>>> {
+    let found = read(path)?;
+    if found.is_empty() {
+        let text = format!("{} has no certificate in it", path.display());
+        return Err(Error::user(text).hint("a certificate begins with BEGIN CERTIFICATE"));
+    }
+    Ok(found)
+}
+
+/// `certs.d/<host>/*.crt`, as Docker has it, or files of another kind there.
+pub(super) fn in_dirs(dirs: &[PathBuf], authority: &str, kind: &str) -> Vec<PathBuf> {
     let listed = dirs
         .iter()
         .filter_map(|dir| dir.join(authority).read_dir().ok());
     let files = listed.flatten().flatten().map(|entry| entry.path());
     let mut files: Vec<_> = files
-        .filter(|p| p.extension().is_some_and(|e| e == "crt"))
+        .filter(|p| p.extension().is_some_and(|e| e == kind))
         .collect();
     files.sort();
     files

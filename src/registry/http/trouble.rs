@@ -15,6 +15,8 @@ pub(crate) enum Trouble {
     NotTls,
     /// It does, but nobody vouches for it.
     Untrusted(String),
+    /// It wants to know who asks, by a certificate.
+    Anonymous,
     /// TLS has failed in another way.
     Tls(String),
     /// Nothing came for a long time.
@@ -42,7 +44,7 @@ impl Trouble {
             Self::UnknownHost => Error::environment(format!("cannot find the host {host}"))
                 .hint("is its name right, and is this machine on the network?"),
             Self::Refused => Error::environment(format!("{host} refuses connections"))
-                .hint("does the registry run, and is the port right?"),
+                .hint("does anything run there, and is the port right?"),
             Self::NotTls => Error::environment(format!("{host} does not speak TLS")).hint(format!(
                 "if it may be plain HTTP, say so in /etc/rcon/registries.toml: [registry.{host:?}] insecure = true"
             )),
@@ -51,6 +53,10 @@ impl Trouble {
                     "put the certificate of its authority into /etc/rcon/certs.d/{host}/ca.crt"
                 ))
             }
+            Self::Anonymous => Error::environment(format!("{host} wants a certificate from us"))
+                .hint(format!(
+                    "name one in /etc/rcon/registries.toml: [registry.{host:?}] client-cert = …, client-key = …"
+                )),
             Self::Tls(why) => Error::environment(format!("no secure connection to {host}: {why}")),
             Self::Stalled => Error::environment(format!("{host} does not answer"))
                 .hint("is the network up, and a firewall not in the way?"),
@@ -98,6 +104,9 @@ fn tls(e: &rustls::Error) -> Trouble {
     use rustls::CertificateError as Bad;
     match e {
         rustls::Error::InvalidMessage(_) => Trouble::NotTls,
+        rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired) => {
+            Trouble::Anonymous
+        }
         rustls::Error::InvalidCertificate(bad) => Trouble::Untrusted(match bad {
             Bad::UnknownIssuer => "its certificate is signed by an unknown authority".into(),
             Bad::Expired | Bad::ExpiredContext { .. } => "its certificate has expired".into(),

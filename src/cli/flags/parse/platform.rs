@@ -12,6 +12,13 @@ const ALSO: &[(&str, &str)] = &[
     ("armel", "arm/v6"),
 ];
 
+/// Processors that images are made for. Typed alone, any other word is most
+/// likely a slip.
+const KNOWN: &[&str] = &[
+    "386", "amd64", "arm", "arm/v5", "arm/v6", "arm/v7", "arm64", "loong64", "mips", "mips64",
+    "mips64le", "mipsle", "ppc64", "ppc64le", "riscv64", "s390x", "wasm",
+];
+
 /// The platform as images name it, always with `linux/` in front.
 pub fn parse(text: &str) -> Result<String> {
     let lower = text.to_ascii_lowercase();
@@ -33,6 +40,12 @@ pub fn parse(text: &str) -> Result<String> {
     };
     let known = ALSO.iter().find(|(also, _)| *also == architecture);
     let architecture = known.map_or(architecture, |(_, name)| name);
+    if parts.len() == 1 && !KNOWN.contains(&architecture) {
+        return Err(Error::user(format!(
+            "{text:?}: unknown operating system or architecture"
+        ))
+        .hint("as in linux/arm64, linux/arm/v7 or amd64"));
+    }
     Ok(match variant {
         Some(variant) => format!("linux/{architecture}/{variant}"),
         None => format!("linux/{architecture}"),
@@ -52,6 +65,7 @@ mod tests {
             ("aarch64", "linux/arm64"),
             ("linux/arm/v7", "linux/arm/v7"),
             ("armhf", "linux/arm/v7"),
+            ("linux/new", "linux/new"),
         ] {
             assert_eq!(parse(text).unwrap(), want, "{text}");
         }
@@ -60,6 +74,7 @@ mod tests {
             "/",
             "linux/",
             "windows/amd64",
+            "bogus",
             "darwin",
             "a/b/c",
             "linux/a/b/c",

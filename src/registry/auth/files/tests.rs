@@ -79,8 +79,11 @@ fn a_password_is_kept_and_forgotten_and_the_rest_stays() {
         keep(&file, "docker.io", "me", "s:ecret").unwrap(),
         Kept::File(file.clone())
     );
-    let mode = fs::metadata(&file).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
+    // The directory is made for passwords, and nobody else needs a look at it.
+    for (path, want) in [(file.as_path(), 0o600), (file.parent().unwrap(), 0o700)] {
+        let mode = fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, want, "{path:?}");
+    }
     let mut config = read(&file).unwrap();
     assert!(config["auths"].get(DOCKER_HUB_KEY).is_some());
     config.insert("psFormat".into(), json!("x"));

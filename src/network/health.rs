@@ -47,15 +47,21 @@ pub fn find(networks: Networks<'_>, all: &[Network]) -> Result<Vec<Damage>> {
     Ok(found)
 }
 
-/// Makes good what is lost.
+/// Makes good what is lost, while somebody is in it.
 pub fn mend(networks: Networks<'_>, network: &Network) -> Result<()> {
     let Some(wanted) = connection::bridge_of(network, networks.mark(&network.id)) else {
         return Ok(());
     };
+    // It stays while we are at it, and so do its devices.
+    let _lock = networks.lock(network)?;
+    let inside = running(networks, network);
+    if inside.is_empty() {
+        return Ok(());
+    }
     bridge::ensure(&wanted)?;
     let mut socket = Socket::route()?;
     let bridge = socket.needed_link(&wanted.name)?;
-    for (_, port) in cut_off(&mut socket, &running(networks, network))? {
+    for (_, port) in cut_off(&mut socket, &inside)? {
         let what = || format!("RTM_SETLINK master {:?} {:?}", wanted.name, port.name);
         socket.ask(what, link::join(port.index, bridge.index))?;
     }

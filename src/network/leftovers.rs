@@ -10,7 +10,7 @@ use super::store::Networks;
 use super::{bridge, health, record::Network};
 use crate::container::Id;
 use crate::error::Result;
-use crate::store::files;
+use crate::store::{files, sweep};
 
 /// Something of a network's that should not be there.
 #[derive(Debug, Clone)]
@@ -32,6 +32,27 @@ enum Remedy {
     Spoilt(Box<Spoilt>),
     /// What belongs to a network is brought back.
     Mend(Box<Network>),
+}
+
+impl Networks<'_> {
+    /// What is left of networks that were being made or removed, and nobody is
+    /// at any more.
+    fn unfinished(self) -> Result<Vec<PathBuf>> {
+        sweep::unfinished(&self.dir())
+    }
+
+    /// Ids of those that somebody is just removing.
+    fn being_removed(self) -> Result<Vec<String>> {
+        let idle = self.unfinished()?;
+        let mut entries = files::list(&self.dir())?;
+        entries.retain(|e| !idle.contains(&e.path()));
+        let names = entries
+            .iter()
+            .filter_map(|e| e.file_name().into_string().ok());
+        Ok(names
+            .filter_map(|name| Some(name.strip_prefix(".gone-")?.to_owned()))
+            .collect())
+    }
 }
 
 /// What every command takes away before it begins. What cannot be is tried
@@ -65,12 +86,9 @@ pub fn find(networks: Networks<'_>) -> Result<Vec<Leftover>> {
             });
         }
     }
-    let spoilt = networks.spoilt()?;
-    let mut known: BTreeSet<&Id> = all.iter().map(|n| &n.id).collect();
-    known.extend(spoilt.iter().map(|s| &s.id));
-    found.extend(run_dirs(networks, &known));
-    found.extend(devices(networks, &known)?);
-    found.extend(spoilt.into_iter().map(|spoilt| Leftover {
+    found.extend(run_dirs(networks)?);
+    found.extend(devices(networks)?);
+    found.extend(networks.spoilt()?.into_iter().map(|spoilt| Leftover {
         what: spoilt.as_error().what().to_owned(),
         remedy: Remedy::Spoilt(Box::new(spoilt)),
     }));
@@ -101,26 +119,44 @@ pub fn take_away(networks: Networks<'_>, leftover: &Leftover) -> Result<()> {
     }
 }
 
-fn run_dirs(networks: Networks<'_>, known: &BTreeSet<&Id>) -> Vec<Leftover> {
-    let known: BTreeSet<&str> = known.iter().map(|id| id.as_str()).collect();
-    let paths = networks.run_dirs().into_iter();
-    let stale = paths.filter(|p| {
-        let name = p.file_name().unwrap_or_default().to_string_lossy();
-        !known.contains(&*name)
+fn run_dirs(networks: Networks<'_>) -> Result<Vec<Leftover>> {
+    let mut paths = networks.run_dirs();
+    let known = known(networks)?;
+    paths.retain(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        !known.contains(&*name) && path.exists()
     });
     let leftover = |path: PathBuf| Leftover {
         what: format!("{}: of a network that is gone", path.display()),
         remedy: Remedy::Directory(path),
     };
-    stale.map(leftover).collect()
+    Ok(paths.into_iter().map(leftover).collect())
+}
+
+/// Ids of all networks, also of one that somebody is just removing. A network
+/// is on record before anything of it is made, and is so until that is gone:
+/// whoever asks has to look at what there is first.
+fn known(networks: Networks<'_>) -> Result<BTreeSet<String>> {
+    let mut known: BTreeSet<String> = networks.ids()?.iter().map(Id::to_string).collect();
+    known.extend(networks.being_removed()?);
+    Ok(known)
 }
 
 /// Bridges and tables with this store's mark, whose network is gone.
-fn devices(networks: Networks<'_>, known: &BTreeSet<&Id>) -> Result<Vec<Leftover>> {
-    let known: BTreeSet<&str> = known.iter().map(|id| id.short()).collect();
+fn devices(networks: Networks<'_>) -> Result<Vec<Leftover>> {
+    let mut route = Socket::route()?;
+    let links = route.links()?;
+    // A kernel without packet filters has none left over.
+    let tables = Socket::netfilter().and_then(|mut s| s.tables());
+    let known = known(networks)?;
+    let known: BTreeSet<&str> = known.iter().filter_map(|id| id.get(..12)).collect();
     let mut found = Vec::new();
-    for link in Socket::route()?.links()? {
-        if let Some(short) = networks.marked(&link.alias).filter(|s| !known.contains(s)) {
+    for link in links {
+        let stale = networks.marked(&link.alias).filter(|s| !known.contains(s));
+        // It may have gone, and its network after it, since we looked.
+        if let Some(short) = stale
+            && route.link(&link.name)?.is_some()
+        {
             found.push(Leftover {
                 what: format!("bridge {}: of a network that is gone", link.name),
                 remedy: Remedy::Devices {
@@ -130,10 +166,11 @@ fn devices(networks: Networks<'_>, known: &BTreeSet<&Id>) -> Result<Vec<Leftover
             });
         }
     }
-    // A kernel without packet filters has none left over.
-    let tables = Socket::netfilter().and_then(|mut s| s.tables());
     for (table, comment) in tables.unwrap_or_default() {
-        if let Some(short) = networks.marked(&comment).filter(|s| !known.contains(s)) {
+        let stale = networks.marked(&comment).filter(|s| !known.contains(s));
+        if let Some(short) = stale
+            && Socket::netfilter()?.has_table(&table)?
+        {
             found.push(Leftover {
                 what: format!("table inet {table}: of a network that is gone"),
                 remedy: Remedy::Devices {

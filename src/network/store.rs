@@ -27,7 +27,7 @@ use super::record::{DEFAULT_NAME, Driver, Endpoint, Network, VERSION};
 use super::{bridge, subnets};
 use crate::container::Id;
 use crate::error::{Context, Error, Result};
-use crate::store::{Lock, Store, files, sweep};
+use crate::store::{Lock, Store, files};
 
 /// The store of the machine, whose default bridge has a name of its own.
 const MACHINES: &str = "/var/lib/rcon";
@@ -277,12 +277,6 @@ impl Networks<'_> {
             return Ok(false);
         }
         bridge::remove(&network.device, &network.table(), &self.mark(&network.id))
-    }
-
-    /// What is left of networks that were being made or removed, and nobody is
-    /// at any more.
-    pub fn unfinished(self) -> Result<Vec<PathBuf>> {
-        sweep::unfinished(&self.dir())
     }
 
     /// All that are said to be in a network.

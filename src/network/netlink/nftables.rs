@@ -495,6 +495,17 @@ impl Socket {
         }))
     }
 
+    /// Whether there is a table of this name.
+    pub fn has_table(&mut self, name: &str) -> SysResult<bool> {
+        let mut m = request(GETTABLE, 0, INET);
+        m.text(TABLE_NAME, name);
+        match self.get(|| format!("NFT_MSG_GETTABLE inet {name:?}"), &m) {
+            Ok(things) => Ok(!things.is_empty()),
+            Err(e) if e.errno == Errno::ENOENT => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
     /// All tables for both kinds of IP: their names, and what is written on
     /// them.
     pub fn tables(&mut self) -> SysResult<Vec<(String, String)>> {

@@ -109,8 +109,8 @@ fn what_cannot_be_mounted_is_told() {
     let opts = ["-o", "type=none", "-o", "device=/no/such", "-o", "o=bind"];
     place.says(&[&["volume", "create"], &opts[..], &["gone"]].concat());
     let out = place.run(&["-v", "gone:/data"], PLAIN, "true").code(125);
+    let out = out.fails_naming(&["volume gone", "its device /no/such does not exist"]);
     assert!(!out.stderr.contains("Some("), "{out}");
-    out.fails_naming(&["volume gone", "its device /no/such does not exist"]);
     assert_eq!(place.says(&["ps", "-aq"]), "");
     for (opts, why) in [
         (&["-o", "size=1m"][..], "o=size="),

@@ -9,7 +9,7 @@ use super::store::Networks;
 use super::{bridge, record::Network};
 use crate::container::Id;
 use crate::error::Result;
-use crate::store::{Lock, sweep};
+use crate::store::Lock;
 
 /// Something of a network's that should not be there.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ pub fn find(networks: Networks<'_>) -> Result<Vec<Leftover>> {
     for path in networks
         .unfinished()
         .into_iter()
-        .filter(|p| !Lock::is_held(p) && sweep::is_old(p))
+        .filter(|p| !Lock::is_held(p))
     {
         found.push(Leftover {
             what: format!("{}: a network half made or half removed", path.display()),

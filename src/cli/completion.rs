@@ -19,7 +19,7 @@ pub struct Completion {
 
 #[derive(Debug, clap::Args)]
 pub struct Man {
-    /// Put a page for each command there, for `man -l DIR/rcon-run.1`, instead of showing the first
+    /// Put a page for each command there, instead of showing the first
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }

@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
 use super::{note, of};
-use crate::archive::{Ownership, Pack, pack};
+use crate::archive::{Pack, pack};
 use crate::cli::common::{self, Found};
 use crate::cli::{cp, listing};
 use crate::container::{Config, Status};
@@ -136,7 +136,7 @@ fn write(
     };
     if changes {
         // On the disk everything belongs to the image's own ids.
-        options.ownership = Ownership::Keep;
+        options.ownership = crate::archive::Ownership::Keep;
         let layers = root::layers(store, &found.entry)?;
         let (upper, _) = layers.ok_or_else(|| Error::internal("a container without layers"))?;
         options.layer = true;

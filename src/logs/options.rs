@@ -161,7 +161,10 @@ mod tests {
         let e = said(read("local", &[]));
         assert!(e.contains("\"local\"") && e.contains("json-file"), "{e}");
         let e = said(read("json-file", &[("labels-regex", "a")]));
-        assert!(e.contains("labels-regex=a") && e.contains("max-size"), "{e}");
+        assert!(
+            e.contains("labels-regex=a") && e.contains("max-size"),
+            "{e}"
+        );
         for (key, value) in [
             ("max-size", "0"),
             ("max-size", "x"),

@@ -4,8 +4,7 @@
 //! takes the image's command away, because that was written for another
 //! program; variables and labels are replaced one by one.
 
-use std::collections::hash_map::{Entry, HashMap};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -81,16 +80,14 @@ fn argv(config: &mut Config, typed: &Overrides, image: &ImageDefaults) -> Result
 /// A name alone takes the image's away, and stays to take rcon's own.
 fn env(image: &[String], typed: &[String]) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
-    // An image may have as many as it likes.
     let mut places: HashMap<&str, usize> = HashMap::new();
     for entry in image.iter().chain(typed) {
         let name = entry.split('=').next().unwrap_or_default();
-        match places.entry(name) {
-            Entry::Occupied(place) => all[*place.get()].clone_from(entry),
-            Entry::Vacant(free) => {
-                free.insert(all.len());
-                all.push(entry.clone());
-            }
+        if let Some(n) = places.get(name) {
+            all[*n].clone_from(entry);
+        } else {
+            places.insert(name, all.len());
+            all.push(entry.clone());
         }
     }
     all
@@ -157,7 +154,7 @@ fn health_command(test: &[String], shell: &[String]) -> Result<Option<Vec<String
 }
 
 fn expose(config: &mut Config, image: &ImageDefaults) -> Result<()> {
-    let mut known: BTreeSet<_> = config.network.expose.iter().copied().collect();
+    let mut known: std::collections::BTreeSet<_> = config.network.expose.iter().copied().collect();
     for text in &image.exposed_ports {
         let port = parse_exposed(text).map_err(|e| e.context("the image's exposed ports"))?;
         if known.insert(port) {

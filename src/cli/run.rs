@@ -101,7 +101,7 @@ fn make(store: &Store, request: &mut Request, starter: Option<Starter>) -> Resul
     }
     super::image::mounted::bring(store, request).map_err(usage)?;
     // The images stay until the record stands that says they are used.
-    let guard = match request.source.clone() {
+    let _guard = match request.source.clone() {
         Source::Directory => {
             request.merge(&ImageDefaults::default()).map_err(usage)?;
             None
@@ -111,7 +111,7 @@ fn make(store: &Store, request: &mut Request, starter: Option<Starter>) -> Resul
             Some(found.map_err(usage)?)
         }
     };
-    let _guard = super::image::mounted::complete(store, request, guard).map_err(usage)?;
+    let _mounted = super::image::mounted::complete(store, request).map_err(usage)?;
     super::absent::refuse(&request.config)?;
     // That may take its time, and may be ended.
     let volumes = arrange(store, &request.config).map_err(usage)?;

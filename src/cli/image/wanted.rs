@@ -13,24 +13,7 @@ use crate::store::Store;
 /// Finds the image, fetches it if that is wanted, and completes the request
 /// with it. Until the guard is dropped the image stays.
 pub fn complete(store: &Store, request: &mut Request, name: &str) -> Result<Guard> {
-    let images = of(store);
-    let built_in =
-        request.platform.is_none() && hello::is_meant(name) && hello::ensure(&images)?.is_some();
-    if request.pull == Pull::Always && !built_in {
-        fetch(store, request, name)?;
-    }
-    let (guard, image) = match here(&images, request, name)? {
-        Some(found) => found,
-        None if request.pull == Pull::Never => return Err(missing(name)),
-        None => {
-            let shown = shown(name)?;
-            if !request.quiet {
-                say::err(format_args!("Unable to find image '{shown}' locally"));
-            }
-            fetch(store, request, name)?;
-            here(&images, request, name)?.ok_or_else(|| missing(name))?
-        }
-    };
+    let (guard, image) = obtain(store, request, name)?;
     request.config.image = Some(Origin {
         reference: name.to_owned(),
         id: image.id().to_string(),
@@ -42,12 +25,31 @@ pub fn complete(store: &Store, request: &mut Request, name: &str) -> Result<Guar
     Ok(guard)
 }
 
+/// Finds an image, and fetches it if that is wanted. It stays as `complete`
+/// says.
+pub(super) fn obtain(store: &Store, request: &Request, name: &str) -> Result<(Guard, Image)> {
+    let images = of(store);
+    let built_in =
+        request.platform.is_none() && hello::is_meant(name) && hello::ensure(&images)?.is_some();
+    if request.pull == Pull::Always && !built_in {
+        fetch(store, request, name)?;
+    }
+    match here(&images, request, name)? {
+        Some(found) => Ok(found),
+        None if request.pull == Pull::Never => Err(missing(name)),
+        None => {
+            let shown = shown(name)?;
+            if !request.quiet {
+                say::err(format_args!("Unable to find image '{shown}' locally"));
+            }
+            fetch(store, request, name)?;
+            here(&images, request, name)?.ok_or_else(|| missing(name))
+        }
+    }
+}
+
 /// The image, unpacked and kept from going away, if it is here and fits.
-pub(super) fn here(
-    images: &Images,
-    request: &Request,
-    name: &str,
-) -> Result<Option<(Guard, Image)>> {
+fn here(images: &Images, request: &Request, name: &str) -> Result<Option<(Guard, Image)>> {
     // Unpacking needs the lock that the guard shares, so one looks again then.
     for _ in 0..8 {
         let guard = images.share()?;
@@ -81,7 +83,7 @@ fn shown(name: &str) -> Result<String> {
     Ok(Reference::parse(name)?.or_latest().familiar())
 }
 
-pub(super) fn fetch(store: &Store, request: &Request, name: &str) -> Result<()> {
+fn fetch(store: &Store, request: &Request, name: &str) -> Result<()> {
     let reference = Reference::parse(name)?.or_latest();
     let platform = request.platform.as_deref();
     let pulled = pull::fetch(store, &reference, platform, request.quiet)?;
@@ -91,7 +93,7 @@ pub(super) fn fetch(store: &Store, request: &Request, name: &str) -> Result<()> 
     Ok(())
 }
 
-pub(super) fn missing(name: &str) -> Error {
+fn missing(name: &str) -> Error {
     Error::user(format!("No such image: {name}"))
         .hint("`rcon images` lists what is here, and without --pull never it would be fetched")
 }

@@ -101,7 +101,7 @@ fn make(store: &Store, request: &mut Request, starter: Option<Starter>) -> Resul
     }
     super::image::mounted::bring(store, request).map_err(usage)?;
     // The images stay until the record stands that says they are used.
-    let guard = match request.source.clone() {
+    let _guard = match request.source.clone() {
         Source::Directory => {
             request.merge(&ImageDefaults::default()).map_err(usage)?;
             None
@@ -111,7 +111,7 @@ fn make(store: &Store, request: &mut Request, starter: Option<Starter>) -> Resul
             Some(found.map_err(usage)?)
         }
     };
-    let _guard = super::image::mounted::complete(store, request, guard).map_err(usage)?;
+    let _mounted = super::image::mounted::complete(store, request).map_err(usage)?;
     // What no vendor's file names is told before anything is made.
     crate::spec::cdi::find(&request.config.isolation.cdi).map_err(usage)?;
     // That may take its time, and may be ended.

@@ -5,7 +5,7 @@
 //! found stays only while it is shared.
 
 use super::of;
-use super::wanted::brought;
+use super::wanted::obtain;
 use crate::cli::flags::Request;
 use crate::container::MountKind;
 use crate::error::{Error, Result};
@@ -14,27 +14,16 @@ use crate::store::Store;
 
 /// Has them all here, fetching what is wanted and missing.
 pub fn bring(store: &Store, request: &Request) -> Result<()> {
-    for name in names(request) {
-        brought(store, request, name)?;
-    }
-    Ok(())
+    names(request).try_for_each(|name| obtain(store, request, name).map(drop))
 }
 
-/// Notes of each what it is. Until the guard is dropped they stay; a container
-/// without an image of its own has none yet.
-pub fn complete(
-    store: &Store,
-    request: &mut Request,
-    guard: Option<Guard>,
-) -> Result<Option<Guard>> {
+/// Notes of each what it is. Until the guard is dropped they stay.
+pub fn complete(store: &Store, request: &mut Request) -> Result<Option<Guard>> {
     if names(request).next().is_none() {
-        return Ok(guard);
+        return Ok(None);
     }
     let images = of(store);
-    let guard = match guard {
-        Some(guard) => guard,
-        None => images.share()?,
-    };
+    let guard = images.share()?;
     for mount in &mut request.config.mounts {
         let MountKind::Image {
             reference,

@@ -15,7 +15,7 @@ use crate::store::Store;
 /// Finds the image, fetches it if that is wanted, and completes the request
 /// with it. Until the guard is dropped the image stays.
 pub fn complete(store: &Store, request: &mut Request, name: &str) -> Result<Guard> {
-    let (guard, image) = brought(store, request, name)?;
+    let (guard, image) = obtain(store, request, name)?;
     request.config.image = Some(Origin {
         reference: name.to_owned(),
         id: image.id().to_string(),
@@ -33,7 +33,7 @@ pub fn complete(store: &Store, request: &mut Request, name: &str) -> Result<Guar
 }
 
 /// Finds an image, and fetches it if that is wanted.
-pub(super) fn brought(store: &Store, request: &Request, name: &str) -> Result<(Guard, Image)> {
+pub(super) fn obtain(store: &Store, request: &Request, name: &str) -> Result<(Guard, Image)> {
     let images = of(store);
     let built_in =
         request.platform.is_none() && hello::is_meant(name) && hello::ensure(&images)?.is_some();

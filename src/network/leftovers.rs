@@ -36,7 +36,7 @@ pub fn find(networks: Networks<'_>) -> Result<Vec<Leftover>> {
     for path in networks
         .unfinished()
         .into_iter()
-        .filter(|p| !Lock::is_held(p))
+        .filter(|p| !Lock::is_held(p) && crate::store::sweep::is_old(p))
     {
         found.push(Leftover {
             what: format!("{}: a network half made or half removed", path.display()),

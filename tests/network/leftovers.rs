@@ -78,6 +78,18 @@ fn check_finds_and_mends() {
     kill(pid(&world, "one", "keeper"), Signal::SIGKILL).unwrap();
     let root = world.bed.root();
     fs::create_dir(root.join("networks/.new-x")).unwrap();
+    // Whoever is just making one has not locked it yet.
+    assert!(
+        !world
+            .rcon(&["system", "check"])
+            .code(1)
+            .stdout
+            .contains("half made")
+    );
+    world.sh(&format!(
+        "touch -d '1 minute ago' {}/networks/.new-x",
+        root.display()
+    ));
     let found = world.rcon(&["system", "check"]).code(1).stdout;
     assert!(found.contains("is noted there, and is not up"), "{found}");
     assert!(found.contains("a network half made"), "{found}");

@@ -116,23 +116,23 @@ pub(super) fn of(
     let overlay = Overlay {
         layers,
         changes,
-        owners: owners(config),
+        // A directory that somebody has given is taken as it is.
+        owners: match config.root {
+            Root::Layers { .. } => owners(config),
+            Root::Directory { .. } => Vec::new(),
+        },
     };
     Ok((place, Some(overlay)))
 }
 
-/// In a user namespace the files of an image are its own users'. A directory
-/// that somebody has given as the root is taken as it is.
-fn owners(config: &Config) -> Vec<IdRange> {
+/// In a user namespace the files of an image are its own users'.
+pub(super) fn owners(config: &Config) -> Vec<IdRange> {
     let range = |(outside, count)| IdRange {
         inside: 0,
         outside,
         count,
     };
-    match config.root {
-        Root::Layers { .. } => config.isolation.userns.map(range).into_iter().collect(),
-        Root::Directory { .. } => Vec::new(),
-    }
+    config.isolation.userns.map(range).into_iter().collect()
 }
 
 /// The host's user who is the container's root: for as long as what comes back

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use super::Keeper;
+use super::{Keeper, root};
 use crate::container::{Config, IdMap, Mount, MountKind};
 use crate::error::{Context, Result};
 use crate::plan::{Action, Plan, Slot, Step};
@@ -148,7 +148,7 @@ pub(super) fn lay_out_images(store: &Store, config: &Config, all: &mut Places) -
         else {
             continue;
         };
-        let laid = volume::source::laid_out(store, layers);
+        let laid = volume::source::laid_out(store, layers, root::owners(config));
         let (root, is_mount) = laid.map_err(|e| e.context(format!("image {reference}")))?;
         let path = fd::proc_path(&root);
         all.images.insert(mount.target.clone(), path.clone());

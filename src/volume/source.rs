@@ -7,7 +7,7 @@ use super::fill::Place;
 use super::store::Volumes;
 use crate::container::{Mount, MountKind, Root};
 use crate::error::{Context, Error, Result};
-use crate::plan::Overlay;
+use crate::plan::{IdRange, Overlay};
 use crate::run;
 use crate::store::{Store, files};
 use crate::sys::fd;
@@ -57,14 +57,19 @@ impl<'a> Source<'a> {
     fn make(&self) -> Result<OwnedFd> {
         match self.root {
             Root::Directory { path, .. } => Ok(fd::open(path, libc::O_PATH | libc::O_DIRECTORY)?),
-            Root::Layers { layers } => Ok(laid_out(self.store, layers)?.0),
+            Root::Layers { layers } => Ok(laid_out(self.store, layers, Vec::new())?.0),
         }
     }
 }
 
 /// An image's layers laid over each other, not to be written; and whether that
-/// is a mount without a place. An image without layers is a directory.
-pub fn laid_out(store: &Store, layers: &[String]) -> Result<(OwnedFd, bool)> {
+/// is a mount without a place. An image without layers is a directory. With
+/// `owners` its files are shown as a user namespace's.
+pub fn laid_out(
+    store: &Store,
+    layers: &[String],
+    owners: Vec<IdRange>,
+) -> Result<(OwnedFd, bool)> {
     let mut layers: Vec<PathBuf> = layers.iter().map(|l| store.layer(l)).collect();
     // One that is empty below all: the kernel wants two, and an image may
     // have none.
@@ -78,7 +83,8 @@ pub fn laid_out(store: &Store, layers: &[String]) -> Result<(OwnedFd, bool)> {
     }
     let overlay = Overlay {
         layers,
-        ..Overlay::default()
+        changes: None,
+        owners,
     };
     Ok((run::mount_overlay(&overlay).context(what)?, true))
 }

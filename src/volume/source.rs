@@ -65,11 +65,7 @@ impl<'a> Source<'a> {
 /// An image's layers laid over each other, not to be written; and whether that
 /// is a mount without a place. An image without layers is a directory. With
 /// `owners` its files are shown as a user namespace's.
-pub fn laid_out(
-    store: &Store,
-    layers: &[String],
-    owners: Vec<IdRange>,
-) -> Result<(OwnedFd, bool)> {
+pub fn laid_out(store: &Store, layers: &[String], owners: Vec<IdRange>) -> Result<(OwnedFd, bool)> {
     let mut layers: Vec<PathBuf> = layers.iter().map(|l| store.layer(l)).collect();
     // One that is empty below all: the kernel wants two, and an image may
     // have none.

@@ -63,7 +63,15 @@ fn one_image_twice_and_beside_the_containers_own() {
     let out = bed.rcon(&[&args[..], &["sh", "-c", script]].concat()).ok();
     assert_eq!(out.stdout, "112\n");
     // In a user namespace its files are root's there, too.
-    let users = ["run", "--rm", "--userns", "100000:65536", "--mount", &one, &name];
+    let users = [
+        "run",
+        "--rm",
+        "--userns",
+        "100000:65536",
+        "--mount",
+        &one,
+        &name,
+    ];
     let out = bed.rcon(&[&users[..], &["stat", "-c", "%u:%g", "/one/v"]].concat());
     assert_eq!(out.ok().stdout, "0:0\n");
     let idmap = format!("{one},idmap");

@@ -178,23 +178,17 @@ fn write(path: &Path, value: &str) -> Result<()> {
 pub fn rules(wanted: &Bridge) -> Table {
     let mut chains = vec![
         Chain {
-            name: "prerouting",
-            hook: Hook::Prerouting,
-            rules: senders(wanted),
-        },
-        Chain {
             name: "forward",
             hook: Hook::Forward,
             rules: passers(wanted),
         },
-    ];
-    if wanted.internal {
-        chains.push(Chain {
+        Chain {
             name: "input",
             hook: Hook::Input,
             rules: visitors(wanted),
-        });
-    } else {
+        },
+    ];
+    if !wanted.internal {
         let own = || Expr::NotTo(wanted.name.clone());
         let leaving = |net: &Cidr| vec![Expr::Source(*net), own(), Expr::Masquerade];
         chains.push(Chain {
@@ -227,25 +221,29 @@ const fn six(first: u16, prefix: u8) -> Cidr {
 
 /// A container that gives itself the address of somebody else has the answers
 /// go there, and would be let through as somebody else. What stays on the
-/// bridge does not come here.
-fn senders(wanted: &Bridge) -> Vec<Vec<Expr>> {
-    let own = || Expr::From(wanted.name.clone());
-    let mut known = wanted.subnets.clone();
-    if has_ipv6(&known) {
-        known.extend(FROM_NEIGHBOURS);
-    }
-    let mut all: Vec<Vec<Expr>> = known
-        .into_iter()
-        .map(|net| vec![own(), Expr::Source(net), Expr::Accept])
-        .collect();
-    all.push(vec![own(), Expr::Drop]);
-    all
+/// bridge is no business of ours; where neighbours speak to this machine, it is
+/// only theirs.
+fn forged(wanted: &Bridge, by_neighbours: &[Cidr]) -> Vec<Vec<Expr>> {
+    let rule = |net: &Cidr| {
+        let mut rule = vec![Expr::From(wanted.name.clone()), Expr::NotSource(*net)];
+        if net.address.is_ipv6() {
+            rule.extend(by_neighbours.iter().copied().map(Expr::NotSource));
+        }
+        rule.push(Expr::Drop);
+        rule
+    };
+    wanted.subnets.iter().map(rule).collect()
 }
 
-/// From an internal network this machine is reached at the bridge and nowhere
-/// else: its other addresses lead to what is not in the network.
+/// What this machine hears. From an internal network it is reached at the
+/// bridge and nowhere else: its other addresses lead to what is not in the
+/// network.
 fn visitors(wanted: &Bridge) -> Vec<Vec<Expr>> {
     let own = || Expr::From(wanted.name.clone());
+    let mut all = forged(wanted, &FROM_NEIGHBOURS);
+    if !wanted.internal {
+        return all;
+    }
     let mut here: Vec<Cidr> = wanted
         .addresses
         .iter()
@@ -254,7 +252,7 @@ fn visitors(wanted: &Bridge) -> Vec<Vec<Expr>> {
     if has_ipv6(&here) {
         here.extend(TO_NEIGHBOURS);
     }
-    let mut all = vec![vec![own(), Expr::Established, Expr::Accept]];
+    all.push(vec![own(), Expr::Established, Expr::Accept]);
     all.extend(
         here.into_iter()
             .map(|net| vec![own(), Expr::Destination(net), Expr::Accept]),
@@ -278,6 +276,7 @@ fn passers(wanted: &Bridge) -> Vec<Vec<Expr>> {
         ];
     }
     let mut all = vec![vec![From(own()), To(own()), Accept]];
+    all.extend(forged(wanted, &[]));
     let others = [format!("{PREFIX}*"), DEFAULT.to_owned()];
     for other in others.into_iter().filter(|o| *o != wanted.name) {
         all.push(vec![From(own()), To(other), Drop]);

@@ -234,20 +234,19 @@ table inet rcon-rcon0
 delete table inet rcon-rcon0
 table inet rcon-rcon0 {
   comment "rcon rcon0 /var/lib/it's _here_"
-  chain prerouting {
-    type filter hook prerouting priority raw;
-    iifname "rcon0" ip saddr 172.17.0.0/16 accept
-    iifname "rcon0" ip6 saddr fd00::/64 accept
-    iifname "rcon0" ip6 saddr fe80::/10 accept
-    iifname "rcon0" ip6 saddr :: accept
-    iifname "rcon0" drop
-  }
   chain forward {
     type filter hook forward priority filter;
     iifname "rcon0" oifname "rcon0" accept
+    iifname "rcon0" ip saddr != 172.17.0.0/16 drop
+    iifname "rcon0" ip6 saddr != fd00::/64 drop
     iifname "rcon0" oifname "rc-*" drop
     oifname "rcon0" ct state established,related accept
     oifname "rcon0" drop
+  }
+  chain input {
+    type filter hook input priority filter;
+    iifname "rcon0" ip saddr != 172.17.0.0/16 drop
+    iifname "rcon0" ip6 saddr != fd00::/64 ip6 saddr != fe80::/10 ip6 saddr != :: drop
   }
   chain postrouting {
     type nat hook postrouting priority srcnat;
@@ -271,11 +270,6 @@ table inet rcon-rc-0
 delete table inet rcon-rc-0
 table inet rcon-rc-0 {
   comment "rcon rc-0 /var/lib/it's _here_"
-  chain prerouting {
-    type filter hook prerouting priority raw;
-    iifname "rc-0" ip saddr 10.1.0.0/24 accept
-    iifname "rc-0" drop
-  }
   chain forward {
     type filter hook forward priority filter;
     iifname "rc-0" oifname != "rc-0" drop
@@ -283,6 +277,7 @@ table inet rcon-rc-0 {
   }
   chain input {
     type filter hook input priority filter;
+    iifname "rc-0" ip saddr != 10.1.0.0/24 drop
     iifname "rc-0" ct state established,related accept
     iifname "rc-0" ip daddr 10.1.0.1 accept
     iifname "rc-0" drop

@@ -341,8 +341,12 @@ fn ports_between_the_worker_and_the_program_do_not_run_out() {
     let Some(world) = World::new() else { return };
     world.says(&["network", "create", "--ipv6", "six"]);
     let range = "net.ipv4.ip_local_port_range=40000 40063";
-    for flags in [&[][..], &["--publish-keep-source"]] {
-        let own = ["--network", "six", "--sysctl", range, "-p", "8000:80"];
+    for flags in [
+        &["--network", "six"][..],
+        &["--network", "six", "--publish-keep-source"],
+        &["--network", "none"],
+    ] {
+        let own = ["--sysctl", range, "-p", "8000:80"];
         let line = "nc -ll -p 80 -e cat";
         world.start_line("web", &[&own, flags].concat(), line);
         // A neighbour is seen as such where that is wanted; all have one

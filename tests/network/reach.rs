@@ -135,19 +135,24 @@ fn a_forged_source_does_not_leave_the_bridge() {
     let Some(world) = World::new() else { return };
     world.says(&["network", "create", "--ipv6", "six"]);
     world.sh("nft 'add table inet seen; \
-         add chain inet seen in { type filter hook prerouting priority -290; }; \
+         add chain inet seen in { type filter hook input priority 10; }; \
+         add chain inet seen through { type filter hook forward priority 10; }; \
+         add chain inet seen both; \
+         add rule inet seen in jump both; add rule inet seen through jump both; \
          add counter inet seen forged; add counter inet seen own; \
-         add rule inet seen in ip saddr 203.0.113.9 counter name forged; \
-         add rule inet seen in ip6 saddr 2001:db8:9::9 counter name forged; \
-         add rule inet seen in ip saddr 172.16.0.0/12 counter name own; \
-         add rule inet seen in ip6 saddr fd00::/8 counter name own'");
+         add rule inet seen both ip saddr 203.0.113.9 counter name forged; \
+         add rule inet seen both ip6 saddr 2001:db8:9::9 counter name forged; \
+         add rule inet seen both ip saddr 172.16.0.0/12 counter name own; \
+         add rule inet seen both ip6 saddr fd00::/8 counter name own'");
     let flags = ["--network", "six", "--cap-add", "NET_ADMIN"];
     let line = format!(
         "ip address add 203.0.113.9/32 dev eth0; ip -6 address add 2001:db8:9::9/128 dev eth0; \
          ping -c 1 -W 1 -I 203.0.113.9 {OUTSIDE}; ping -c 1 -W 1 -I 203.0.113.9 {MACHINE}; \
          ping -6 -c 1 -W 1 -I 2001:db8:9::9 2001:db8::2; \
+         ping -6 -c 1 -W 1 -I 2001:db8:9::9 2001:db8::1; \
          ip -6 address del 2001:db8:9::9/128 dev eth0; \
-         ping -c 1 -W 2 {OUTSIDE} && ping -6 -c 1 -W 2 2001:db8::2"
+         ping -c 1 -W 2 {OUTSIDE} && ping -6 -c 1 -W 2 2001:db8::2 && \
+         ping -c 1 -W 2 {MACHINE} && ping -6 -c 1 -W 2 2001:db8::1"
     );
     world.run(&flags, &line).ok();
     let counted = |name: &str| world.sh(&format!("nft list counter inet seen {name}"));

@@ -62,8 +62,6 @@ const LONGEST: usize = 250;
 /// Where in a packet's way a chain stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hook {
-    /// What comes in, before anything else is done with it.
-    Prerouting,
     /// What is for this machine itself.
     Input,
     /// What goes through this machine, from one interface to another.
@@ -113,6 +111,8 @@ pub enum Expr {
     NotTo(String),
     /// Its source is in this network.
     Source(Cidr),
+    /// Its source is not, though of the same kind.
+    NotSource(Cidr),
     /// Its destination is in this network.
     Destination(Cidr),
     /// It is of this kind, and goes to or comes from this port there.
@@ -246,7 +246,6 @@ impl Table {
 impl Chain {
     fn create(&self, table: &str) -> Message {
         let (kind, number, priority): (_, _, i32) = match self.hook {
-            Hook::Prerouting => ("filter", 0, -300),
             Hook::Input => ("filter", 1, 0),
             Hook::Forward => ("filter", 2, 0),
             Hook::Output => ("filter", 3, -300),
@@ -322,7 +321,7 @@ fn interface(m: &mut Message, key: i32, equal: bool, name: &str) {
     compare(m, equal, &value);
 }
 
-fn address(m: &mut Message, side: Side, net: &Cidr) {
+fn address(m: &mut Message, side: Side, equal: bool, net: &Cidr) {
     // Which kind of IP, and where it has the address.
     let (kind, offset) = match (net.address.is_ipv4(), side) {
         (true, Side::Source) => (IPV4, 12),
@@ -342,7 +341,7 @@ fn address(m: &mut Message, side: Side, net: &Cidr) {
     if net.prefix < cidr::bits(net.address) {
         keep(m, &cidr::octets(net.mask_address()));
     }
-    compare(m, true, &network);
+    compare(m, equal, &network);
 }
 
 fn port(m: &mut Message, transport: Transport, side: Side, number: u16) {
@@ -410,8 +409,9 @@ impl Expr {
             Expr::NotFrom(name) => interface(m, libc::NFT_META_IIFNAME, false, name),
             Expr::To(name) => interface(m, libc::NFT_META_OIFNAME, true, name),
             Expr::NotTo(name) => interface(m, libc::NFT_META_OIFNAME, false, name),
-            Expr::Source(net) => address(m, Side::Source, net),
-            Expr::Destination(net) => address(m, Side::Destination, net),
+            Expr::Source(net) => address(m, Side::Source, true, net),
+            Expr::NotSource(net) => address(m, Side::Source, false, net),
+            Expr::Destination(net) => address(m, Side::Destination, true, net),
             Expr::Port(transport, side, number) => port(m, *transport, *side, *number),
             Expr::SetPort(transport, side, number) => set_port(m, *transport, *side, *number),
             Expr::Established => established(m),

@@ -116,7 +116,6 @@ fn table(table: &Table) -> String {
     let _ = writeln!(out, "  comment \"{comment}\"");
     for chain in &table.chains {
         let hook = match chain.hook {
-            Hook::Prerouting => "type filter hook prerouting priority raw;",
             Hook::Input => "type filter hook input priority filter;",
             Hook::Forward => "type filter hook forward priority filter;",
             Hook::Output => "type filter hook output priority raw;",
@@ -161,6 +160,7 @@ fn expr(expr: &Expr) -> String {
         Expr::To(name) => format!("oifname \"{name}\""),
         Expr::NotTo(name) => format!("oifname != \"{name}\""),
         Expr::Source(net) => format!("{} saddr {}", kind(net), range(net)),
+        Expr::NotSource(net) => format!("{} saddr != {}", kind(net), range(net)),
         Expr::Destination(net) => format!("{} daddr {}", kind(net), range(net)),
         Expr::Port(transport, side, port) => format!("{} {port}", field(*transport, *side)),
         Expr::SetPort(transport, side, port) => {

@@ -75,8 +75,12 @@ pub(crate) fn all(place: &Place) -> Vec<Engine> {
 
 fn ours(place: &Place) -> Engine {
     let root = place.dir.join("rcon");
-    let tool = Tool::new(env!("CARGO_BIN_EXE_rcon"), &place.dir)
-        .env("RCON_ROOT", root.display().to_string());
+    let start = format!(
+        "{} --root {} --run-root /run/rcon",
+        env!("CARGO_BIN_EXE_rcon"),
+        root.display()
+    );
+    let tool = Tool::new(&start, &place.dir);
     Engine::new("rcon", tool, place)
 }
 

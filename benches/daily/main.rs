@@ -67,7 +67,7 @@ fn main() -> ExitCode {
 
 /// Success when rcon was in every table.
 fn measure(stage: &Stage, options: &Options) -> ExitCode {
-    table::machine();
+    table::machine(&stage.place.dir);
     let mut complete = true;
     for case in &options.cases {
         complete &= one(stage, case, options.rounds.unwrap_or(case.rounds));

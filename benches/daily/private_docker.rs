@@ -1,4 +1,4 @@
-//! A dockerd of the benchmark's own: its data, its sockets, its bridge.
+//! A dockerd of the benchmark's own: its data, its socket, its bridge.
 
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
@@ -43,14 +43,15 @@ fn address(place: &Place) -> String {
     format!("unix://{}/docker.sock", place.dir.display())
 }
 
-/// Where dockerd keeps what it tells its containerd and its runtime.
-pub(crate) const STATE: &str = "docker-exec";
+/// Where dockerd keeps what it tells its containerd and its runtime. `/run` is
+/// the benchmark's own, and in memory, as it is on most hosts.
+pub(crate) const STATE: &str = "/run/docker";
 
 fn configuration(place: &Place) -> String {
     let path = |name: &str| place.dir.join(name).display().to_string();
     let configuration = json!({
         "data-root": path("docker"),
-        "exec-root": path(STATE),
+        "exec-root": STATE,
         "pidfile": path("dockerd.pid"),
         "hosts": [address(place)],
         "exec-opts": ["native.cgroupdriver=cgroupfs"],

@@ -1,6 +1,7 @@
 //! The results as markdown.
 
 use std::fs;
+use std::path::Path;
 use std::thread::available_parallelism;
 
 use crate::case::{Case, Goal, Measure, Unit};
@@ -14,16 +15,31 @@ pub(crate) fn list() {
     }
 }
 
-/// On what machine it was measured, and what else went on there.
-pub(crate) fn machine() {
+/// On what machine it was measured, and what else went on there. How the disk
+/// is mounted may decide everything: `discard`, say, is a wait for each file
+/// that is removed.
+pub(crate) fn machine(dir: &Path) {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let (release, load) = (read("/proc/sys/kernel/osrelease"), read("/proc/loadavg"));
     let cpus = available_parallelism().map_or(0, usize::from);
     let load = load.split(' ').next().unwrap_or("?");
     println!(
-        "Linux {}, {cpus} CPUs, load {load} before the first case.",
-        release.trim()
+        "Linux {}, {cpus} CPUs, load {load} before the first case. Files are on {}.",
+        release.trim(),
+        file_system(dir).unwrap_or_default()
     );
+}
+
+/// Type and options of what a directory is on: the longest mount point that
+/// the path begins with.
+fn file_system(dir: &Path) -> Option<String> {
+    let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
+    let fields = mounts
+        .lines()
+        .map(|line| line.split(' ').collect::<Vec<_>>());
+    let above = fields.filter(|mount| mount.len() > 3 && dir.starts_with(mount[1]));
+    let mount = above.max_by_key(|mount| mount[1].len())?;
+    Some(format!("{} ({})", mount[2], mount[3]))
 }
 
 pub(crate) fn heading(case: &Case, rounds: usize) {

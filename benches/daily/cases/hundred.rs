@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Instant;
 
 use crate::case::{Case, Measure, Unit};
-use crate::engine::{Engine, IMAGE};
+use crate::engine::{Engine, IMAGE, STAY};
 use crate::leg::Leg;
 
 const COUNT: usize = 100;
@@ -56,9 +56,7 @@ fn start(engine: &Engine, at_a_time: usize) -> Result<f64, String> {
                 return Ok(());
             }
             let run = format!("run -d --name {}", name(number));
-            engine
-                .tool
-                .time(&engine.line(&run, IMAGE, "sleep 100000"))?;
+            engine.tool.time(&engine.line(&run, IMAGE, STAY))?;
         }
     };
     thread::scope(|scope| {

@@ -1,7 +1,7 @@
 //! `run --rm` of a program that ends at once.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -165,8 +165,7 @@ fn dockers(stage: &Stage) -> Result<Value, String> {
     let docker = docker.ok_or("there is no dockerd to ask")?;
     let id = docker.make("run -d --network none", "sleep 1000")?;
     let tasks = "containerd/daemon/io.containerd.runtime.v2.task/moby";
-    let file = stage
-        .path(private_docker::STATE)
+    let file = Path::new(private_docker::STATE)
         .join(tasks)
         .join(&id)
         .join("config.json");
@@ -181,7 +180,7 @@ fn dockers(stage: &Stage) -> Result<Value, String> {
     Ok(spec)
 }
 
-fn read(file: &std::path::Path) -> Result<Value, String> {
+fn read(file: &Path) -> Result<Value, String> {
     let text = fs::read_to_string(file).map_err(|why| format!("{}: {why}", file.display()))?;
     serde_json::from_str(&text).map_err(|why| why.to_string())
 }

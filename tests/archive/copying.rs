@@ -56,7 +56,7 @@ fn a_file_goes_where_docker_puts_it() {
     row("mkdir d", "/file", "/d/", Ok(&["d", "d/file"]));
     row("mkdir d", "/file", "/d/n", Ok(&["d", "d/n"]));
     row("echo old >n", "/file", "/n", Ok(&["n"]));
-    row("", "/file", "/new/", Err("no such directory"));
+    row("", "/file", "/new/", Err("no such directory: /new"));
     row(
         "",
         "/file",
@@ -86,8 +86,18 @@ fn a_directory_goes_where_docker_puts_it() {
     row("", "/dir/.", "/", Ok(&["hard", "sub", "sub/y", "x"]));
     row("mkdir d", "/dir/.", "/d", Ok(&DIR));
     row("mkdir d", "/dir/sub", "/d", Ok(&["d", "d/sub", "d/sub/y"]));
-    row("echo f >f", "/dir", "/f", Err("cannot copy directory"));
-    row("echo f >f", "/dir/.", "/f", Err("cannot copy directory"));
+    row(
+        "echo f >f",
+        "/dir",
+        "/f",
+        Err("cannot copy directory: /f is a file"),
+    );
+    row(
+        "echo f >f",
+        "/dir/.",
+        "/f",
+        Err("cannot copy directory: /f is a file"),
+    );
     row(
         "echo f >sub",
         "/dir/sub",

@@ -166,12 +166,17 @@ pub(in crate::image) fn names(dir: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Everything that is needed by somebody at work.
+/// Everything that is needed by somebody at work. Who has died needs nothing
+/// any more: what a change of theirs was about is nobody's, once it is settled.
 pub(super) fn claims(images: &Images) -> Result<Vec<Claim>> {
     let stages = images.dir().join("stage");
     let mut all = Vec::new();
     for stage in names(&stages) {
-        for name in names(&stages.join(stage).join(CLAIMS)) {
+        let stage = stages.join(stage);
+        if !Lock::is_held(&stage) {
+            continue;
+        }
+        for name in names(&stage.join(CLAIMS)) {
             all.extend(claim(&name)?);
         }
     }

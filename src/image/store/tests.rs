@@ -198,6 +198,15 @@ fn a_change_that_was_cut_short_is_settled() {
     let journal = json!({"blobs": [stray, a.config_digest], "layers": [layer, a.layers()[0]]});
     fs::write(images.join("journal"), journal.to_string()).unwrap();
     fs::write(images.join(".index.json.new"), "half").unwrap();
+    // Who died in the middle of it had claimed what was moved in.
+    let dead = images.join("stage/0123456789abcdef");
+    let claims = dead.join("claims");
+    fs::create_dir_all(&claims).unwrap();
+    fs::write(dead.join("lock"), "").unwrap();
+    let blob = format!("blob-sha256-{}", stray.hex());
+    for name in [blob, format!("layer-{layer}")] {
+        fs::write(claims.join(name), "").unwrap();
+    }
     bed.images.sweep().unwrap();
     assert_eq!(things(&bed), 3 + 2);
     assert!(!images.join("journal").exists() && !images.join(".index.json.new").exists());

@@ -28,6 +28,7 @@ pub mod keeper;
 pub mod logs;
 pub mod network;
 pub mod oci;
+pub mod parallel;
 pub mod plan;
 pub mod process;
 pub mod ps;

@@ -78,6 +78,17 @@ fn make_passable(dir: &OwnedFd) -> SysResult<()> {
 struct Remover;
 
 impl Visitor for Remover {
+    /// Most of what there is are files, and they need not be looked at to be
+    /// removed: the kernel refuses what is a directory or has a mount on it.
+    fn pass(&mut self, dir: &OwnedFd, name: &Path, path: &[u8]) -> Result<bool> {
+        match fd::unlinkat(dir, name) {
+            Ok(()) => Ok(true),
+            Err(e) if e.errno == Errno::ENOENT => Ok(true),
+            Err(e) if matches!(e.errno, Errno::EISDIR | Errno::EBUSY | Errno::EPERM) => Ok(false),
+            Err(e) => Err(e).context(|| shown(path)),
+        }
+    }
+
     fn enter(&mut self, item: &Item<'_>) -> Result<Next> {
         if item.mounted {
             return Err(mounted(item.name));

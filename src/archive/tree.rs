@@ -62,6 +62,12 @@ pub enum Next {
 
 /// What is done on a walk.
 pub trait Visitor {
+    /// Called for everything before it is opened, with its directory and its
+    /// path below the top. What is dealt with here is not looked at any more.
+    fn pass(&mut self, _dir: &OwnedFd, _name: &Path, _path: &[u8]) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Called for everything, a directory before what is in it.
     fn enter(&mut self, item: &Item<'_>) -> Result<Next>;
 
@@ -132,6 +138,9 @@ fn visit(
     visitor: &mut impl Visitor,
 ) -> Result<Option<Level>> {
     let dir = level.fd.as_ref().ok_or_else(lost)?;
+    if visitor.pass(dir, name, path)? {
+        return Ok(None);
+    }
     let Some((file, mounted)) = open(dir, name).context(|| shown(path))? else {
         return Ok(None);
     };

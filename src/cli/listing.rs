@@ -7,9 +7,13 @@ use crate::container::{Config, Id, State, Status, Timestamp};
 use crate::error::{Context, Result};
 use crate::format::units::time;
 use crate::keeper;
+use crate::parallel;
 use crate::say;
 use crate::store::{Entry, Store};
 use crate::sys::clock;
+
+/// Fewer are read by one thread: to make another takes time, too.
+const MANY: usize = 50;
 
 /// A container as a listing needs it.
 #[derive(Debug, Clone)]
@@ -33,19 +37,19 @@ impl Listed {
     /// One container, as it is now.
     pub fn find(store: &Store, wanted: &str) -> Result<Self> {
         let entry = store.find(wanted)?;
-        let state = keeper::truth(store, &entry)?;
-        Self::complete(entry, state)
+        let config = entry.config()?;
+        let state = keeper::truth_of(store, &entry, &config)?;
+        Ok(Self::complete(entry, config, state))
     }
 
-    fn complete(entry: Entry, state: State) -> Result<Self> {
-        let config = entry.config()?;
-        Ok(Self {
+    fn complete(entry: Entry, config: Config, state: State) -> Self {
+        Self {
             // A name can be lost; the container is still worth showing.
             name: entry.name().unwrap_or_default(),
             config,
             state,
             entry,
-        })
+        }
     }
 }
 
@@ -70,7 +74,8 @@ fn spoilt(entry: Entry) -> Option<Listed> {
         error: "the record is spoilt".to_owned(),
         ..State::new()
     };
-    Listed::complete(entry, state).ok()
+    let config = entry.config().ok()?;
+    Some(Listed::complete(entry, config, state))
 }
 
 fn gather(
@@ -79,10 +84,13 @@ fn gather(
     shows_spoilt: bool,
 ) -> Result<Vec<Listed>> {
     let mut found = Vec::new();
-    for entry in store.all()? {
-        match read(store, &entry, &wanted) {
+    for (entry, read) in read_all(store, store.all()?) {
+        match read {
+            Ok((config, state)) if config.build.is_none() && wanted(&state) => {
+                found.push(Listed::complete(entry, config, state));
+            }
             // A step of a build is nobody's container.
-            Ok(listed) => found.extend(listed.filter(|l| l.config.build.is_none())),
+            Ok(_) => {}
             // It was removed while we looked.
             Err(_) if !entry.exists() => {}
             Err(e) => {
@@ -98,12 +106,24 @@ fn gather(
     Ok(found)
 }
 
-fn read(store: &Store, entry: &Entry, wanted: impl Fn(&State) -> bool) -> Result<Option<Listed>> {
-    let state = keeper::truth(store, entry)?;
-    if !wanted(&state) {
-        return Ok(None);
-    }
-    Listed::complete(entry.clone(), state).map(Some)
+type Records = Result<(Config, State)>;
+
+/// Reads the records of all. Of many, several at a time: most of it is the
+/// kernel's work on one small file after the other.
+fn read_all(store: &Store, entries: Vec<Entry>) -> impl Iterator<Item = (Entry, Records)> {
+    let threads = if entries.len() < MANY {
+        1
+    } else {
+        parallel::processors()
+    };
+    let records = parallel::map(&entries, threads, |entry| read(store, entry));
+    entries.into_iter().zip(records)
+}
+
+fn read(store: &Store, entry: &Entry) -> Records {
+    let config = entry.config()?;
+    let state = keeper::truth_of(store, entry, &config)?;
+    Ok((config, state))
 }
 
 /// Prints what a command has to show. That nobody reads on is no failure.

@@ -9,7 +9,8 @@ use super::manifest::{Content, Descriptor, Document};
 use super::reference::{Digest, Reference};
 use super::store::{Image, Images};
 use crate::error::{Error, Result};
-use crate::registry::{Client, Progress, Watch, parallel};
+use crate::parallel;
+use crate::registry::{Client, Progress, Watch};
 
 /// As many blobs are sent at once.
 const PUSHES: usize = 4;

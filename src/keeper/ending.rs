@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 
 use crate::cgroup::ops::{self, Cgroup};
 use crate::cgroup::paths::CgroupPaths;
-use crate::container::{Restart, State, Status, Timestamp};
+use crate::container::{Config, Restart, State, Status, Timestamp};
 use crate::error::Result;
 use crate::network::store::Networks;
 use crate::store::{Entry, Lock, Starter, Store};
@@ -113,11 +113,20 @@ pub(super) fn is_orphan(entry: &Entry) -> bool {
 /// What became of a container, as it is now: a keeper that died without a
 /// word is noticed here, and what it left is taken away.
 pub fn truth(store: &Store, entry: &Entry) -> Result<State> {
+    truth_with(store, entry, || is_orphan(entry))
+}
+
+/// The same for somebody who has read what was asked for.
+pub fn truth_of(store: &Store, entry: &Entry, config: &Config) -> Result<State> {
+    truth_with(store, entry, || config.build.is_some())
+}
+
+fn truth_with(store: &Store, entry: &Entry, is_step: impl Fn() -> bool) -> Result<State> {
     loop {
         // The lock first: whoever gives it back has written the end before.
         let held = entry.is_held();
         let state = entry.recorded()?;
-        if held || !(is_open(&state) || is_orphan(entry)) {
+        if held || !(is_open(&state) || is_step()) {
             return Ok(state);
         }
         match entry.try_lock()? {

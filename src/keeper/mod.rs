@@ -31,7 +31,7 @@ mod update;
 mod volumes;
 mod worker;
 
-pub use ending::{clear_away, starter, truth};
+pub use ending::{clear_away, starter, truth, truth_of};
 pub use network::{Wish, check_own_network};
 pub use protocol::{Failure, Reply, Request, Size, Stream, Streams as Attached};
 pub use reach::{NotReached, connect, hear, kill, kill_recorded};
@@ -82,6 +82,8 @@ struct Keeper {
     has_volumes: bool,
     /// What is read goes through here.
     buf: Vec<u8>,
+    /// When memory is given back, if nothing happens until then.
+    rests_at: Option<std::time::Instant>,
 }
 
 /// How a container is to be started.
@@ -228,6 +230,7 @@ impl Keeper {
             net: worker::Net::default(),
             has_volumes: false,
             buf: Vec::new(),
+            rests_at: None,
         })
     }
 

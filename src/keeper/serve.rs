@@ -12,10 +12,13 @@ use crate::cgroup::ops::Cgroup;
 use crate::container::Status;
 use crate::error::{Error, Result};
 use crate::sys::process::{self, Exit};
-use crate::sys::{fd, socket};
+use crate::sys::{fd, memory, socket};
 
 /// How long nobody is let in when there are no descriptors for it.
 const DEAF: Duration = Duration::from_millis(200);
+/// How long after something has happened memory is given back, if all is calm
+/// then. Programs that are over sooner do not pay for it.
+const CALM: Duration = Duration::from_millis(100);
 
 /// What can be ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +52,7 @@ pub(super) struct Running {
 impl Keeper {
     /// Serves until the program has ended.
     pub(super) fn attend(&mut self) -> Exit {
+        self.rests_at = Some(Instant::now() + CALM);
         loop {
             self.serve(None);
             if let Some(exit) = self.ended.take() {
@@ -71,6 +75,9 @@ impl Keeper {
             self.streams.end_input();
         }
         let ready = self.wait(until);
+        if !ready.is_empty() && self.rests_at.is_none() {
+            self.rests_at = Some(Instant::now() + CALM);
+        }
         for (source, flags) in ready {
             self.attend_to(source, flags);
         }
@@ -92,10 +99,12 @@ impl Keeper {
             self.net.rest(),
         ];
         let deadline = deadline.into_iter().flatten().min();
-        let timeout = deadline.map_or(PollTimeout::NONE, |at| {
-            let left = at.saturating_duration_since(Instant::now());
+        let left = |at: Instant| at.saturating_duration_since(Instant::now());
+        let rests_at = self.rests_at;
+        let next = deadline.into_iter().chain(rests_at).min();
+        let timeout = next.map_or(PollTimeout::NONE, |at| {
             // Rounded up: a little late, not a little early and often.
-            PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
+            PollTimeout::try_from(left(at) + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
         });
         let sources = self.sources();
         let mut fds: Vec<PollFd<'_>> = sources
@@ -103,11 +112,18 @@ impl Keeper {
             .filter_map(|(source, flags)| Some(PollFd::new(self.descriptor(*source)?, *flags)))
             .collect();
         // An interruption is as good as nothing: the next round looks again.
-        let _ = poll(&mut fds, timeout);
+        let rests =
+            poll(&mut fds, timeout) == Ok(0) && rests_at.is_some_and(|at| left(at).is_zero());
+        if rests {
+            // What was needed to start a program, or to do what somebody
+            // wanted, is not needed to wait for the next who comes.
+            memory::rest(&mut fds, deadline.map(left));
+        }
         let ready = fds
             .iter()
             .map(|f| f.revents().unwrap_or(PollFlags::empty()));
         let ready: Vec<PollFlags> = ready.collect();
+        self.rests_at = rests_at.filter(|_| !rests);
         let both = sources.into_iter().zip(ready);
         both.filter(|(_, flags)| !flags.is_empty())
             .map(|((source, _), flags)| (source, flags))

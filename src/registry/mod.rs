@@ -2,7 +2,7 @@
 //! protocol.
 //!
 //! A [`Client`] finds an image for a platform ([`Client::resolve`]) or all tags
-//! of a repository ([`Client::tags`]), fetches an image's blobs ([`Client::fetch_blob`], several at once with [`parallel::each`]),
+//! of a repository ([`Client::tags`]), fetches an image's blobs ([`Client::fetch_blob`], several at once with [`crate::parallel::each`]),
 //! and pushes. It keeps nothing: where bytes go is up to whoever calls, and
 //! what was fetched before an error is to be thrown away. Everything is
 //! synchronous, and every thread has ended when a call returns, because the
@@ -19,7 +19,6 @@ mod config;
 mod download;
 mod failure;
 mod http;
-pub mod parallel;
 mod progress;
 mod pull;
 mod push;

@@ -50,7 +50,7 @@ impl Watch<'_> {
     /// An error if the transfer is not wanted any more.
     pub(crate) fn go_on(&self) -> Result<()> {
         if self.stop.load(Ordering::Relaxed) {
-            return Err(Error::environment(super::parallel::STOPPED));
+            return Err(Error::environment(crate::parallel::STOPPED));
         }
         Ok(())
     }

@@ -159,7 +159,7 @@ fn exchange(fresh: &Path, path: &Path, bytes: &[u8], sync: bool) -> io::Result<(
 /// Reads a record; a link or a pipe in its place is not followed or waited for.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     let what = || format!("cannot read {}", path.display());
-    let file = File::options()
+    let mut file = File::options()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
         .open(path)
@@ -168,7 +168,9 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     if !meta.is_file() || meta.len() > LARGEST {
         return Err(Error::environment("not a record of rcon's").context(what()));
     }
-    let mut bytes = Vec::with_capacity(meta.len() as usize);
-    file.take(LARGEST).read_to_end(&mut bytes).context(what)?;
+    // What is replaced is replaced as a whole, so this file stays as long as
+    // it is, and nobody need ask whether more has come.
+    let mut bytes = vec![0; meta.len() as usize];
+    file.read_exact(&mut bytes).context(what)?;
     Ok(bytes)
 }

@@ -14,6 +14,7 @@ mod error;
 pub mod fd;
 pub mod identity;
 pub mod inside;
+pub mod memory;
 pub mod mount;
 pub mod namespace;
 pub mod process;

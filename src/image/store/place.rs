@@ -10,6 +10,7 @@ use super::{Images, gone};
 use crate::archive;
 use crate::error::{Context, Error, Result};
 use crate::image::reference::Digest;
+use crate::parallel;
 use crate::store::sweep::is_old;
 use crate::store::{Lock, files};
 use crate::sys::fd;
@@ -147,15 +148,15 @@ fn remove(images: &Images, name: &str) -> Result<()> {
 /// Removes half layers.
 fn remove_layers(images: &Images, which: impl Fn(&str) -> bool) -> Result<()> {
     let dir = images.store().layers();
-    let names = names(&dir);
-    if !names.iter().any(|n| which(n)) {
+    let mut names = names(&dir);
+    names.retain(|n| which(n));
+    if names.is_empty() {
         return Ok(());
     }
     let layers = fd::open(&dir, libc::O_RDONLY | libc::O_DIRECTORY)?;
-    for name in names.iter().filter(|n| which(n)) {
-        archive::remove_all(&layers, Path::new(name))?;
-    }
-    Ok(())
+    parallel::each(&names, parallel::processors(), |name, _| {
+        archive::remove_all(&layers, Path::new(name))
+    })
 }
 
 /// What is in a directory that perhaps is not there.

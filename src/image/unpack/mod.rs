@@ -18,7 +18,6 @@ mod tests;
 
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -27,7 +26,7 @@ use super::reference::Digest;
 use super::stage::{Fetch, Stage};
 use crate::archive::room_in;
 use crate::error::{Error, Result};
-use crate::registry::parallel;
+use crate::parallel;
 use arriving::Blob;
 
 /// As many layers are fetched at once; registries do not like more.
@@ -101,7 +100,7 @@ pub(super) fn layers(
     }
     let work = Work::new(stage, manifest, diff_ids)?;
     let all: Vec<usize> = (0..work.layers.len()).collect();
-    let threads = std::thread::available_parallelism().map_or(2, NonZero::get);
+    let threads = parallel::processors();
     let fetches = || each(&work, &all, FETCHES, |at| work.fetch(at, fetch));
     std::thread::scope(|scope| {
         let fetching = std::thread::Builder::new().spawn_scoped(scope, fetches);

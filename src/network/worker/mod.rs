@@ -24,10 +24,14 @@ pub use target::{Target, Way};
 
 use std::net::{TcpListener, UdpSocket};
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::sys::SysResult;
 use dns::Names;
 use reactor::Reactor;
+
+/// How long nothing happens before memory is given back.
+const CALM: Duration = Duration::from_millis(100);
 
 /// A socket of the host's that is bound, and where what comes there goes.
 pub enum Published {
@@ -84,8 +88,15 @@ impl Worker {
 
     /// Serves until the process is ended from outside.
     pub fn serve(mut self) -> SysResult<std::convert::Infallible> {
+        // What it took to become a worker, or to serve many, is not needed to
+        // wait for the next.
+        let mut calm = false;
         loop {
-            self.reactor.turn(None)?;
+            let busy = self.reactor.turn((!calm).then_some(CALM))?;
+            calm = !busy;
+            if calm {
+                self.reactor.rest();
+            }
         }
     }
 }

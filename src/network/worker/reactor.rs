@@ -11,9 +11,10 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use crate::sys::{SysError, SysResult};
+use crate::sys::{SysError, SysResult, memory};
 
 /// Descriptors that are told about in one call of the kernel's.
 const BATCH: usize = 256;
@@ -129,7 +130,8 @@ impl Reactor {
     }
 
     /// One round: waits at most `limit` for something to do, and does it.
-    pub fn turn(&mut self, limit: Option<Duration>) -> SysResult<()> {
+    /// Whether there was something.
+    pub fn turn(&mut self, limit: Option<Duration>) -> SysResult<bool> {
         let mut events = [EpollEvent::empty(); BATCH];
         let count = match self.epoll.wait(&mut events, self.patience(limit)) {
             Ok(count) => count,
@@ -164,15 +166,24 @@ impl Reactor {
                 service.ready(key, which, ready, reactor)
             });
         }
+        let mut busy = count > 0 || !self.again.is_empty();
         let now = Instant::now();
         while let Some(&(time, key)) = self.times.first() {
             if time > now {
                 break;
             }
+            busy = true;
             self.times.pop_first();
             self.call(key, |service, reactor| service.due(key, reactor));
         }
-        Ok(())
+        Ok(busy)
+    }
+
+    /// Waits with as little memory as can be until there is something to do,
+    /// and leaves that to the next [`Self::turn`].
+    pub fn rest(&self) {
+        let mut fds = [PollFd::new(self.epoll.0.as_fd(), PollFlags::POLLIN)];
+        memory::rest(&mut fds, self.until_next());
     }
 
     /// A service is taken out while it is called, so that it can have the
@@ -190,14 +201,19 @@ impl Reactor {
         if !self.again.is_empty() {
             return EpollTimeout::ZERO;
         }
-        let now = Instant::now();
-        let until = self.times.first().map(|(time, _)| *time - now.min(*time));
+        let until = self.until_next();
         let Some(wait) = until.into_iter().chain(limit).min() else {
             return EpollTimeout::NONE;
         };
         // Rounded up: a wait that ends too early would only be taken again.
         let millis = wait.as_micros().div_ceil(1000);
         EpollTimeout::try_from(millis.min(60_000) as i32).unwrap_or(EpollTimeout::ZERO)
+    }
+
+    /// Until somebody's time comes.
+    fn until_next(&self) -> Option<Duration> {
+        let (time, _) = self.times.first()?;
+        Some(time.saturating_duration_since(Instant::now()))
     }
 }
 

@@ -1,6 +1,7 @@
-//! Several transfers at once, on threads that are gone when the call returns:
+//! Several pieces of work at once, on threads that are gone when the call returns:
 //! the caller may fork afterwards.
 
+use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -45,6 +46,27 @@ pub fn each<T: Sync>(
     }
 }
 
+/// What `work` makes of every item, in their order, at most `limit` at once.
+pub fn map<T: Sync, R: Send>(items: &[T], limit: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let places: Vec<Mutex<Option<R>>> = items.iter().map(|_| Mutex::new(None)).collect();
+    let both: Vec<(&T, &Mutex<Option<R>>)> = items.iter().zip(&places).collect();
+    // Nothing here can fail.
+    let _ = each(&both, limit, |(item, place), _| {
+        let made = work(item);
+        *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
+        Ok(())
+    });
+    let made = places
+        .into_iter()
+        .filter_map(|place| place.into_inner().unwrap_or_else(PoisonError::into_inner));
+    made.collect()
+}
+
+/// As many threads as there are processors.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(2, NonZero::get)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,5 +109,12 @@ mod tests {
     #[test]
     fn no_items_no_work() {
         each(&[] as &[u8], 4, |_, _| Err(Error::user("x"))).unwrap();
+    }
+
+    #[test]
+    fn what_is_made_has_the_order_of_the_items() {
+        let items: Vec<u32> = (0..1000).collect();
+        let made = map(&items, 3, |n| n * 2);
+        assert_eq!(made, items.iter().map(|n| n * 2).collect::<Vec<_>>());
     }
 }

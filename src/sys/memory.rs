@@ -1,0 +1,153 @@
+//! What a process that waits for a long time gives back meanwhile.
+
+use std::ffi::{c_int, c_void};
+use std::ops::Range;
+use std::time::Duration;
+
+use nix::poll::PollFd;
+use nix::sys::time::TimeSpec;
+
+/// Waits as `poll` does, and gives the kernel before whatever it can bring
+/// back, or that nobody uses: free memory of the allocator's, the stack below
+/// us, and those pages of the program that are as they are in its file. What
+/// is needed again comes back page by page, from the file's cache and without
+/// the disk.
+///
+/// It waits here because the way from here to another place to wait in would
+/// bring half of it back. The stack is the first thread's, so others leave it
+/// alone.
+pub fn rest(fds: &mut [PollFd<'_>], timeout: Option<Duration>) {
+    // SAFETY: has no conditions.
+    unsafe { libc::malloc_trim(0) };
+    give_stack_back();
+    let mut file = FilePages::default();
+    // SAFETY: the callback has the type that is asked for, and gets what it
+    // takes `data` for.
+    unsafe { libc::dl_iterate_phdr(Some(of_object), (&raw mut file).cast()) };
+    let timeout = timeout.map(TimeSpec::from_duration);
+    let limit = timeout
+        .as_ref()
+        .map_or(std::ptr::null(), std::ptr::from_ref);
+    file.0.iter().flatten().for_each(forget);
+    // SAFETY: both point to what the kernel expects there, for as long as the
+    // call takes. An interruption is as good as nothing ready.
+    unsafe {
+        let (all, count) = (fds.as_mut_ptr(), fds.len());
+        libc::syscall(libc::SYS_ppoll, all, count, limit, 0_usize, 0_usize);
+    }
+}
+
+/// What is below the deepest frame is free; the frames that follow start anew.
+#[inline(never)]
+fn give_stack_back() {
+    let here = 0_u8;
+    // The calls below need some of it themselves.
+    let here = std::ptr::from_ref(&here) as usize;
+    let end = page_of(here) - 4 * PAGE;
+    if let Some(stack) = stack()
+        && stack.contains(&here)
+        && stack.start < end
+    {
+        forget(&(stack.start..end));
+    }
+}
+
+/// The pages of the program that nobody can have written to; its code last.
+#[derive(Default)]
+struct FilePages([Option<Range<usize>>; 4]);
+
+/// Where the first thread's stack is now.
+fn stack() -> Option<Range<usize>> {
+    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+    let line = maps.lines().find(|line| line.ends_with("[stack]"))?;
+    let (start, end) = line.split(' ').next()?.split_once('-')?;
+    let number = |text| usize::from_str_radix(text, 16).ok();
+    Some(number(start)?..number(end)?)
+}
+
+/// Called for the program, and for the kernel's own part of it (the vDSO),
+/// which has no pages that could be given back.
+///
+/// # Safety
+///
+/// `info` must be what `dl_iterate_phdr` hands over, `data` a [`FilePages`].
+unsafe extern "C" fn of_object(
+    info: *mut libc::dl_phdr_info,
+    _: usize,
+    data: *mut c_void,
+) -> c_int {
+    // SAFETY: the C library gives a valid object, and its headers stay where
+    // they are as long as it is loaded.
+    let (base, headers) = unsafe {
+        let info = &*info;
+        let count = usize::from(info.dlpi_phnum);
+        (
+            info.dlpi_addr,
+            std::slice::from_raw_parts(info.dlpi_phdr, count),
+        )
+    };
+    // SAFETY: the caller says so.
+    let pages = unsafe { &mut *data.cast::<FilePages>() };
+    // What can be written to, or could be while the program was made ready,
+    // is not what is in the file any more.
+    let loaded = headers
+        .iter()
+        .filter(|h| h.p_type == libc::PT_LOAD && h.p_flags & libc::PF_W == 0);
+    let mut loaded: Vec<_> = loaded.collect();
+    loaded.sort_by_key(|h| h.p_flags & libc::PF_X);
+    for (place, header) in pages.0.iter_mut().zip(loaded) {
+        let start = base as usize + header.p_vaddr as usize;
+        *place = Some(page_of(start)..page_of(start + header.p_memsz as usize + PAGE - 1));
+    }
+    // The program comes first, and it is all there is.
+    1
+}
+
+/// The smallest there is: with larger ones the kernel refuses what is not
+/// their multiple, and all stays as it was.
+const PAGE: usize = 4096;
+
+fn page_of(address: usize) -> usize {
+    address / PAGE * PAGE
+}
+
+/// If the kernel will not, it keeps them, and nothing is lost.
+fn forget(pages: &Range<usize>) {
+    let (start, length) = (pages.start, pages.len());
+    // SAFETY: either these pages are private ones of a file that nobody has
+    // written to, and come back as they were, or stack below all frames,
+    // which nobody reads before writing it.
+    unsafe { libc::syscall(libc::SYS_madvise, start, length, libc::MADV_DONTNEED) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In a process of its own: other threads of the tests would count.
+    fn resident() -> u64 {
+        let text = std::fs::read_to_string("/proc/thread-self/statm").unwrap();
+        text.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn a_process_goes_on_with_less() {
+        use crate::sys::process::{Exit, Forked, exit_now, fork, wait};
+        let Ok(Forked::Parent { pidfd, .. }) = fork(0, None).inspect(|forked| {
+            if matches!(forked, Forked::Child) {
+                let many: Vec<Vec<u8>> = (0..4000).map(|n| vec![n as u8; 1000]).collect();
+                let sum: usize = many.iter().map(|one| one[999] as usize).sum();
+                drop(many);
+                let before = resident();
+                rest(&mut [], Some(Duration::ZERO));
+                let after = resident();
+                let same: usize = (0..4000_usize).map(|n| n as u8 as usize).sum();
+                // Four megabytes were free.
+                exit_now(i32::from(!(same == sum && after + 900 < before)));
+            }
+        }) else {
+            panic!("no process");
+        };
+        assert_eq!(wait(&pidfd).unwrap(), Exit::Code(0));
+    }
+}

@@ -216,6 +216,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // A file that gets too large for `ulimit -f` is an error with a name.
     crate::sys::process::ignore(libc::SIGXFSZ);
     let args: Vec<OsString> = args.into_iter().collect();
+    if makes_processes(&args) {
+        // It is done anew in the copy of us, so it had better be the first
+        // thing. What fails here fails again where somebody is told.
+        let _ = crate::run::protect_own_binary();
+    }
     let cli = match switches::parse(args) {
         Ok(cli) => cli,
         Err((e, args)) => return refused(&e, &args),
@@ -290,16 +295,30 @@ fn refused(e: &clap::Error, args: &[OsString]) -> ExitCode {
 
 /// Whether the command is one whose exit code is a program's.
 fn runs_a_program(args: &[OsString]) -> bool {
+    matches!(command_word(args), Some("run" | "create" | "exec"))
+}
+
+/// Whether the command is one that `of_containers` executes us again for.
+fn makes_processes(args: &[OsString]) -> bool {
+    matches!(
+        command_word(args),
+        Some("run" | "start" | "restart" | "exec")
+    )
+}
+
+/// The word that says what is to be done, as far as that can be told without
+/// understanding the rest.
+fn command_word(args: &[OsString]) -> Option<&str> {
     let mut words = args.iter().skip(1).filter_map(|a| a.to_str());
     while let Some(word) = words.next() {
         match word {
             "--root" | "--run-root" => drop(words.next()),
             "container" => {}
             flag if flag.starts_with('-') => {}
-            word => return matches!(word, "run" | "create" | "exec"),
+            word => return Some(word),
         }
     }
-    false
+    None
 }
 
 fn failed(e: &Error) -> ExitCode {

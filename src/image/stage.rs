@@ -154,6 +154,11 @@ impl Stage {
         self.parts.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// How many blobs and layers have come that the store has not yet.
+    pub(super) fn fresh(&self) -> usize {
+        held(&self.blobs).len() + held(&self.layers).len()
+    }
+
     /// Where a layer is that this stage has found or made.
     pub(super) fn layer_path(&self, name: &str) -> PathBuf {
         let fresh = held(&self.layers).get(name).map(|f| f.path.clone());

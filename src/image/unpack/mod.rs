@@ -18,6 +18,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::fmt::Write;
+use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -108,6 +109,8 @@ pub(super) fn layers(
             // Without threads, one thing after the other.
             fetches();
         }
+        // Without a thread for it, all is written at the end.
+        let _ = std::thread::Builder::new().spawn_scoped(scope, || work.write_back());
         each(&work, &all, threads.clamp(2, UNPACKS), |at| work.unpack(at));
     });
     let ended = work.state.into_inner();
@@ -183,6 +186,31 @@ impl<'a> Work<'a> {
     fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.state());
         self.changed.notify_all();
+    }
+
+    /// Has the kernel write to the disk what has come so far, while the
+    /// processors are at work on the rest. Whoever commits the image waits for
+    /// what is left then.
+    fn write_back(&self) {
+        let Ok(dir) = File::open(self.stage.dir()) else {
+            return;
+        };
+        let mut written = 0;
+        loop {
+            let fresh = self.stage.fresh();
+            if fresh > written {
+                written = fresh;
+                // It only makes the end come sooner.
+                let _ = nix::unistd::syncfs(&dir);
+            }
+            let more = self.wait(|state| {
+                let missing = state.names.iter().filter(|name| name.is_none()).count();
+                (missing == 0 || self.stage.fresh() > written).then_some(missing)
+            });
+            if matches!(more, Ok(0) | Err(_)) {
+                return;
+            }
+        }
     }
 
     /// The first failure is the one to tell; the others follow from it.

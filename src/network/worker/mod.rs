@@ -54,6 +54,7 @@ pub struct Resolver {
 /// Everything one worker does.
 pub struct Worker {
     reactor: Reactor,
+    pipes: pipes::Pipes,
 }
 
 impl Worker {
@@ -83,7 +84,7 @@ impl Worker {
                 &mut reactor,
             )?;
         }
-        Ok(Self { reactor })
+        Ok(Self { reactor, pipes })
     }
 
     /// Serves until the process is ended from outside.
@@ -95,6 +96,7 @@ impl Worker {
             let busy = self.reactor.turn((!calm).then_some(CALM))?;
             calm = !busy;
             if calm {
+                self.pipes.clear();
                 self.reactor.rest();
             }
         }

@@ -24,25 +24,54 @@ pub(super) fn parse(mut args: Vec<OsString>) -> Result<Cli, (clap::Error, Vec<Os
 
 /// Writes the switch that an error is about without its value.
 fn set_plainly(args: &mut Vec<OsString>, e: &clap::Error) -> Option<()> {
-    if e.kind() != ErrorKind::TooManyValues {
-        return None;
-    }
     let flag = e.get(ContextKind::InvalidArg)?.to_string();
-    let value = e.get(ContextKind::InvalidValue)?.to_string();
-    let typed = format!("{flag}={value}");
-    let at = args.iter().position(|arg| *arg == *typed)?;
+    let (at, flag, value) = match e.kind() {
+        ErrorKind::TooManyValues => {
+            let value = e.get(ContextKind::InvalidValue)?.to_string();
+            let typed = format!("{flag}={value}");
+            (args.iter().position(|arg| *arg == *typed)?, flag, value)
+        }
+        // Of short ones clap takes the `=` for one more of them.
+        ErrorKind::UnknownArgument if flag == "-=" => short(args)?,
+        _ => return None,
+    };
     match value.as_str() {
         "1" | "t" | "T" | "true" | "True" | "TRUE" => args[at] = flag.into(),
-        "0" | "f" | "F" | "false" | "False" | "FALSE" => drop(args.remove(at)),
+        "0" | "f" | "F" | "false" | "False" | "FALSE" => switch_off(args, at, &flag),
         _ => return None,
     }
     Some(())
 }
 
+/// The first of `-t=VALUE` or `-it=VALUE`: where, the letters, and the value.
+fn short(args: &[OsString]) -> Option<(usize, String, String)> {
+    args.iter().enumerate().find_map(|(at, arg)| {
+        let (flag, value) = arg.to_str()?.split_once('=')?;
+        let letters = flag.strip_prefix('-')?;
+        let is_short = !letters.is_empty() && letters.bytes().all(|b| b.is_ascii_alphabetic());
+        is_short.then(|| (at, flag.to_owned(), value.to_owned()))
+    })
+}
+
+/// What was said last counts: the same before it is left out, too. Of several
+/// letters the value is the last one's.
+fn switch_off(args: &mut Vec<OsString>, at: usize, flag: &str) {
+    if flag.starts_with("--") || flag.len() == 2 {
+        args.remove(at);
+        let mut n = 0;
+        args.retain(|arg| {
+            n += 1;
+            n > at || *arg != *flag
+        });
+    } else {
+        args[at] = flag[..flag.len() - 1].into();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Command;
+    use crate::cli::{Command, Container};
 
     fn ps(line: &[&str]) -> Result<bool, String> {
         let args = ["rcon"].iter().chain(line).map(OsString::from).collect();
@@ -59,18 +88,41 @@ mod tests {
             (&["ps", "--all=true"], true),
             (&["ps", "--all=1", "--quiet=F"], true),
             (&["ps", "--all=false"], false),
+            (&["ps", "--all", "--all=false"], false),
+            (&["ps", "-a=true"], true),
+            (&["ps", "-a", "-a=false"], false),
+            (&["ps", "-qa=false"], false),
+            (&["ps", "-aq=0"], true),
         ] {
             assert_eq!(ps(line), Ok(all), "{line:?}");
         }
-        assert!(ps(&["ps", "--all=maybe"]).is_err());
+        for line in ["--all=maybe", "-a=maybe", "-="] {
+            assert!(ps(&["ps", line]).is_err(), "{line}");
+        }
         assert!(ps(&["ps", "--all=true", "--nothing=true"]).is_err());
     }
 
     #[test]
     fn what_is_a_programs_is_left_to_it() {
-        let line = ["rcon", "run", "image", "--all=true", "--force=false"];
+        let line = [
+            "rcon",
+            "run",
+            "-t=false",
+            "--rm",
+            "--rm=false",
+            "image",
+            "--rm=false",
+            "-t=1",
+        ];
         let args: Vec<OsString> = line.iter().map(OsString::from).collect();
         let cli = parse(args).map_err(|(e, _)| e.to_string()).unwrap();
-        assert!(cli.command.is_some());
+        let Some(Command::OfContainers(Container::Run(run))) = cli.command else {
+            panic!("no run");
+        };
+        assert!(!run.create.life.rm && !run.create.life.tty);
+        assert_eq!(
+            run.create.image_and_command,
+            ["image", "--rm=false", "-t=1"]
+        );
     }
 }

@@ -25,7 +25,6 @@ pub use program::{Environment, Program};
 /// Make a container from an image, to be started later
 #[derive(Debug, Clone, Args)]
 #[command(
-    mut_args(switch),
     disable_help_flag = true,
     args_override_self = true,
     override_usage = "rcon create [OPTIONS] IMAGE [COMMAND] [ARG]..."
@@ -83,10 +82,7 @@ impl Create {
 
 /// Make a container from an image and start its program
 #[derive(Debug, Clone, Args)]
-#[command(
-    mut_args(switch),
-    override_usage = "rcon run [OPTIONS] IMAGE [COMMAND] [ARG]..."
-)]
+#[command(override_usage = "rcon run [OPTIONS] IMAGE [COMMAND] [ARG]...")]
 pub struct Run {
     /// Return at once and print the container's id; it goes on by itself [default: stay and show its output]
     #[arg(short, long, help_heading = "Life")]
@@ -110,7 +106,6 @@ pub struct Run {
 /// Run a further program in a running container
 #[derive(Debug, Clone, Args)]
 #[command(
-    mut_args(switch),
     args_override_self = true,
     override_usage = "rcon exec [OPTIONS] CONTAINER COMMAND [ARG]..."
 )]
@@ -145,20 +140,4 @@ pub struct Exec {
     /// The container, and what is to run in it with all its flags
     #[arg(value_name = "CONTAINER COMMAND [ARG]", required = true, num_args = 1.., trailing_var_arg = true)]
     pub container_and_command: Vec<String>,
-}
-
-/// Docker's switches take `=false` as well, as scripts write it: `--rm=$KEEP`.
-fn switch(arg: clap::Arg) -> clap::Arg {
-    if !matches!(arg.get_action(), ArgAction::SetTrue) {
-        return arg;
-    }
-    arg.action(ArgAction::Set)
-        .value_parser(clap::value_parser!(bool))
-        .value_name("BOOL")
-        .num_args(0..=1)
-        .require_equals(true)
-        .default_value("false")
-        .default_missing_value("true")
-        .hide_default_value(true)
-        .hide_possible_values(true)
 }

@@ -52,7 +52,7 @@ use crate::store::Store;
 
 /// A local container runtime: daemonless, fast, and open about every step.
 #[derive(Debug, Parser)]
-#[command(name = "rcon", version)]
+#[command(name = "rcon", version, args_override_self = true)]
 struct Cli {
     #[command(flatten)]
     places: Places,

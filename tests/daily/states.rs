@@ -470,3 +470,30 @@ fn ticks(pid: i32) -> u64 {
     let field = |n| crate::common::stat_of(pid, n).parse().unwrap_or(0u64);
     field(14) + field(15)
 }
+
+/// Resident memory of a process, in kilobytes.
+fn resident(pid: i32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("it is there");
+    let line = text.lines().find(|line| line.starts_with("Rss:"));
+    let number = line.and_then(|line| line.split_whitespace().nth(1));
+    number.and_then(|n| n.parse().ok()).expect("a number")
+}
+
+#[test]
+fn a_keeper_that_waits_holds_little_memory() {
+    let Some(place) = Place::new() else { return };
+    place.start("box", &[], "echo one; sleep 600");
+    let keeper = place.number_of("box", "keeper");
+    // To have started a program took several times as much.
+    eventually("it has given back what it needed", || {
+        resident(keeper) < 4096
+    });
+    // It gets back what it needs then, and gives it back once more.
+    place.ok(&["exec", "box", "true"]);
+    place.ok(&["pause", "box"]);
+    place.ok(&["unpause", "box"]);
+    assert_eq!(place.ok(&["logs", "box"]).text(), "one");
+    eventually("it is small again", || resident(keeper) < 4096);
+    place.ok(&["stop", "-t", "0", "box"]);
+    assert_eq!(place.status("box"), "exited");
+}

@@ -86,8 +86,12 @@ pub fn remove(name: &str, table: &str, mark: &str) -> Result<bool> {
 /// A bridge of this name without a mark, that is down, was being made by a
 /// process that was killed.
 fn is_ours(link: &Link, wanted: &Bridge) -> bool {
-    let half_made = link.alias.is_empty() && !link.up;
-    link.kind == "bridge" && (link.alias == wanted.mark || half_made)
+    let half_made = link.kind == "bridge" && link.alias.is_empty() && !link.up;
+    half_made || is_ours_by_mark(link, wanted)
+}
+
+fn is_ours_by_mark(link: &Link, wanted: &Bridge) -> bool {
+    link.kind == "bridge" && link.alias == wanted.mark
 }
 
 fn foreign(link: &Link) -> Error {
@@ -112,7 +116,11 @@ fn check_room(socket: &mut Socket, wanted: &Bridge, own: Option<&Link>) -> Resul
         .filter(|r| r.to.prefix > 0 && r.through != own)
     {
         let clash = wanted.subnets.iter().find(|s| s.overlaps(&route.to));
-        if let Some(subnet) = clash {
+        // Another may have made the very bridge since we looked for it.
+        let ours = |link: Link| link.index == route.through && is_ours_by_mark(&link, wanted);
+        if let Some(subnet) = clash
+            && !socket.link(&wanted.name)?.is_some_and(ours)
+        {
             let taken = format!("this machine has a route to {} already", route.to);
             return Err(
                 Error::environment(format!("{subnet} cannot be used: {taken}"))

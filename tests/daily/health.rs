@@ -195,7 +195,8 @@ fn what_a_check_leaves_in_a_session_of_its_own_is_ended() {
     becomes(&place, "littering", "healthy");
     std::thread::sleep(Duration::from_millis(600));
     let count = |which: &str| {
-        let line = format!("ps | grep -c '[s]leep {which}'");
+        // Not the shell of a check, which has it in its words.
+        let line = format!("ps -o args | grep -c '^sleep {which}'");
         let out = place
             .rcon(&["exec", "littering", "sh", "-c", &line])
             .output();

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use rcon::image::manifest::{DOCKER_MANIFEST, Descriptor, OCI_INDEX, OCI_MANIFEST};
 use rcon::image::platform::Platform;
 use rcon::image::reference::Digest;
-use rcon::registry::{Watch, parallel};
+use rcon::parallel;
+use rcon::registry::Watch;
 use serde_json::json;
 
 use super::support::{Image, LAYER, Notes, client, config, noise};

@@ -6,7 +6,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 /// How long each direction is tried.
-const LENGTH: Duration = Duration::from_secs(3);
+const LENGTH: Duration = Duration::from_secs(2);
 
 /// A directory of the container's and a link to the host's change places as
 /// fast as they can, while `copy` is called again and again; how often it

@@ -58,6 +58,15 @@ const KNOWN: &[Known] = &[
             "* listxattrat",
             "* map_shadow_stack",
             "* mseal",
+            "* name_to_handle_at",
+            "* pkey_alloc",
+            "* pkey_free",
+            "* pkey_mprotect",
+            "* process_vm_readv",
+            "* process_vm_writev",
+            // The same two by numbers of x32's own.
+            "x32 539",
+            "x32 540",
             "* removexattrat",
             "* setxattrat",
             "* statmount",
@@ -67,6 +76,13 @@ const KNOWN: &[Known] = &[
         "younger than the lists of Debian 12's Docker and podman and than its libseccomp; \
          Docker's list of 2026 has them",
     ),
+    Known {
+        ways: &["capable"],
+        topic: "call",
+        names: &["i386 clock_settime64"],
+        rcon: "yes",
+        why: "with CAP_SYS_TIME, as its older form; Docker's list of 2026 has it",
+    },
     always(
         "call",
         &[

@@ -142,6 +142,32 @@ fn diff_tells_what_was_changed() {
     bed.rcon(&["diff", "plain"]).fails_naming(&["DIR:O"]);
 }
 
+/// `cp box:/x /dev/null` took the host's null device away.
+#[test]
+fn a_device_of_the_hosts_is_not_replaced() {
+    use std::os::unix::fs::FileTypeExt;
+    let Some(bed) = StoreBed::new() else { return };
+    overlaid(&bed, "web", &["true"]);
+    let null = bed.path("null");
+    nix::unistd::mkfifo(&bed.path("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let made = nix::sys::stat::mknod(
+        &null,
+        nix::sys::stat::SFlag::S_IFCHR,
+        nix::sys::stat::Mode::S_IRWXU,
+        nix::sys::stat::makedev(1, 3),
+    );
+    made.unwrap();
+    symlink("null", bed.path("link")).unwrap();
+    for to in ["null", "pipe", "link"] {
+        let out = bed.rcon(&["cp", "web:/etc/passwd", to]);
+        out.code(1)
+            .fails_naming(&[to, "must be a directory or a regular file"]);
+    }
+    let kind = fs::symlink_metadata(&null).unwrap().file_type();
+    assert!(kind.is_char_device());
+    assert!(bed.path("link").is_symlink());
+}
+
 #[test]
 fn what_cannot_be_copied_is_named() {
     let Some(bed) = StoreBed::new() else { return };

@@ -184,7 +184,22 @@ fn own_file(from: &Found, path: &str) -> Option<&'static str> {
     (!is_shown && is_there && !path.ends_with('/')).then_some(name)
 }
 
+/// What is copied replaces a file that is there. A device or a pipe is never
+/// meant to be replaced: `cp web:/x /dev/null` would take the host's away.
+fn check_replaceable(to: &Path) -> Result<()> {
+    let kind = std::fs::metadata(to).map(|m| m.file_type());
+    if kind.is_ok_and(|kind| !kind.is_file() && !kind.is_dir()) {
+        let to = to.display();
+        return Err(Error::user(format!(
+            "destination {to} must be a directory or a regular file"
+        ))
+        .hint("`-` writes a tar archive to standard output"));
+    }
+    Ok(())
+}
+
 fn out(store: &Store, args: &Cp, from: &Found, path: &str, to: &Path) -> Result<()> {
+    check_replaceable(to)?;
     let (source, _open) = source(store, args, from, path)?;
     let (own, trust) = if args.archive {
         (Ownership::Keep, Trust::All)

@@ -23,6 +23,7 @@ mod listing;
 mod logs;
 mod network;
 mod port;
+mod powers;
 pub mod progress;
 mod ps;
 mod rm;
@@ -89,6 +90,10 @@ enum Command {
     OfContainers(Container),
     #[command(flatten)]
     OfImages(image::Plain),
+    /// Keep a name and a password for a registry
+    Login(image::login::Login),
+    /// Forget a registry's name and password
+    Logout(image::login::Logout),
     /// Everything one does to images
     Image {
         #[command(subcommand)]
@@ -233,6 +238,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::OfImages(command)) => {
             with_store(cli.places, |store| image::plain(store, &command))
         }
+        // What is kept for a registry is each user's own, and in no store.
+        Some(Command::Login(args)) => image::login::login(&args),
+        Some(Command::Logout(args)) => image::login::logout(&args),
         Some(Command::Image { command }) => {
             with_store(cli.places, |store| image::grouped(store, &command))
         }
@@ -256,8 +264,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Info(args)) => {
             with_store(cli.places, |store| system::info::info(store, &args))
         }
-        Some(Command::System { command }) => Store::open(cli.places.root, cli.places.run_root)
-            .and_then(|store| system::system(&store, &command)),
+        Some(Command::System { command }) => {
+            open(cli.places).and_then(|store| system::system(&store, &command))
+        }
         Some(Command::Network { command }) => {
             with_store(cli.places, |store| network::network(store, &command))
         }
@@ -326,8 +335,14 @@ fn failed(e: &Error) -> ExitCode {
     ExitCode::from(e.exit_code().unwrap_or(1))
 }
 
+/// The store, for who can use it.
+fn open(places: Places) -> Result<Store> {
+    powers::check(false)?;
+    Store::open(places.root, places.run_root)
+}
+
 fn with_store(places: Places, act: impl FnOnce(&Store) -> Result<ExitCode>) -> Result<ExitCode> {
-    let store = Store::open(places.root, places.run_root)?;
+    let store = open(places)?;
     sweep(&store)?;
     act(&store)
 }
@@ -345,18 +360,23 @@ fn sweep(store: &Store) -> Result<()> {
 }
 
 fn of_containers(places: Places, command: Container) -> Result<ExitCode> {
-    // Whoever starts a container becomes its keeper, whose binary the
-    // program could reach.
-    if matches!(
+    // With these, all other codes are the program's.
+    let runs = matches!(
+        command,
+        Container::Run(_) | Container::Create(_) | Container::Exec(_)
+    );
+    let coded = |e: Error| if runs { e.exit(125) } else { e };
+    let starts = matches!(
         command,
         Container::Run(_) | Container::Start(_) | Container::Restart(_) | Container::Exec(_)
-    ) {
+    );
+    powers::check(starts).map_err(coded)?;
+    // Whoever starts a container becomes its keeper, whose binary the
+    // program could reach.
+    if starts {
         crate::run::protect_own_binary()?;
     }
-    // With `run`, all other codes are the program's.
-    let runs = matches!(command, Container::Run(_) | Container::Create(_));
-    let store = &Store::open(places.root, places.run_root)
-        .map_err(|e| if runs { e.exit(125) } else { e })?;
+    let store = &open(places).map_err(coded)?;
     sweep(store)?;
     match command {
         Container::Run(args) => run::run(store, &args),

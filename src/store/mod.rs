@@ -130,10 +130,18 @@ impl Store {
             ))
             .hint("use the rcon that made it, or another store with --root")),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            Err(e) => Err(Error::from(e)
-                .context(format!("cannot open the store {}", self.root.display()))
-                .hint("rcon needs root, or a store of your own with --root")),
+            Err(e) => Err(self.not_opened(e)),
         }
+    }
+
+    fn not_opened(&self, e: std::io::Error) -> Error {
+        let denied = e.kind() == std::io::ErrorKind::PermissionDenied;
+        let what = format!("cannot open the store {}", self.root.display());
+        let e = Error::from(e).context(what);
+        if denied {
+            return e.hint("it is another user's; rcon needs root");
+        }
+        e
     }
 
     /// Whether it was made already.

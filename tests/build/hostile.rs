@@ -136,6 +136,27 @@ fn a_swapped_source_is_not_followed() {
     assert!(holding(&site.bed.root(), b"the host's own key").is_empty());
 }
 
+/// CVE-2024-9675: the name of a cache was a path of the host's.
+#[test]
+fn a_caches_name_is_no_path() {
+    let Some(site) = Site::new() else { return };
+    let outside = outside(&site);
+    let path = outside.to_string_lossy();
+    let up = format!("{}{path}", "../".repeat(12));
+    for id in [&*path, &up, "..", "../..", "a/../../..", "/"] {
+        let text = format!(
+            "FROM base\nRUN --mount=type=cache,id={id},target=/m ls -A /m >/found; touch /m/planted\n"
+        );
+        // It may be refused, or be the name of a cache like any other.
+        let output = site.call(&text, &["--no-cache"]).output();
+        assert_untouched(&outside);
+        if output.status.success() {
+            assert_eq!(site.says(&["cat", "/found"]), "", "{id}");
+        }
+    }
+    site.assert_whole();
+}
+
 /// CVE-2021-3602: variables of the host.
 #[test]
 fn the_hosts_environment_is_not_in_the_image() {

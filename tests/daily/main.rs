@@ -14,6 +14,7 @@ mod exec;
 mod health;
 mod input;
 mod logs;
+mod ordinary;
 mod output;
 mod restart;
 mod run;

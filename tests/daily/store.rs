@@ -1,6 +1,5 @@
 //! The store: where it is, and what happens when it is not as it should be.
 
-use crate::common::Need;
 use crate::place::{Place, names_in};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -186,32 +185,6 @@ fn a_read_only_store() {
         let out = place.rcon(&["--root", &root]).args(args).output();
         out.code(1).fails_naming(&["Read-only"]);
     }
-}
-
-#[test]
-fn without_privileges() {
-    let Some(place) = Place::needing(&[Need::Tool("setpriv")]) else {
-        return;
-    };
-    place.run(&["--rm"], &["true"]).output().ok();
-    let binary = place.text_path("rcon");
-    // By another process: a file that a fork of ours still has open for writing
-    // cannot be executed.
-    let copied = Command::new("cp")
-        .args([env!("CARGO_BIN_EXE_rcon"), &binary])
-        .status();
-    assert!(copied.is_ok_and(|s| s.success()));
-    let mut command = Command::new("setpriv");
-    command.args([
-        "--reuid=1000",
-        "--regid=1000",
-        "--clear-groups",
-        &binary,
-        "rm",
-        "nobody",
-    ]);
-    let out = place.call(command).output();
-    out.code(1).fails_naming(&["ermission denied", "root"]);
 }
 
 #[test]

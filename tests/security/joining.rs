@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// What a spy inside may see of newcomers: the program they became, and the
 /// three standard streams.
-fn judge_spy(text: &str) {
+pub(crate) fn judge_spy(text: &str) {
     for line in text.lines().filter(|l| *l != "haunting") {
         let parts: Vec<&str> = line.splitn(4, ' ').collect();
         let sound = match parts[1..] {

@@ -11,6 +11,7 @@
 mod common;
 
 mod cgroup;
+mod daily;
 mod dev;
 mod identity;
 mod input;

@@ -38,7 +38,7 @@ pub(crate) fn bed_with(needs: &[Need]) -> Option<Bed> {
 }
 
 /// The hostile program, built once per test run.
-fn probe() -> &'static Path {
+pub(crate) fn probe() -> &'static Path {
     static PROBE: OnceLock<PathBuf> = OnceLock::new();
     PROBE.get_or_init(|| {
         let name = format!("security-probe-{}", std::process::id());
@@ -58,7 +58,13 @@ fn probe() -> &'static Path {
 /// Puts the hostile program into the image under a name.
 #[track_caller]
 pub(crate) fn plant(container: &Container<'_>, name: &str) {
-    fs::copy(probe(), container.rootfs(name)).expect("the image is writable");
+    plant_at(&container.rootfs(name));
+}
+
+/// The same by its path.
+#[track_caller]
+pub(crate) fn plant_at(path: &Path) {
+    fs::copy(probe(), path).expect("the image is writable");
 }
 
 /// The hostile program for use on the host, in the control half of a test.
@@ -349,6 +355,17 @@ fn resident(pid: i32) -> u64 {
 pub(crate) fn script(path: &Path, text: &str) {
     fs::write(path, text).expect("the bed is writable");
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("our file");
+}
+
+/// All that whoever listens there sends; nothing, if nobody does.
+pub(crate) fn read_all(to: (&str, u16)) -> String {
+    use std::io::Read;
+    let mut text = String::new();
+    if let Ok(mut stream) = std::net::TcpStream::connect(to) {
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
+        let _ = stream.read_to_string(&mut text);
+    }
+    text
 }
 
 /// The lines of the probe's answer that begin with a word.

@@ -9,13 +9,14 @@ use nix::poll::{PollFd, PollFlags, poll};
 use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
+use std::path::PathBuf;
 
 /// What a careless program pushes, ending the line so that a shell would act.
-const KEYS: &str = "echo pushed\n";
+pub(crate) const KEYS: &str = "echo pushed\n";
 
 /// Runs a call whose terminal is a pty of ours, as its controlling terminal,
 /// and returns what was shown and whether keystrokes wait to be read.
-fn at_a_terminal(call: Call) -> (String, bool) {
+pub(crate) fn at_a_terminal(call: Call) -> (String, bool) {
     let call = called_by(call, &["setsid", "--ctty", "--wait"]);
     let mut ours = under_pty(call, 24, 80);
     let shown = read_while_running(&mut ours);
@@ -40,14 +41,20 @@ fn tools() -> Option<Bed> {
 /// switch has already abolished it.
 #[track_caller]
 fn assert_push_works(bed: &Bed) {
-    let call = Call::new(probe_on_host(&["tiocsti", KEYS]), bed.path("free"));
+    assert_push_works_by(bed.path("free"));
+}
+
+/// The same with a place for what is said.
+#[track_caller]
+pub(crate) fn assert_push_works_by(files: PathBuf) {
+    let call = Call::new(probe_on_host(&["tiocsti", KEYS]), files);
     let (shown, waiting) = at_a_terminal(call);
     let abolished = shown.contains("stdin EIO");
     assert!(waiting || abolished, "the push itself fails: {shown}");
 }
 
 #[track_caller]
-fn assert_nothing_pushed((shown, waiting): (String, bool), expect_own: bool) {
+pub(crate) fn assert_nothing_pushed((shown, waiting): (String, bool), expect_own: bool) {
     assert!(!lines(&shown, "stderr").is_empty(), "did not run: {shown}");
     assert!(!waiting, "the caller's terminal was written to: {shown}");
     for name in ["stdin", "stdout", "stderr", "/dev/tty", "steal", "stolen"] {

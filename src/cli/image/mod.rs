@@ -7,7 +7,7 @@ pub mod images;
 mod import;
 pub mod inspect;
 mod load;
-mod login;
+pub mod login;
 pub mod mounted;
 mod pattern;
 pub mod prune;
@@ -53,10 +53,6 @@ pub enum Plain {
     Import(import::Import),
     /// Make an image from what a container has changed
     Commit(commit::Commit),
-    /// Keep a name and a password for a registry
-    Login(login::Login),
-    /// Forget a registry's name and password
-    Logout(login::Logout),
 }
 
 // What stands behind `image`.
@@ -105,8 +101,6 @@ pub fn plain(store: &Store, command: &Plain) -> Result<ExitCode> {
         Plain::Load(args) => load::load(store, args),
         Plain::Import(args) => import::import(store, args),
         Plain::Commit(args) => commit::commit(store, args),
-        Plain::Login(args) => login::login(args),
-        Plain::Logout(args) => login::logout(args),
     }
 }
 

@@ -2,8 +2,7 @@
 //!
 //! `mount_setattr` changes both while a mount has no place yet, so nobody ever
 //! sees it without them. Before Linux 5.12 only a mount that has a place could
-//! be changed, and its flags only one mount at a time. There a child gives it a
-//! place that nobody else sees, changes it, and hands out a copy without one.
+//! be changed, and its flags only one mount at a time.
 
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -33,35 +32,59 @@ pub(super) fn propagation_flags(propagation: Propagation) -> u64 {
     propagation_flag(propagation.kind) | rec
 }
 
-/// A mount that has no place yet, with these flags, and with events travelling
-/// like this.
+/// A mount that has no place yet, with events travelling like this.
 ///
 /// It may fork: there must be one thread only.
-pub(super) fn prepared(
-    mount: OwnedFd,
-    flags: MountFlags,
-    propagation: &[Propagation],
-) -> SysResult<OwnedFd> {
-    if mount::has_setattr() {
-        set_flags(&mount, flags)?;
-        travel(&mount, propagation)?;
+pub(super) fn travelling(mount: OwnedFd, how: Option<Propagation>) -> SysResult<OwnedFd> {
+    if mount::has_setattr() || how.is_none() {
+        travel(&mount, how.as_slice())?;
         return Ok(mount);
     }
-    if flags == MountFlags::default() && propagation.is_empty() {
-        return Ok(mount);
-    }
-    by_child(|| {
-        leave_mounts()?;
-        let is_dir = fd::stat(&mount)?.st_mode & libc::S_IFMT == libc::S_IFDIR;
-        let at = Path::new(if is_dir { "/" } else { "/dev/null" });
-        mount::attach(&mount, fd::open(at, libc::O_PATH)?)?;
-        set_flags(&mount, flags)?;
-        travel(&mount, propagation)?;
+    in_a_place(&mount, || {
+        travel(&mount, how.as_slice())?;
         mount::open_tree(&mount, Path::new(""), true)
     })
 }
 
-/// Says how events travel through a mount with a place.
+/// What `then` hands out after a mount was given a place that only a child of
+/// ours sees.
+///
+/// It forks: there must be one thread only.
+pub(super) fn in_a_place(
+    mount: &OwnedFd,
+    then: impl FnOnce() -> SysResult<OwnedFd>,
+) -> SysResult<OwnedFd> {
+    by_child(|| {
+        leave_mounts()?;
+        let is_dir = fd::stat(mount)?.st_mode & libc::S_IFMT == libc::S_IFDIR;
+        let at = Path::new(if is_dir { "/" } else { "/dev/null" });
+        mount::attach(mount, fd::open(at, libc::O_PATH)?)?;
+        then()
+    })
+}
+
+/// Attaches a mount at `at`, with these flags, and with events travelling like
+/// this: before it can be seen, or if that cannot be, just after. The latter is
+/// in a mount namespace that nobody else is in yet.
+pub(super) fn attach(
+    mount: &OwnedFd,
+    at: &OwnedFd,
+    flags: MountFlags,
+    propagation: &[Propagation],
+) -> SysResult<()> {
+    let early = mount::has_setattr();
+    if !early {
+        mount::attach(mount, at)?;
+    }
+    set_flags(mount, flags)?;
+    travel(mount, propagation)?;
+    if early {
+        mount::attach(mount, at)?;
+    }
+    Ok(())
+}
+
+/// Says how events travel through a mount.
 pub(super) fn travel(mount: impl AsFd, list: &[Propagation]) -> SysResult<()> {
     for propagation in list {
         if mount::has_setattr() {
@@ -78,7 +101,7 @@ pub(super) fn travel(mount: impl AsFd, list: &[Propagation]) -> SysResult<()> {
     Ok(())
 }
 
-/// Sets and clears flags of a mount with a place, then of the whole tree.
+/// Sets and clears flags of a mount, then of the whole tree.
 pub(super) fn set_flags(mount: impl AsFd, flags: MountFlags) -> SysResult<()> {
     let own = AttrChange {
         set: flags.set,
@@ -99,9 +122,12 @@ pub(super) fn set_flags(mount: impl AsFd, flags: MountFlags) -> SysResult<()> {
 }
 
 fn change_flags(mount: BorrowedFd<'_>, change: AttrChange, recursive: bool) -> SysResult<()> {
-    let apply = |change| match mount::has_setattr() {
-        true => mount::setattr(mount, change, recursive),
-        false => remount(mount, change, recursive),
+    let apply = |change| {
+        if mount::has_setattr() {
+            mount::setattr(mount, change, recursive)
+        } else {
+            remount(mount, change, recursive)
+        }
     };
     match apply(change) {
         // Flags that the source's owner locked cannot be cleared by us. That
@@ -236,16 +262,13 @@ fn unescaped(field: &str) -> PathBuf {
     while let Some((&first, after)) = rest.split_first() {
         let digits = after.get(..3).and_then(|d| std::str::from_utf8(d).ok());
         let byte = digits.and_then(|d| u8::from_str_radix(d, 8).ok());
-        match byte.filter(|_| first == b'\\') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[3..];
-            }
-            None => {
-                bytes.push(first);
-                rest = after;
-            }
-        }
+        let escaped = byte.filter(|_| first == b'\\');
+        bytes.push(escaped.unwrap_or(first));
+        rest = if escaped.is_some() {
+            &after[3..]
+        } else {
+            after
+        };
     }
     std::ffi::OsString::from_vec(bytes).into()
 }

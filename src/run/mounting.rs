@@ -31,25 +31,15 @@ pub(super) fn copy(path: &Path, recursive: bool) -> SysResult<OwnedFd> {
 }
 
 /// Puts a mount in place, with its flags.
-///
-/// They go on before the mount can be seen, so that nobody can use it without
-/// them; so does how events travel, but where that takes another copy: of an
-/// unbindable mount there is none.
 pub(super) fn place(
     root: Root<'_>,
-    mount: OwnedFd,
+    mount: &OwnedFd,
     target: &Target,
     flags: MountFlags,
     propagation: &[Propagation],
 ) -> SysResult<()> {
-    let (before, after) = match mount::has_setattr() {
-        true => (propagation, &[][..]),
-        false => (&[][..], propagation),
-    };
-    let mount = attributes::prepared(mount, flags, before)?;
     let at = mount_point(root, target)?;
-    mount::attach(&mount, &at)?;
-    attributes::travel(&mount, after)
+    attributes::attach(mount, &at, flags, propagation)
 }
 
 /// What `target` stands for, made where it is missing.
@@ -154,7 +144,7 @@ pub(super) fn protect(root: Root<'_>, path: &Path) -> SysResult<()> {
         set_below: libc::MOUNT_ATTR_RDONLY,
         ..MountFlags::default()
     };
-    mount::attach(attributes::prepared(copy, flags, &[])?, &at)
+    attributes::attach(&copy, &at, flags, &[])
 }
 
 /// Lays the host's `/dev/null` over a file, an empty read-only tmpfs over a
@@ -170,7 +160,7 @@ pub(super) fn mask(root: Root<'_>, path: &Path) -> SysResult<()> {
         // Flags that a user namespace inside finds locked, and cannot change.
         let flags = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
         let flags = MountFlags::set(flags);
-        return mount::attach(attributes::prepared(cover, flags, &[])?, &at);
+        return attributes::attach(&cover, &at, flags, &[]);
     }
     let fs = mount::fsopen("tmpfs")?;
     mount::fsconfig(&fs, "source", Some("tmpfs"))?;

@@ -7,7 +7,7 @@
 use std::collections::btree_map::Entry;
 use std::path::Path;
 
-use super::attributes::{prepared, set_flags};
+use super::attributes::{set_flags, travelling};
 use super::channel::Message;
 use super::program::{self, as_root};
 use super::walk::{Done, StepError, Walk, become_root, missing, run_map_helper};
@@ -132,7 +132,7 @@ impl Walk<'_> {
             }
             Action::OpenRoot { path, propagation } => {
                 let tree = mounting::copy(path, true)?;
-                let tree = prepared(tree, MountFlags::default(), propagation.as_slice())?;
+                let tree = travelling(tree, *propagation)?;
                 self.slots.insert(Slot::Root, tree);
             }
             Action::OverlayRoot { overlay } => {
@@ -153,7 +153,7 @@ impl Walk<'_> {
                     Some(made) => made,
                     None => mounting::copy(path, *recursive)?,
                 };
-                let copy = prepared(copy, MountFlags::default(), propagation.as_slice())?;
+                let copy = travelling(copy, *propagation)?;
                 self.slots.insert(*slot, copy);
             }
             Action::MapOwners {
@@ -175,7 +175,7 @@ impl Walk<'_> {
                 let copy = self.slots.remove(slot).ok_or_else(|| missing(*slot))?;
                 mounting::place(
                     as_root(self.slot(Slot::Root)?),
-                    copy,
+                    &copy,
                     target,
                     *flags,
                     propagation,

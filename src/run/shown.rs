@@ -49,13 +49,13 @@ pub fn lay_out(root: &OwnedFd, place: &Path, shown: &[Shown]) -> SysResult<Owned
     let at = fd::open(place, libc::O_PATH | libc::O_DIRECTORY)?;
     mount::attach(root, &at)?;
     let root = fd::open(place, libc::O_PATH | libc::O_DIRECTORY)?;
-    for (s, copy, dir) in all {
-        put(&root, s, copy, dir)?;
+    for (s, copy, dir) in &all {
+        put(&root, s, copy, *dir)?;
     }
     Ok(root)
 }
 
-fn put(root: &OwnedFd, shown: &Shown, copy: OwnedFd, dir: bool) -> SysResult<()> {
+fn put(root: &OwnedFd, shown: &Shown, copy: &OwnedFd, dir: bool) -> SysResult<()> {
     let target = Target {
         path: shown.target.clone(),
         file: !dir,

@@ -298,7 +298,7 @@ impl Walk<'_> {
                 if filesystem.copy_up {
                     mounting::copy_up(root, target, &made)?;
                 }
-                mounting::place(root, made, target, flags, propagation)?;
+                mounting::place(root, &made, target, flags, propagation)?;
             }
             // Mounted in place the old way: the flags follow.
             None => mounting::remount(root, target, flags, propagation)?,

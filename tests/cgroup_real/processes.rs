@@ -186,8 +186,15 @@ fn other_signals_reach_everyone_and_leave_a_pause_alone() {
     let Some(l) = layout() else { return };
     let mut guard = Guard::new(&l, "term");
     let ready = |g: &Guard, n| g.cgroup.pids().unwrap().len() == n;
-    guard.shell("sleep 100 & sleep 100 & trap 'exit 0' TERM; wait");
-    wait_until("all run", || ready(&guard, 3));
+    guard.shell("trap 'exit 0' TERM; sleep 100 & sleep 100 & wait");
+    let sleeps = |pid: i32| {
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm"));
+        name.is_ok_and(|name| name == "sleep\n")
+    };
+    wait_until("all run", || {
+        let pids = guard.cgroup.pids().unwrap();
+        pids.len() == 3 && pids.into_iter().filter(|pid| sleeps(*pid)).count() == 2
+    });
     guard.cgroup.freeze().unwrap();
     guard.cgroup.kill(Signal::SIGTERM).unwrap();
     // Version 2 lets a frozen process die of a signal that it has no trap for.

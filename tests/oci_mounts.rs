@@ -437,7 +437,8 @@ fn the_cgroup_mount_shows_the_containers_own_part_read_only() {
 
 #[test]
 fn a_bind_can_map_ids() {
-    let Some(bed) = Bed::needing(&[Need::Rcon("id-mapped mounts")]) else {
+    let needs = [Need::MappedMounts, Need::Rcon("id-mapped mounts")];
+    let Some(bed) = Bed::needing(&needs) else {
         return;
     };
     let source = bed.directory("shared");

@@ -31,15 +31,16 @@ fn a_filter_is_installed() {
     let Some(bed) = Bed::needing(&NEEDS) else {
         return;
     };
-    let status = |seccomp: Value| {
+    let status = |seccomp: Value, name: &str| {
         let out = bed.run(|s| {
             s["process"]["args"] = words("cat /proc/self/status");
             s["linux"]["seccomp"] = seccomp;
         });
-        host::field(&out.ok().stdout, "Seccomp").unwrap()
+        host::field(&out.ok().stdout, name).unwrap()
     };
-    assert_eq!(status(filter(&MKDIR, "SCMP_ACT_ERRNO")), "2");
-    assert_eq!(status(json!(null)), "0");
+    let errno = filter(&MKDIR, "SCMP_ACT_ERRNO");
+    assert_eq!(status(errno, "Seccomp"), "2");
+    assert_eq!(status(json!(null), "Seccomp_filters"), host::own_filters());
 }
 
 #[test]

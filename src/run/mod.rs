@@ -6,6 +6,7 @@
 //! a container that waits for its program, and [`Held::release`] lets it go.
 
 mod advice;
+mod attributes;
 mod channel;
 mod devices;
 mod foreign;

@@ -5,35 +5,19 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
-use std::sync::OnceLock;
 
 use nix::errno::Errno;
 
-use super::foreign;
 use super::root::Root;
-use crate::plan::{Filesystem, IdRange, MountFlags, Propagation, PropagationKind, Target};
-use crate::sys::mount::{self, AttrChange};
+use super::{attributes, foreign};
+use crate::plan::{Filesystem, IdRange, MountFlags, Propagation, Target};
+use crate::sys::mount;
 use crate::sys::process::{self, Forked};
 use crate::sys::{SysError, SysResult, fd, namespace};
 
-/// `MS_*` of a propagation.
-fn propagation_flag(kind: PropagationKind) -> u64 {
-    match kind {
-        PropagationKind::Private => libc::MS_PRIVATE,
-        PropagationKind::Slave => libc::MS_SLAVE,
-        PropagationKind::Shared => libc::MS_SHARED,
-        PropagationKind::Unbindable => libc::MS_UNBINDABLE,
-    }
-}
-
 /// How mount events travel from `/` on down.
 pub(super) fn set_propagation(propagation: Propagation) -> SysResult<()> {
-    let rec = if propagation.recursive {
-        libc::MS_REC
-    } else {
-        0
-    };
-    let flags = propagation_flag(propagation.kind) | rec;
+    let flags = attributes::propagation_flags(propagation);
     mount::mount(None, Path::new("/"), None, flags, None)
 }
 
@@ -46,94 +30,7 @@ pub(super) fn copy(path: &Path, recursive: bool) -> SysResult<OwnedFd> {
     }
 }
 
-/// Applies how a mount that has no place yet, or just got one, travels.
-pub(super) fn travel(mount: impl AsFd, list: &[Propagation]) -> SysResult<()> {
-    for propagation in list {
-        let change = AttrChange {
-            propagation: propagation_flag(propagation.kind),
-            ..AttrChange::default()
-        };
-        match mount::setattr(mount.as_fd(), change, propagation.recursive) {
-            Err(e) if e.errno == Errno::ENOSYS => {
-                // Before Linux 5.12 only a mount with a path can be told.
-                let rec = if propagation.recursive {
-                    libc::MS_REC
-                } else {
-                    0
-                };
-                let path = fd::proc_path(mount.as_fd());
-                mount::mount(None, &path, None, change.propagation | rec, None)?;
-            }
-            done => done?,
-        }
-    }
-    Ok(())
-}
-
-/// Sets and clears flags of a mount, then of the whole tree.
-pub(super) fn set_flags(mount: impl AsFd, flags: MountFlags) -> SysResult<()> {
-    let own = AttrChange {
-        set: flags.set,
-        clear: flags.clear,
-        propagation: 0,
-    };
-    let below = AttrChange {
-        set: flags.set_below,
-        clear: flags.clear_below,
-        propagation: 0,
-    };
-    for (change, recursive) in [(own, false), (below, true)] {
-        if !change.is_empty() {
-            change_flags(mount.as_fd(), change, recursive)?;
-        }
-    }
-    Ok(())
-}
-
-fn change_flags(mount: impl AsFd, change: AttrChange, recursive: bool) -> SysResult<()> {
-    match mount::setattr(mount.as_fd(), change, recursive) {
-        // Flags that the source's owner locked cannot be cleared by us. That
-        // they stay set is the safe reading of "inherit"; but then at least
-        // everything that is to be set must be.
-        Err(e) if e.errno == Errno::EPERM && change.clear != 0 && change.set != 0 => {
-            let only_set = AttrChange { clear: 0, ..change };
-            mount::setattr(mount, only_set, recursive)
-        }
-        Err(e) if e.errno == Errno::EPERM && change.clear != 0 => Ok(()),
-        Err(e) if e.errno == Errno::ENOSYS && !recursive => remount_with(mount, change),
-        done => done,
-    }
-}
-
-/// Before Linux 5.12 flags are replaced all at once, and only of a mount that
-/// has a place: so those in force are read first, lest one be lost.
-fn remount_with(mount: impl AsFd, change: AttrChange) -> SysResult<()> {
-    const SAME: &[(u64, u64, u64)] = &[
-        (libc::ST_RDONLY, libc::MOUNT_ATTR_RDONLY, libc::MS_RDONLY),
-        (libc::ST_NOSUID, libc::MOUNT_ATTR_NOSUID, libc::MS_NOSUID),
-        (libc::ST_NODEV, libc::MOUNT_ATTR_NODEV, libc::MS_NODEV),
-        (libc::ST_NOEXEC, libc::MOUNT_ATTR_NOEXEC, libc::MS_NOEXEC),
-        (libc::ST_NOATIME, libc::MOUNT_ATTR_NOATIME, libc::MS_NOATIME),
-        (
-            libc::ST_NODIRATIME,
-            libc::MOUNT_ATTR_NODIRATIME,
-            libc::MS_NODIRATIME,
-        ),
-    ];
-    let now = fd::mount_flags(mount.as_fd())?;
-    let mut flags = libc::MS_REMOUNT | libc::MS_BIND;
-    for &(st, attr, ms) in SAME {
-        if (now & st != 0 && change.clear & attr == 0) || change.set & attr != 0 {
-            flags |= ms;
-        }
-    }
-    mount::mount(None, &fd::proc_path(mount), None, flags, None)
-}
-
-/// Puts a mount in place and gives it its flags.
-///
-/// Flags go on before the mount can be seen, so that nobody can use it without
-/// them; kernels that can only change a mount with a place do it just after.
+/// Puts a mount in place, with its flags.
 pub(super) fn place(
     root: Root<'_>,
     mount: &OwnedFd,
@@ -141,28 +38,8 @@ pub(super) fn place(
     flags: MountFlags,
     propagation: &[Propagation],
 ) -> SysResult<()> {
-    let early = mount_setattr_works();
-    if early {
-        set_flags(mount, flags)?;
-        travel(mount, propagation)?;
-    }
     let at = mount_point(root, target)?;
-    mount::attach(mount, &at)?;
-    if !early {
-        set_flags(mount, flags)?;
-        travel(mount, propagation)?;
-    }
-    Ok(())
-}
-
-fn mount_setattr_works() -> bool {
-    static WORKS: OnceLock<bool> = OnceLock::new();
-    *WORKS.get_or_init(|| {
-        // On no descriptor at all the call fails either way; how tells
-        // whether the kernel has it.
-        let nothing = mount::setattr(fd::standard(0), AttrChange::default(), false);
-        nothing.err().is_none_or(|e| e.errno != Errno::ENOSYS)
-    })
+    attributes::attach(mount, &at, flags, propagation)
 }
 
 /// What `target` stands for, made where it is missing.
@@ -202,12 +79,7 @@ pub(super) fn new(
     if filesystem.options.iter().any(too_long) {
         return old_style(root, filesystem, target).map(|()| None);
     }
-    let fs = match mount::fsopen(&filesystem.fstype) {
-        Err(e) if e.errno == Errno::ENOSYS => {
-            return old_style(root, filesystem, target).map(|()| None);
-        }
-        opened => opened?,
-    };
+    let fs = mount::fsopen(&filesystem.fstype)?;
     if filesystem.source.len() < 256 && !filesystem.source.is_empty() {
         mount::fsconfig(&fs, "source", Some(&filesystem.source))?;
     }
@@ -232,7 +104,8 @@ fn inherited_mode(root: Root<'_>, filesystem: &Filesystem, target: &Target) -> O
     Some(format!("{mode:o}"))
 }
 
-/// The way of kernels before 5.2. The target is still a descriptor.
+/// The old way, which has room for a page of options. The target is still a
+/// descriptor.
 fn old_style(root: Root<'_>, filesystem: &Filesystem, target: &Target) -> SysResult<()> {
     let at = mount_point(root, target)?;
     let words = filesystem.options.iter().map(|(key, value)| match value {
@@ -257,8 +130,8 @@ pub(super) fn remount(
     propagation: &[Propagation],
 ) -> SysResult<()> {
     let at = root.find(&target.path)?;
-    set_flags(&at, flags)?;
-    travel(&at, propagation)
+    attributes::set_flags(&at, flags)?;
+    attributes::travel(&at, propagation)
 }
 
 /// Lays a copy of `path` over itself, read-only. Nothing there: nothing to do.
@@ -271,12 +144,7 @@ pub(super) fn protect(root: Root<'_>, path: &Path) -> SysResult<()> {
         set_below: libc::MOUNT_ATTR_RDONLY,
         ..MountFlags::default()
     };
-    if mount_setattr_works() {
-        set_flags(&copy, flags)?;
-        return mount::attach(&copy, &at);
-    }
-    mount::attach(&copy, &at)?;
-    set_flags(&copy, MountFlags::set(libc::MOUNT_ATTR_RDONLY))
+    attributes::attach(&copy, &at, flags, &[])
 }
 
 /// Lays the host's `/dev/null` over a file, an empty read-only tmpfs over a
@@ -292,12 +160,7 @@ pub(super) fn mask(root: Root<'_>, path: &Path) -> SysResult<()> {
         // Flags that a user namespace inside finds locked, and cannot change.
         let flags = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
         let flags = MountFlags::set(flags);
-        if mount_setattr_works() {
-            set_flags(&cover, flags)?;
-            return mount::attach(&cover, &at);
-        }
-        mount::attach(&cover, &at)?;
-        return set_flags(&cover, flags);
+        return attributes::attach(&cover, &at, flags, &[]);
     }
     let fs = mount::fsopen("tmpfs")?;
     mount::fsconfig(&fs, "source", Some("tmpfs"))?;

@@ -75,7 +75,7 @@ pub fn mount_at_once(overlay: &Overlay) -> SysResult<OwnedFd> {
 }
 
 /// What a child has mounted, which is gone with it but for what it hands back.
-fn by_child(mount: impl FnOnce() -> SysResult<OwnedFd>) -> SysResult<OwnedFd> {
+pub(super) fn by_child(mount: impl FnOnce() -> SysResult<OwnedFd>) -> SysResult<OwnedFd> {
     let (ours, theirs) = socket::message_pair()?;
     let Forked::Parent { pidfd, .. } = process::fork(0, None)? else {
         drop(ours);
@@ -109,7 +109,7 @@ fn unpacked(message: &[u8]) -> SysError {
     SysError::new(errno, String::from_utf8_lossy(call))
 }
 
-fn leave_mounts() -> SysResult<()> {
+pub(super) fn leave_mounts() -> SysResult<()> {
     namespace::unshare(libc::CLONE_NEWNS as u64)?;
     let private = libc::MS_REC | libc::MS_PRIVATE;
     mount::mount(None, Path::new("/"), None, private, None)

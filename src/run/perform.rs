@@ -7,6 +7,7 @@
 use std::collections::btree_map::Entry;
 use std::path::Path;
 
+use super::attributes::{set_flags, travelling};
 use super::channel::Message;
 use super::program::{self, as_root};
 use super::walk::{Done, StepError, Walk, become_root, missing, run_map_helper};
@@ -131,7 +132,7 @@ impl Walk<'_> {
             }
             Action::OpenRoot { path, propagation } => {
                 let tree = mounting::copy(path, true)?;
-                mounting::travel(&tree, propagation.as_slice())?;
+                let tree = travelling(tree, *propagation)?;
                 self.slots.insert(Slot::Root, tree);
             }
             Action::OverlayRoot { overlay } => {
@@ -152,7 +153,7 @@ impl Walk<'_> {
                     Some(made) => made,
                     None => mounting::copy(path, *recursive)?,
                 };
-                mounting::travel(&copy, propagation.as_slice())?;
+                let copy = travelling(copy, *propagation)?;
                 self.slots.insert(*slot, copy);
             }
             Action::MapOwners {
@@ -209,7 +210,7 @@ impl Walk<'_> {
             Action::EnterRoot { how } => self.enter_root(*how)?,
             Action::ProtectRoot => {
                 let flags = MountFlags::set(libc::MOUNT_ATTR_RDONLY);
-                mounting::set_flags(self.slot(Slot::Root)?, flags)?;
+                set_flags(self.slot(Slot::Root)?, flags)?;
             }
             Action::MaskPath { path } => {
                 mounting::mask(as_root(self.slot(Slot::Root)?), path)?;

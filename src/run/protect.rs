@@ -13,8 +13,10 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
+use super::attributes;
 use crate::error::{Context, Error, Result};
-use crate::sys::mount::{self, AttrChange};
+use crate::plan::MountFlags;
+use crate::sys::mount;
 use crate::sys::process::{self, Strings};
 use crate::sys::{SysResult, fd};
 
@@ -54,12 +56,14 @@ fn is_protected(own: &OwnedFd) -> bool {
 
 fn read_only_view(own: &OwnedFd) -> SysResult<OwnedFd> {
     let view = mount::open_tree(own, Path::new(""), false)?;
-    let change = AttrChange {
-        set: libc::MOUNT_ATTR_RDONLY,
-        ..AttrChange::default()
+    let open = || {
+        attributes::set_flags(&view, MountFlags::set(libc::MOUNT_ATTR_RDONLY))?;
+        fd::reopen(&view, libc::O_RDONLY)
     };
-    mount::setattr(&view, change, false)?;
-    fd::reopen(&view, libc::O_RDONLY)
+    if mount::has_setattr() {
+        return open();
+    }
+    attributes::in_a_place(&view, open)
 }
 
 fn sealed_copy(own: OwnedFd) -> Result<OwnedFd> {

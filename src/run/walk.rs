@@ -1,5 +1,6 @@
 //! One process walking along a plan and taking the steps that are its own.
 
+use std::borrow::Cow;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::CString;
@@ -23,7 +24,7 @@ use crate::plan::{
 };
 use crate::render::words;
 use crate::sys::process::{Forked, Strings};
-use crate::sys::{SysError, SysResult, fd, identity, mount, process, remedy, seccomp};
+use crate::sys::{SysError, SysResult, fd, identity, mount, process, seccomp};
 
 /// What a program starts with that was not asked to have another.
 const USUAL_UMASK: u32 = 0o022;
@@ -181,9 +182,9 @@ impl Walk<'_> {
         let what = words::action(&step.action);
         match e {
             StepError::Sys(e) => {
-                let hint = advice::advice(&step.action, e.errno);
+                let hint = advice::advice(&step.action, e.errno).map(Cow::Borrowed);
                 // Where the meaning is known, the call has nothing to add.
-                let text = match hint.or_else(|| remedy(e.errno)) {
+                let text = match hint.or_else(|| e.remedy()) {
                     Some(hint) => format!("{what}: {} ({hint})", e.errno.desc()),
                     None => format!("{what}: {e}"),
                 };

@@ -21,9 +21,6 @@ use crate::error::{Error, Result};
 /// Bytes of `/dev/shm`, which the kernel would let be half of all memory.
 const SHM_SIZE: u64 = 64 << 20;
 
-/// Kernels from here on make a whole tree read-only (`mount_setattr`).
-const RECURSIVE_READ_ONLY: (u32, u32) = (5, 12);
-
 /// All mounts, in the order they are made.
 pub(super) fn mounts(i: &Inputs<'_>) -> Result<Vec<OciMount>> {
     let mut asked = i
@@ -216,9 +213,7 @@ fn of_config(asked: &Mount, i: &Inputs<'_>) -> Result<OciMount> {
     };
     let options = BindOptions::read(asked, i.host)
         .map_err(|e| e.context(format!("mount {}", target.display())))?;
-    let words = options.words(asked, i.host)?;
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let mut mount = bind(&source, target, &words);
+    let mut mount = bind(&source, target, &options.words(asked));
     let mapped = i.host.mapped.contains(&asked.target);
     let own = mapped.then(IdMap::default);
     if let Some(map) = options.owners.as_ref().or(own.as_ref()) {
@@ -348,9 +343,9 @@ impl<'a> BindOptions<'a> {
     }
 
     /// In the specification's words. Mounts below a read-only one are made
-    /// read-only as well, where the kernel can: "read-only" that holds for the
-    /// first file system only has surprised too many people.
-    fn words(&self, asked: &Mount, host: &HostFacts) -> Result<Vec<String>> {
+    /// read-only as well: "read-only" that holds for the first file system only
+    /// has surprised too many people.
+    fn words(&self, asked: &Mount) -> Vec<&str> {
         let nested = !matches!(
             asked.kind,
             MountKind::Bind {
@@ -361,19 +356,13 @@ impl<'a> BindOptions<'a> {
         let mut words = vec![if nested { "rbind" } else { "bind" }];
         if self.read_only {
             words.push("ro");
-            let able = host.kernel >= RECURSIVE_READ_ONLY;
-            if self.deep == Some(true) && !able {
-                return Err(Error::environment(
-                    "bind-recursive=readonly needs Linux 5.12 or newer",
-                ));
-            }
-            if nested && able && self.deep != Some(false) {
+            if nested && self.deep != Some(false) {
                 words.push("rro");
             }
         }
         words.extend(&self.flags);
         words.push(self.propagation.unwrap_or("rprivate"));
-        Ok(words.into_iter().map(str::to_owned).collect())
+        words
     }
 }
 

@@ -1,5 +1,6 @@
 //! A failed kernel call, in the words of `strace`.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use nix::errno::Errno;
@@ -61,9 +62,41 @@ impl fmt::Display for SysError {
 
 impl std::error::Error for SysError {}
 
+impl SysError {
+    /// What can be done about it, where that is known of the failure alone.
+    pub fn remedy(&self) -> Option<Cow<'static, str>> {
+        if self.errno != Errno::ENOSYS {
+            return remedy(self.errno).map(Cow::Borrowed);
+        }
+        let name = self.call.split('(').next().unwrap_or_default();
+        let (_, since) = SINCE.iter().find(|(call, _)| *call == name)?;
+        Some(Cow::Owned(format!(
+            "Linux has {name} since {since}: this kernel is older, or a filter of system calls \
+             hides it"
+        )))
+    }
+}
+
+/// Since when there are the calls that some kernel may not have.
+const SINCE: &[(&str, &str)] = &[
+    ("bpf", "3.18"),
+    ("clone3", "5.3"),
+    ("close_range", "5.9"),
+    ("fsconfig", "5.2"),
+    ("fsmount", "5.2"),
+    ("fsopen", "5.2"),
+    ("mount_setattr", "5.12"),
+    ("move_mount", "5.2"),
+    ("open_tree", "5.2"),
+    ("openat2", "5.6"),
+    ("pidfd_getfd", "5.6"),
+    ("pidfd_open", "5.3"),
+    ("pidfd_send_signal", "5.1"),
+];
+
 impl From<SysError> for Error {
     fn from(e: SysError) -> Self {
-        let hint = remedy(e.errno);
+        let hint = e.remedy();
         let e = Error::environment(e.to_string());
         match hint {
             Some(hint) => e.hint(hint),

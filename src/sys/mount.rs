@@ -4,6 +4,9 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
+use std::sync::OnceLock;
+
+use nix::errno::Errno;
 
 use super::{SysResult, c_path, c_string, fd, flag_names, syscall};
 
@@ -184,6 +187,17 @@ impl AttrChange {
 /// Changes a mount's attributes, optionally of the whole tree below it.
 pub fn setattr(mount: impl AsFd, change: AttrChange, recursive: bool) -> SysResult<()> {
     setattr_raw(mount, change, recursive, 0)
+}
+
+/// Whether this kernel has `mount_setattr`, as Linux has since 5.12.
+pub fn has_setattr() -> bool {
+    static HAS: OnceLock<bool> = OnceLock::new();
+    *HAS.get_or_init(|| {
+        // Of nothing to change the kernel makes nothing; a filter of system
+        // calls may hide the call from us as well.
+        let nothing = setattr(fd::standard(0), AttrChange::default(), false);
+        nothing.err().is_none_or(|e| e.errno != Errno::ENOSYS)
+    })
 }
 
 /// Shows the files of a detached mount under other owners, as the mappings of

@@ -53,7 +53,7 @@ fn probes(mut guard: Guard, set: fn(&Cgroup, &DeviceList) -> rcon::error::Result
 
 #[test]
 fn device_rules_hold_through_v1() {
-    let Some(l) = layout() else { return };
+    let Some(l) = hybrid() else { return };
     probes(Guard::new(&l, "devices-v1"), Cgroup::set_devices);
 }
 
@@ -66,7 +66,7 @@ fn device_rules_hold_through_ebpf() {
 
 #[test]
 fn v1_device_list_reads_back_as_asked() {
-    let Some(l) = layout() else { return };
+    let Some(l) = hybrid() else { return };
     let guard = Guard::new(&l, "devices-list");
     guard
         .cgroup

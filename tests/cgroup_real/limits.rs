@@ -8,7 +8,7 @@ use super::*;
 
 #[test]
 fn limits_arrive_in_the_files() {
-    let Some(l) = layout() else { return };
+    let Some(l) = hybrid() else { return };
     let guard = Guard::new(&l, "limits");
     guard.apply(
         &l,
@@ -43,8 +43,49 @@ fn limits_arrive_in_the_files() {
 }
 
 #[test]
+fn limits_arrive_in_the_files_of_version_two() {
+    let Some(l) = unified() else { return };
+    let guard = Guard::new(&l, "limits-v2");
+    guard.apply(
+        &l,
+        r#"{"memory":{"limit":33554432,"swap":67108864,"reservation":25165824},
+            "cpu":{"shares":512,"quota":50000,"period":200000,"burst":10000,"cpus":"0","mems":"0"},
+            "pids":{"limit":77}}"#,
+    );
+    for (controller, file, value) in [
+        ("memory", "memory.max", "33554432"),
+        ("memory", "memory.swap.max", "33554432"),
+        ("memory", "memory.low", "25165824"),
+        ("cpu", "cpu.max", "50000 200000"),
+        ("cpu", "cpu.max.burst", "10000"),
+        ("cpuset", "cpuset.cpus", "0"),
+        ("cpuset", "cpuset.mems", "0"),
+        ("pids", "pids.max", "77"),
+    ] {
+        assert_eq!(guard.read(controller, file), value, "{file}");
+    }
+    for (limit, swap) in [(60, 80), (20, 20), (100, 100)] {
+        let json = format!(
+            r#"{{"memory":{{"limit":{},"swap":{}}}}}"#,
+            limit << 20,
+            swap << 20
+        );
+        guard.apply(&l, &json);
+        let (max, above) = (
+            (limit << 20).to_string(),
+            ((swap - limit) << 20).to_string(),
+        );
+        assert_eq!(guard.read("memory", "memory.max"), max);
+        assert_eq!(guard.read("memory", "memory.swap.max"), above);
+    }
+    guard.apply(&l, r#"{"memory":{"limit":-1},"pids":{"limit":-1}}"#);
+    assert_eq!(guard.read("memory", "memory.max"), "max");
+    assert_eq!(guard.read("pids", "pids.max"), "max");
+}
+
+#[test]
 fn updates_work_in_both_directions() {
-    let Some(l) = layout() else { return };
+    let Some(l) = hybrid() else { return };
     let guard = Guard::new(&l, "update");
     let (mib, memory) = (1024 * 1024, "memory.limit_in_bytes");
     for (limit, swap) in [(30, 50), (60, 80), (20, 20), (100, 100)] {
@@ -78,7 +119,7 @@ fn updates_work_in_both_directions() {
 
 #[test]
 fn refusals_name_the_field_and_the_call() {
-    let Some(l) = layout() else { return };
+    let Some(l) = hybrid() else { return };
     let guard = Guard::new(&l, "refused");
     let e = |json: &str| {
         let writes = limits(&serde_json::from_str(json).unwrap(), &l);
@@ -101,7 +142,7 @@ fn refusals_name_the_field_and_the_call() {
 
 #[test]
 fn limit_without_its_cgroup_is_refused() {
-    let Some(l) = layout() else { return };
+    let Some(l) = hybrid() else { return };
     let guard = Guard::on(&l, "without", |d| d.has("pids"));
     let writes = limits(
         &serde_json::from_str(r#"{"memory":{"limit":33554432}}"#).unwrap(),
@@ -126,8 +167,12 @@ fn counters_have_plausible_values() {
     assert_eq!((stats.pids.current, stats.pids.limit), (1, 50));
     assert_eq!(stats.memory.usage.limit, 67_108_864);
     assert!((4096..67_108_864).contains(&stats.memory.usage.usage));
-    assert!(stats.memory.raw.contains_key("total_rss"));
     assert!(stats.cpu.usage.total > 40_000_000, "{:?}", stats.cpu);
+    if l.mode == Mode::Unified {
+        assert!(stats.memory.raw.contains_key("anon"));
+        return;
+    }
+    assert!(stats.memory.raw.contains_key("total_rss"));
     assert!(!stats.cpu.usage.percpu.is_empty());
     assert_eq!(
         stats.cpu.usage.percpu.len(),

@@ -1,9 +1,11 @@
-//! The cgroup module against the real kernel, on a hybrid machine: v1
-//! controllers and a v2 tree beside them. Every cgroup is named
-//! `rcon-test-<pid>-…` and removed by a guard, also when a test fails.
+//! The cgroup module against the real kernel: on a hybrid machine, with v1
+//! controllers and a v2 tree beside them, or on one with v2 alone. Every cgroup
+//! is named `rcon-test-<pid>-…` and removed by a guard, also when a test fails.
 //!
-//! They need root and that layout. Without, they say so and pass, unless
-//! `RCON_TEST_MUST_RUN=1` or `CI=true` is set: then a skip is a failure.
+//! They need root and one of these. Without, they say so and pass, unless
+//! `RCON_TEST_MUST_RUN=1` or `CI=true` is set: then a skip is a failure. What
+//! is about one of the two says so, and is passed over on the other in any
+//! case: a machine has one of them.
 
 mod devices;
 mod handing_down;
@@ -22,12 +24,31 @@ use rcon::cgroup::limits::limits as plan_limits;
 use rcon::cgroup::ops::{self, Cgroup, Permission, destroy};
 use rcon::cgroup::paths::{CgroupDir, CgroupPaths, OWN_PARENT};
 
+/// The layout, if it is one with v1's controllers.
+fn hybrid() -> Option<Layout> {
+    of_mode(Mode::Hybrid)
+}
+
+/// The layout, if there is v2 alone.
+fn unified() -> Option<Layout> {
+    of_mode(Mode::Unified)
+}
+
+fn of_mode(mode: Mode) -> Option<Layout> {
+    let found = layout()?;
+    if found.mode == mode {
+        return Some(found);
+    }
+    eprintln!("skipped: this is about {mode:?} cgroups");
+    None
+}
+
 /// The layout, if these tests can run here.
 fn layout() -> Option<Layout> {
     let wanted = |v: &str| std::env::var(v).is_ok_and(|v| v == "1" || v == "true");
     let reason = match ops::observe() {
         _ if !nix::unistd::geteuid().is_root() => "not root".to_owned(),
-        Ok(l) if l.mode == Mode::Hybrid => return Some(l),
+        Ok(l) if matches!(l.mode, Mode::Hybrid | Mode::Unified) => return Some(l),
         Ok(l) => format!("cgroups are {:?} here", l.mode),
         Err(e) => e.to_string(),
     };

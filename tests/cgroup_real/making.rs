@@ -32,7 +32,7 @@ fn directories_are_made_in_every_hierarchy_and_removed_but_for_parents() {
 
 #[test]
 fn directory_that_was_there_is_used_but_not_removed() {
-    let Some(l) = layout() else { return };
+    let Some(l) = hybrid() else { return };
     let mut paths = plan(&l, "found");
     paths
         .dirs
@@ -89,7 +89,7 @@ fn destroy_removes_what_the_container_nested_inside() {
 
 #[test]
 fn destroy_carries_on_and_says_who_is_still_inside() {
-    let Some(l) = layout() else { return };
+    let Some(l) = hybrid() else { return };
     let mut guard = Guard::on(&l, "busy", |d| {
         d.has("pids") || d.has("cpu") || d.version == Version::V2
     });
@@ -112,7 +112,7 @@ fn destroy_carries_on_and_says_who_is_still_inside() {
 
 #[test]
 fn nothing_is_written_outside_cgroupfs() {
-    let Some(l) = layout() else { return };
+    let Some(l) = hybrid() else { return };
     let scratch = std::env::temp_dir().join(&name("scratch")[1..]);
     std::fs::create_dir(&scratch).unwrap();
     let link = scratch.join("link");

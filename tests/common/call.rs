@@ -2,12 +2,12 @@
 //! pipes: a container that outlives the runtime keeps a pipe open, and a test
 //! that reads to its end would wait for ever.
 
-use super::is_foreign;
+use super::{is_foreign, older};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -58,6 +58,14 @@ impl Call {
     /// Gives the command itself, for what is not offered here.
     pub fn with(mut self, change: impl FnOnce(&mut Command)) -> Self {
         change(&mut self.command);
+        self
+    }
+
+    /// Runs it on a kernel that lacks some system calls: see [`older`].
+    pub fn without(mut self, list: &str) -> Self {
+        let filter = older::filter(list);
+        // SAFETY: it makes one system call and allocates nothing.
+        unsafe { self.command.pre_exec(move || older::hide(&filter, 0)) };
         self
     }
 

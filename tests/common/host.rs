@@ -62,6 +62,13 @@ pub fn stat_of(pid: i32, number: usize) -> String {
     found.unwrap_or_default().to_owned()
 }
 
+/// How many filters of system calls this test is under, as `status` has it of
+/// a container without one of its own.
+pub fn own_filters() -> String {
+    let own = fs::read_to_string("/proc/self/status").expect("our own status");
+    field(&own, "Seccomp_filters").expect("Linux has it since 5.9")
+}
+
 /// What a namespace of a process is called: `net:[4026531840]`.
 pub fn namespace_of(pid: i32, kind: &str) -> String {
     let link = format!("/proc/{pid}/ns/{kind}");

@@ -22,6 +22,7 @@ pub mod host;
 mod leftovers;
 mod needs;
 pub mod netns;
+pub mod older;
 pub mod pty;
 pub mod registry;
 mod rootfs;

@@ -1,7 +1,7 @@
 //! What a test needs from the machine, and what happens when it is missing: a
 //! skip with its reason printed, or a failure where skipping is forbidden.
 
-use super::cgroups;
+use super::{cgroups, older};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,8 @@ pub enum Need {
     Capability(u8, &'static str),
     /// A file or directory the kernel shows when it has the feature.
     Kernel(&'static str),
+    /// Mounts that show their files under other owners: Linux 5.12.
+    MappedMounts,
     /// What rcon promises and older or other runtimes do not.
     Rcon(&'static str),
 }
@@ -49,21 +51,27 @@ impl Need {
             ),
             Self::Capability(bit, name) => (has_capability(bit), name.into()),
             Self::Kernel(path) => (Path::new(path).exists(), format!("the kernel's {path}")),
+            Self::MappedMounts => (
+                !older::hides("mount_setattr"),
+                "mount_setattr, for owners of its own".into(),
+            ),
             Self::Rcon(feature) => (!is_foreign(), format!("rcon itself, for {feature}")),
         };
         (!met).then_some(why)
     }
 
     /// Whether skipping is right even where silent skips are forbidden: the
-    /// machine has one cgroup version, and a stand-in was asked for by hand.
+    /// machine has one cgroup version, and an older kernel or a stand-in was
+    /// asked for by hand.
     fn excused(self) -> bool {
-        matches!(self, Self::CgroupV1(_) | Self::Rcon(_))
+        matches!(self, Self::CgroupV1(_) | Self::MappedMounts | Self::Rcon(_))
     }
 }
 
 /// True when everything needed is there. Otherwise says what is not, and
 /// panics if this run must not skip (`CI=true` or `RCON_TEST_MUST_RUN=1`).
 pub fn all_met(needs: &[Need]) -> bool {
+    older::play();
     for need in needs {
         if let Some(what) = need.missing() {
             assert!(

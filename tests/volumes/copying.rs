@@ -103,7 +103,9 @@ fn a_file_system_of_its_own_is_there_for_a_copy() {
 
 #[test]
 fn other_owners_are_shown_only_while_it_is_up() {
-    let Some(place) = Place::new() else { return };
+    let Some(place) = Place::with_other_owners() else {
+        return;
+    };
     let dir = place.host_dir("bound");
     chown(&dir, Some(1234), Some(1234)).unwrap();
     let file = format!("{dir}/theirs");

@@ -21,7 +21,9 @@ fn owner(path: &str) -> (u32, u32) {
 
 #[test]
 fn the_owner_of_the_source_is_the_containers_user() {
-    let Some(place) = Place::new() else { return };
+    let Some(place) = Place::with_other_owners() else {
+        return;
+    };
     let dir = theirs(&place);
     let stat = "stat -c %u:%g /x /x/theirs /x/other; touch /x/made-$(id -u)";
     let bind = format!("{dir}:/x:idmap");
@@ -48,7 +50,9 @@ fn the_owner_of_the_source_is_the_containers_user() {
 
 #[test]
 fn ranges_that_are_given() {
-    let Some(place) = Place::new() else { return };
+    let Some(place) = Place::with_other_owners() else {
+        return;
+    };
     let dir = theirs(&place);
     let bind = format!("{dir}:/x:idmap=uids=1234-5-1#77-0-1;gids=1235-6-1#78-0-1");
     let shown = place.prints(
@@ -67,7 +71,9 @@ const USERNS: [&str; 2] = ["--userns", "100000:65536"];
 
 #[test]
 fn an_image_in_a_user_namespace() {
-    let Some(place) = Place::new() else { return };
+    let Some(place) = Place::with_other_owners() else {
+        return;
+    };
     let stat = "stat -c %u:%g / /bin /etc/hosts /etc/resolv.conf /etc/hostname | sort -u";
     assert_eq!(place.prints(&USERNS, PLAIN, stat), "0:0");
     let script = "set -e; echo '1.2.3.4 far' >>/etc/hosts; echo x >>/etc/passwd; mkdir /a; \
@@ -85,7 +91,9 @@ fn an_image_in_a_user_namespace() {
 
 #[test]
 fn what_is_copied_and_committed_has_the_ids_of_the_container() {
-    let Some(place) = Place::new() else { return };
+    let Some(place) = Place::with_other_owners() else {
+        return;
+    };
     let flags = [&USERNS[..], &["-v", "data:/mnt"]].concat();
     place.start("web", &flags, PLAIN);
     fs::write(place.bed.path("in"), "in").unwrap();
@@ -117,7 +125,9 @@ fn what_is_copied_and_committed_has_the_ids_of_the_container() {
 
 #[test]
 fn a_volume_and_a_user_namespace() {
-    let Some(place) = Place::new() else { return };
+    let Some(place) = Place::with_other_owners() else {
+        return;
+    };
     place.prints(
         &["-v", "data:/mnt"],
         PLAIN,

@@ -1,7 +1,7 @@
 //! A store of a test's own with an image that has something at `/data`.
 
 use crate::common::store::StoreBed;
-use crate::common::{Call, Output, Value, host};
+use crate::common::{Call, Need, Output, Value, host, needs_met};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
@@ -27,6 +27,12 @@ impl Place {
         place.import(&["VOLUME /data"], WITH);
         place.import(&[], PLAIN);
         Some(place)
+    }
+
+    /// The same for a test that shows files under other owners.
+    pub fn with_other_owners() -> Option<Self> {
+        let met = needs_met(&[Need::MappedMounts]);
+        met.then(Self::new).flatten()
     }
 
     /// Makes an image of the root file system as it is now.

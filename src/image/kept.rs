@@ -37,7 +37,7 @@ impl Kept {
         let what = || format!("cannot write to {}", dir.display());
         files::private_dir_all(&dir).context(what)?;
         let bytes = serde_json::to_vec(self).map_err(|e| Error::internal(e.to_string()))?;
-        files::replace(&dir, &self.name, &bytes).context(what)
+        files::replace_soon(&dir, &self.name, &bytes).context(what)
     }
 
     fn read(images: &Images, name: &str) -> Option<Self> {

@@ -243,7 +243,10 @@ impl Stage {
             wanted.blobs.extend(kept.blobs.iter().cloned());
             wanted.layers.extend(kept.layers.iter().cloned());
         }
-        self.sync()?;
+        let brings = !held(&self.blobs).is_empty() || !held(&self.layers).is_empty();
+        if brings {
+            self.sync()?;
+        }
         let images = self.images().clone();
         let mut change = Change::begin(&images)?;
         let done = self
@@ -256,6 +259,11 @@ impl Stage {
         }
         let done = done?;
         change.end();
+        if brings {
+            // So that what is said to be here is here after a power failure,
+            // too. Nobody has to wait for that but who is told.
+            self.sync()?;
+        }
         Ok(done)
     }
 
@@ -355,9 +363,6 @@ impl Stage {
     /// What is not on the disk yet must be before it has a name, or a power
     /// failure would leave a name without an image.
     fn sync(&self) -> Result<()> {
-        if held(&self.blobs).is_empty() && held(&self.layers).is_empty() {
-            return Ok(());
-        }
         let dir = File::open(self.place.dir()).context(|| CANNOT)?;
         nix::unistd::syncfs(&dir)
             .map_err(io::Error::from)

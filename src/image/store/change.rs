@@ -169,7 +169,8 @@ impl Change {
         if to.exists() {
             return Ok(());
         }
-        fs::write(self.images.size_path(name), format!("{size}\n")).context(cannot)?;
+        let size = format!("{size}\n");
+        files::write_soon(&self.images.size_path(name), size.as_bytes()).context(cannot)?;
         fs::rename(from, to).context(cannot)
     }
 

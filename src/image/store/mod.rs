@@ -98,7 +98,7 @@ impl Images {
         }
         if !dir.join("oci-layout").exists() {
             let text = b"{\"imageLayoutVersion\":\"1.0.0\"}";
-            files::replace(&dir, "oci-layout", text).context(what)?;
+            files::replace_soon(&dir, "oci-layout", text).context(what)?;
         }
         Ok(())
     }

@@ -149,11 +149,10 @@ impl Entry {
     /// another matter: see [`Entry::is_held`].
     ///
     /// One that the power took is written often, and only of a container that
-    /// does something: it was up, until the machine was not. With a keeper it
-    /// is another's doing.
+    /// does something: it was up, until the machine was not.
     pub fn recorded(&self) -> Result<State> {
         let bytes = self.bytes("state.json")?;
-        if files::is_void(&bytes) && !self.is_held() {
+        if files::is_void(&bytes) {
             return Ok(State {
                 status: Status::Running,
                 ..State::new()

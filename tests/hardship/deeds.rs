@@ -12,6 +12,9 @@ enum Needs {
     Up,
     /// The container is there and does not run.
     Down,
+    /// The same, of one that nothing has been done to.
+    FreshUp,
+    FreshDown,
     /// There is no such container.
     Absent,
     /// The image is there.
@@ -65,9 +68,9 @@ pub const DEEDS: &[Deed] = &[
     deed(Needs::Up, "commit t@ i@:new"),
     deed(Needs::Down, "commit t@ i@:new"),
     deed(Needs::Up, "export -o OUT@.tar t@"),
-    deed(Needs::Up, "network connect --alias a@ keepers t@"),
+    deed(Needs::FreshUp, "network connect --alias a@ keepers t@"),
     deed(Needs::Up, "network disconnect n@ t@"),
-    deed(Needs::Down, "network connect keepers t@"),
+    deed(Needs::FreshDown, "network connect keepers t@"),
     deed(Needs::Image, "tag i@ i@:more"),
     deed(Needs::Image, "rmi i@"),
     deed(Needs::Image, "rmi -f i@"),
@@ -137,6 +140,11 @@ impl Deed {
             Needs::Absent => {
                 place.rcon(&["rm", "-fv", &t, &u]);
                 resources(place, &n, &v, &label);
+            }
+            Needs::FreshUp | Needs::FreshDown => {
+                place.rcon(&["rm", "-fv", &t]);
+                resources(place, &n, &v, &label);
+                container(place, lane, &t, self.needs == Needs::FreshUp);
             }
             Needs::Up | Needs::Down => {
                 place.rcon(&["rm", "-f", &u]);

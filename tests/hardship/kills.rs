@@ -2,6 +2,7 @@
 //! a time, with keepers or without.
 
 use crate::chance::{Chance, asked};
+use crate::common::eventually;
 use crate::deeds::{DEEDS, Deed, furnish};
 use crate::place::{Place, shoot};
 use nix::sys::signal::Signal;
@@ -71,11 +72,12 @@ fn kill_some(place: &Place, chance: &mut Chance, deeds: &[(u32, &'static Deed)])
 
 /// The keepers of the lanes' containers.
 fn shoot_keepers(place: &Place, but: i64) {
-    for pid in place.processes() {
-        if i64::from(pid) != but {
-            shoot(pid);
-        }
-    }
+    eventually("they are dead", || {
+        let mut all = place.processes();
+        all.retain(|pid| i64::from(*pid) != but);
+        all.iter().for_each(|pid| shoot(*pid));
+        all.is_empty()
+    });
 }
 
 #[test]
@@ -127,7 +129,7 @@ fn every_deed_is_one() {
         if words[..2] == ["start", "-a"] {
             // It ends when its container does.
             let running = place.bed.call(&words).spawn();
-            crate::common::eventually("it runs", || place.state("t0")["status"] == "running");
+            eventually("it runs", || place.state("t0")["status"] == "running");
             place.ok(&["stop", "-t", "0", "t0"]);
             running.wait().code(137);
             continue;

@@ -172,7 +172,9 @@ impl Place {
         let known = self.ids();
         let ids: Vec<String> = self.ok(&["ps", "-aq"]).lines().map(str::to_owned).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        self.ok(&[&["rm", "-f"], &ids[..]].concat());
+        if !ids.is_empty() {
+            self.ok(&[&["rm", "-f"], &ids[..]].concat());
+        }
         std::thread::sleep(AGE);
         self.repair("at the end");
         self.ok(&["network", "prune", "-f"]);

@@ -108,7 +108,7 @@ pub fn as_before(place: &Place, what: &str) {
     if names.join("new").exists() {
         place.ok(&["rm", "-fv", "new"]);
     }
-    if place.state("up")["status"] != "running" {
+    if place.ok(&["inspect", "-f", "{{.State.Status}}", "up"]) != "running" {
         place.ok(&["start", "up"]);
     }
     let out = place.rcon(&["exec", "up", "echo", "well"]);

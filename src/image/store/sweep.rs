@@ -62,11 +62,10 @@ impl Images {
     /// What nobody uses.
     pub(super) fn unused(&self, change: &Change) -> Result<Candidates> {
         let used = Used::find(self, &change.index)?;
-        let mut all = change::everything(self);
+        let mut all = change::everything(self)?;
         all.layers.retain(|name| !used.has_layer(name));
-        all.blobs.retain(|digest| {
-            !used.has_blob(digest) && is_older(&self.blob_path(digest), YOUNG)
-        });
+        all.blobs
+            .retain(|digest| !used.has_blob(digest) && is_older(&self.blob_path(digest), YOUNG));
         Ok(all)
     }
 }

@@ -9,6 +9,11 @@ pub fn asked(variable: &str, usual: u64) -> u64 {
     said.and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
+/// Whether somebody has the time for all there is.
+pub fn is_long() -> bool {
+    asked("RCON_TEST_ROUNDS", 0) >= 1000
+}
+
 /// A generator of numbers.
 pub struct Chance(u64);
 

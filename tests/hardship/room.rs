@@ -118,7 +118,7 @@ fn without_inodes() {
     };
     for (line, undo) in MAKERS {
         let mut was_done = false;
-        for left in [0, 1, 2, 3, 5, 7, 10, 14, 20, 30, 60, 2000] {
+        for left in [0, 1, 2, 4, 7, 12, 20, 50, 2000] {
             let filler = Filler::all_but(&disk.0, left);
             let done = done_or_told(&run(&place, line), &["No space left", "free on the disk"]);
             drop(filler);
@@ -220,7 +220,7 @@ fn a_store_that_cannot_be_written_can_be_read() {
     ];
     for (line, _) in MAKERS.iter().chain(&changes) {
         let out = run(&place, line);
-        assert!(!done_or_told(&out, &["Read-only"]), "{out}");
+        assert!(!done_or_told(&out, &["Read-only", "read-only"]), "{out}");
     }
     drop(shown);
     place.assert_lists("when it can be written again");

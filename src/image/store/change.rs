@@ -30,6 +30,12 @@ pub(in crate::image) struct Candidates {
     pub(in crate::image) layers: Vec<String>,
 }
 
+impl Candidates {
+    pub(in crate::image) fn is_empty(&self) -> bool {
+        self.blobs.is_empty() && self.layers.is_empty()
+    }
+}
+
 /// What was taken away.
 #[derive(Debug, Default)]
 pub(in crate::image) struct Collected {
@@ -78,6 +84,13 @@ impl Change {
     pub(in crate::image) fn announce(&self, candidates: &Candidates) -> Result<()> {
         let bytes = serde_json::to_vec(candidates).unwrap_or_default();
         files::replace_for_good(&self.images.dir(), JOURNAL, &bytes).context(cannot)
+    }
+
+    /// Takes this change back, as far as it came.
+    pub(in crate::image) fn undo(&mut self) -> Result<()> {
+        // What could not be written keeps nothing in use.
+        self.index = Index::load(&self.images.dir())?;
+        self.settle()
     }
 
     /// Finishes a change that was cut short.

@@ -88,7 +88,7 @@ fn every_command_killed_at_random_instants() {
     let keeper = place.state("keep")["keeper"].as_i64().unwrap_or_default();
     let mut chance = Chance::new(8);
     let mut known = BTreeSet::new();
-    for round in 0..asked("RCON_TEST_ROUNDS", 200) {
+    for round in 0..asked("RCON_TEST_ROUNDS", 150) {
         let deeds: Vec<(u32, &Deed)> = (0..LANES).map(|l| (l, chance.of(DEEDS))).collect();
         let when = format!("round {round}, after {deeds:?}");
         for (lane, deed) in &deeds {

@@ -242,7 +242,7 @@ fn at_random_instants(options: &'static str, name: u64) {
     machine.place.ok(&["network", "create", "keepers"]);
     let mut chance = Chance::new(name);
     let mut known = BTreeSet::new();
-    for round in 0..asked("RCON_TEST_ROUNDS", 200) / 25 {
+    for round in 0..asked("RCON_TEST_ROUNDS", 150) / 25 {
         let place = &machine.place;
         let deeds: Vec<(u32, &Deed)> = (0..3).map(|lane| (lane, chance.of(DEEDS))).collect();
         let when = format!("round {round}, after {deeds:?}");

@@ -158,7 +158,7 @@ fn whatever_was_going_on_when_the_machine_restarted() {
     furnish(&machine.place);
     machine.place.ok(&["network", "create", "keepers"]);
     let mut chance = Chance::new(9);
-    for round in 0..asked("RCON_TEST_ROUNDS", 200) / 10 {
+    for round in 0..asked("RCON_TEST_ROUNDS", 150) / 10 {
         let place = &machine.place;
         let deeds: Vec<(u32, &Deed)> = (0..3).map(|lane| (lane, chance.of(DEEDS))).collect();
         let when = format!("round {round}, after {deeds:?}");

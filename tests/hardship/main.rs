@@ -11,6 +11,7 @@ mod clock;
 #[path = "../common/mod.rs"]
 mod common;
 mod deeds;
+mod faults;
 mod kills;
 mod memory;
 mod place;

@@ -191,18 +191,19 @@ fn what_is_young_is_whole_after_a_power_failure() {
         return;
     };
     let place = &machine.place;
+    // First, for it waits for all that is to be written.
+    place
+        .rcon(&["run", "--name", "seven", "base", "sh", "-c", "exit 7"])
+        .code(7);
+    place.ok(&["commit", "seven", "committed"]);
+    let size = place.ok(&["images", "--format", "{{.Size}}", "base"]);
     place.ok(&[
         "create", "--name", "waits", "-v", "/unnamed", "base", "echo", "waited",
     ]);
     place.sleeper("web", &["-v", "/unnamed", "-p", "127.0.0.1::80"]);
-    place
-        .rcon(&["run", "--name", "seven", "base", "sh", "-c", "exit 7"])
-        .code(7);
     place.ok(&["create", "--name", "old", "base", "true"]);
     place.ok(&["rename", "old", "new"]);
     place.ok(&["update", "--restart", "on-failure:2", "new"]);
-    place.ok(&["commit", "seven", "committed"]);
-    let size = place.ok(&["images", "--format", "{{.Size}}", "base"]);
     std::thread::sleep(Duration::from_millis(2500));
     machine.fail();
     let place = &machine.place;

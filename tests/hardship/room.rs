@@ -217,7 +217,7 @@ fn a_store_that_cannot_be_written_can_be_read() {
         (&["volume", "rm", "data"], &[]),
         (&["network", "rm", "own"], &[]),
         (&["volume", "prune", "-af"], &[]),
-        (&["system", "prune", "-af"], &[]),
+        (&["container", "prune", "-f"], &[]),
     ];
     for (line, _) in MAKERS.iter().chain(&changes) {
         let out = run(&place, line);

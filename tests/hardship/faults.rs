@@ -78,7 +78,7 @@ fn words(place: &Place, line: &[&str]) -> Vec<String> {
 /// Runs a command whose call fails once.
 fn with_fault(place: &Place, line: &[&str], (calls, error, nth): (&str, &str, u64)) -> Output {
     let inject = format!("inject={calls}:error={error}:when={nth}");
-    let trace = format!("exec strace -qqq -o /dev/null -e trace=none -e {inject} \"$@\"");
+    let trace = format!("exec strace -qqq -o /dev/null -e trace={calls} -e {inject} \"$@\"");
     let words = words(place, line);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     place.by_shell(&trace, &words).output()
@@ -136,5 +136,35 @@ fn a_call_that_fails_takes_nothing_away() {
         place.repair(&format!("{command:?}"));
         place.assert_lists(&format!("{command:?}"));
     }
+    place.assert_goes();
+}
+
+/// Another image has the same layer: whichever of the calls fails by which
+/// that would be seen, the layer stays.
+#[test]
+fn what_two_images_share_outlives_a_read_that_fails() {
+    if !needs_met(&[Need::Root, Need::Tool("strace")]) {
+        return;
+    }
+    let Some(place) = Place::new() else { return };
+    place.ok(&["create", "--name", "more", "base"]);
+    place.ok(&["cp", &place.text("image/rootfs/etc/passwd"), "more:/added"]);
+    place.ok(&["commit", "more", "derived"]);
+    let archive = place.text("derived.tar");
+    place.ok(&["save", "-o", &archive, "derived"]);
+    place.ok(&["rm", "more"]);
+    let mut removed = 0;
+    for nth in 8..40 {
+        if place.rcon(&["image", "inspect", "derived"]).status.code() != Some(0) {
+            removed += 1;
+            place.ok(&["load", "-qi", &archive]);
+        }
+        with_fault(&place, &["rmi", "derived"], ("openat", "EIO", nth));
+        let out = place.rcon(&["save", "-o", "/dev/null", "base"]);
+        assert!(out.status.success(), "the {nth}th call: {out}");
+        let out = place.rcon(&["run", "--rm", "--pull", "never", "base", "true"]);
+        assert!(out.status.success(), "the {nth}th call: {out}");
+    }
+    assert!(removed > 1, "it was never removed");
     place.assert_goes();
 }

@@ -170,6 +170,7 @@ fn use_spare(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// When what is written is on the disk.
+#[derive(Clone, Copy)]
 enum Lasting {
     Whenever,
     Soon,

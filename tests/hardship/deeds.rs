@@ -134,45 +134,42 @@ impl Deed {
     #[track_caller]
     pub fn prepare(&self, place: &Place, lane: u32) {
         let name = |what: &str| format!("{what}{lane}");
-        let (t, u, n, v, i) = (name("t"), name("u"), name("n"), name("v"), name("i"));
-        let label = format!("lane={lane}");
+        let (t, other, image) = (name("t"), name("u"), name("i"));
+        let (network, volume) = (name("n"), name("v"));
+        let have_both = || {
+            let label = format!("lane={lane}");
+            place.rcon(&["network", "create", "--label", &label, &network]);
+            place.ok(&["volume", "create", "--label", &label, &volume]);
+        };
         match self.needs {
-            Needs::Absent => {
-                place.rcon(&["rm", "-fv", &t, &u]);
-                resources(place, &n, &v, &label);
+            Needs::Absent | Needs::Idle => {
+                place.rcon(&["rm", "-fv", &t, &other]);
+                have_both();
             }
             Needs::FreshUp | Needs::FreshDown => {
-                place.rcon(&["rm", "-fv", &t]);
-                resources(place, &n, &v, &label);
+                place.rcon(&["rm", "-fv", &t, &other]);
+                have_both();
                 container(place, lane, &t, self.needs == Needs::FreshUp);
             }
             Needs::Up | Needs::Down => {
-                place.rcon(&["rm", "-f", &u]);
-                resources(place, &n, &v, &label);
+                place.rcon(&["rm", "-f", &other]);
+                have_both();
                 container(place, lane, &t, self.needs == Needs::Up);
             }
             Needs::Image => {
-                place.rcon(&["rmi", "-f", &format!("{i}:other"), &format!("{i}:more")]);
-                place.ok(&["tag", "base", &i]);
+                let further = [":other", ":more"].map(|tag| format!("{image}{tag}"));
+                place.rcon(&["rmi", "-f", &further[0], &further[1]]);
+                place.ok(&["tag", "base", &image]);
             }
             Needs::Unloaded => drop(place.rcon(&["rmi", "-f", "loaded"])),
             Needs::Loaded => drop(place.rcon(&["load", "-qi", &place.text("archive.tar")])),
             Needs::Bare => {
-                place.rcon(&["rm", "-fv", &t, &u]);
-                place.rcon(&["network", "rm", &n]);
-                place.rcon(&["volume", "rm", &v, &name("w")]);
-            }
-            Needs::Idle => {
-                place.rcon(&["rm", "-fv", &t, &u]);
-                resources(place, &n, &v, &label);
+                place.rcon(&["rm", "-fv", &t, &other]);
+                place.rcon(&["network", "rm", &network]);
+                place.rcon(&["volume", "rm", &volume, &name("w")]);
             }
         }
     }
-}
-
-fn resources(place: &Place, network: &str, volume: &str, label: &str) {
-    place.rcon(&["network", "create", "--label", label, network]);
-    place.ok(&["volume", "create", "--label", label, volume]);
 }
 
 /// A container that is as it is wanted; a new one where there is none, or where

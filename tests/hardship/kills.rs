@@ -75,7 +75,9 @@ fn shoot_keepers(place: &Place, but: i64) {
     eventually("they are dead", || {
         let mut all = place.processes();
         all.retain(|pid| i64::from(*pid) != but);
-        all.iter().for_each(|pid| shoot(*pid));
+        for pid in &all {
+            shoot(*pid);
+        }
         all.is_empty()
     });
 }

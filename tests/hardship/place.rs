@@ -236,7 +236,9 @@ impl Place {
                 cgroups::thaw(dir);
                 cgroups::processes(dir)
             }));
-            all.iter().for_each(|pid| shoot(*pid));
+            for pid in &all {
+                shoot(*pid);
+            }
             all.is_empty()
         };
         let ended = becomes_true(SETTLE, none_left);

@@ -126,9 +126,9 @@ impl Machine {
         leave_the_hosts_network();
         self.boot();
         ids.extend(self.place.ids());
-        Place::cgroups(&ids)
-            .iter()
-            .for_each(|dir| cgroups::remove(dir));
+        for dir in Place::cgroups(&ids) {
+            cgroups::remove(&dir);
+        }
         // As it is where /run is kept in memory.
         fs::remove_dir_all(self.place.bed.root().join("run")).ok();
     }
@@ -138,8 +138,8 @@ impl Machine {
     fn import(&self, number: u64) {
         let place = &self.place;
         let file = place.bed.rootfs("number");
-        let text: String = (0..20_000).map(|n| format!("{number}.{n}\n")).collect();
-        fs::write(&file, text).expect("our root file system");
+        let lines: Vec<String> = (0..20_000).map(|n| format!("{number}.{n}\n")).collect();
+        fs::write(&file, lines.concat()).expect("our root file system");
         let root = place.text("image/rootfs");
         place.ok(&["import", &root, &format!("image{number}")]);
         fs::remove_file(file).expect("just made");
@@ -341,7 +341,7 @@ fn paths_of(place: &Place, record: &str) -> Vec<std::path::PathBuf> {
     let files = place.files().into_iter();
     let fits = |file: &String| match record {
         "version" | "images/oci-layout" => file == record,
-        "layers/size" => file.ends_with(".size"),
+        "layers/size" => Path::new(file).extension().is_some_and(|e| e == "size"),
         _ => file.starts_with(dir) && file.ends_with(&format!("/{name}")),
     };
     match record {

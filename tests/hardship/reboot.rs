@@ -59,9 +59,9 @@ impl Machine {
         for at in place.mounts() {
             umount2(Path::new(&at), MntFlags::MNT_DETACH).expect("a mount of ours");
         }
-        Place::cgroups(&ids)
-            .iter()
-            .for_each(|dir| cgroups::remove(dir));
+        for dir in Place::cgroups(&ids) {
+            cgroups::remove(&dir);
+        }
         fs::remove_dir_all(place.bed.root().join("run")).ok();
         leave_the_hosts_network();
         self.boot();

@@ -85,7 +85,7 @@ fn counts(place: &Place, long_living: (i32, i32)) -> BTreeMap<String, u64> {
     for (who, pid) in [("keeper", long_living.0), ("worker", long_living.1)] {
         let open = names_in(Path::new(&format!("/proc/{pid}/fd"))).len();
         count(&format!("descriptors of the {who}"), open);
-        let size = status_field(pid, "VmRSS");
+        let size = status_field(pid, "RssAnon");
         let size = size.split(' ').next().and_then(|n| n.parse().ok());
         count(&format!("memory of the {who}"), size.unwrap_or(0));
     }
@@ -191,14 +191,16 @@ fn soak(place: &Place, numbers: std::ops::Range<u64>) {
         if number % 25 == 0 {
             place.ok(&["exec", "keep", "true"]);
             place.rcon(&["logs", "--tail", "1", "keep"]).ok();
-            place.ok(&["stats", "--no-stream", "keep"]);
             knock(place);
         }
-        if number % 100 == 0 {
+        if number % 200 == 0 {
+            place.ok(&["stats", "--no-stream", "keep"]);
             tidy(place);
         }
     }
-    running.into_iter().for_each(|r| drop(r.wait().ok()));
+    for last in running {
+        last.wait().ok();
+    }
 }
 
 /// What this test itself has written.

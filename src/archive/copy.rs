@@ -323,7 +323,9 @@ pub fn copy(
     let destination = destination(to_root, to_path, &Incoming::from(source))?;
     let (reader, writer) = std::io::pipe().context(|| "making a pipe")?;
     std::thread::scope(|scope| {
-        let packing = scope.spawn(move || source.write(writer, from));
+        let pack = move || source.write(writer, from);
+        let packing = std::thread::Builder::new().spawn_scoped(scope, pack);
+        let packing = packing.context(|| "cannot start a thread to read the files")?;
         let unpacked = destination.take(reader, to, trust);
         let packed = packing
             .join()

@@ -37,7 +37,7 @@ impl Kept {
         let what = || format!("cannot write to {}", dir.display());
         files::private_dir_all(&dir).context(what)?;
         let bytes = serde_json::to_vec(self).map_err(|e| Error::internal(e.to_string()))?;
-        files::replace(&dir, &self.name, &bytes).context(what)
+        files::replace_soon(&dir, &self.name, &bytes).context(what)
     }
 
     fn read(images: &Images, name: &str) -> Option<Self> {
@@ -61,6 +61,21 @@ pub(super) fn tidy(images: &Images) {
 
 fn dir(images: &Images) -> PathBuf {
     images.store().images().join("kept")
+}
+
+/// All that is kept, for whoever takes away what is not: one that cannot be
+/// read just now is an error. The caller holds the lock of the images.
+pub(super) fn all(images: &Images) -> Result<Vec<Kept>> {
+    let dir = dir(images);
+    let what = || format!("cannot read {}", dir.display());
+    let mut all = Vec::new();
+    for name in super::store::place::read_names(&dir).context(what)? {
+        if is_name(&name) {
+            let bytes = files::read(&dir.join(&name))?;
+            all.extend(serde_json::from_slice::<Kept>(&bytes));
+        }
+    }
+    Ok(all)
 }
 
 /// A name is made of letters and digits; a file that is being replaced has

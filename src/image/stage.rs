@@ -248,19 +248,32 @@ impl Stage {
             wanted.blobs.extend(kept.blobs.iter().cloned());
             wanted.layers.extend(kept.layers.iter().cloned());
         }
-        self.sync()?;
+        let brings = !held(&self.blobs).is_empty() || !held(&self.layers).is_empty();
+        if brings {
+            self.sync()?;
+        }
         let images = self.images().clone();
         let mut change = Change::begin(&images)?;
+        let former = former(&images, kept);
         let done = self
-            .install(&mut change, &wanted)
+            .install(&mut change, &wanted, former.clone())
             .and_then(|()| kept.iter().try_for_each(|kept| kept.write(&images)))
             .and_then(|()| enter(&mut change));
         if done.is_err() {
             // What has been moved in already belongs to nobody.
-            let _ = change.settle();
+            let _ = change.undo();
         }
         let done = done?;
-        change.end();
+        // What cannot be taken away now is by the next command: it is written
+        // down.
+        if former.is_empty() || change.collect(&former).is_ok() {
+            change.end();
+        }
+        if brings {
+            // So that what is said to be here is here after a power failure,
+            // too. Nobody has to wait for that but who is told.
+            self.sync()?;
+        }
         Ok(done)
     }
 
@@ -360,22 +373,19 @@ impl Stage {
     /// What is not on the disk yet must be before it has a name, or a power
     /// failure would leave a name without an image.
     fn sync(&self) -> Result<()> {
-        if held(&self.blobs).is_empty() && held(&self.layers).is_empty() {
-            return Ok(());
-        }
         let dir = File::open(self.place.dir()).context(|| CANNOT)?;
         nix::unistd::syncfs(&dir)
             .map_err(io::Error::from)
             .context(|| CANNOT)
     }
 
-    fn install(&self, change: &mut Change, wanted: &Wanted) -> Result<()> {
+    fn install(&self, change: &mut Change, wanted: &Wanted, former: Candidates) -> Result<()> {
         let blobs = take(&self.blobs, |digest| wanted.blobs.contains(digest));
         let layers = take(&self.layers, |name| wanted.layers.contains(name));
-        change.announce(&Candidates {
-            blobs: blobs.keys().cloned().collect(),
-            layers: layers.keys().cloned().collect(),
-        })?;
+        let mut candidates = former;
+        candidates.blobs.extend(blobs.keys().cloned());
+        candidates.layers.extend(layers.keys().cloned());
+        change.announce(&candidates)?;
         // From here on they are the store's, and another image of this stage
         // may count on them.
         for digest in blobs.keys() {
@@ -392,6 +402,20 @@ impl Stage {
         }
         Ok(())
     }
+}
+
+/// What was kept until now under names that get something else to keep.
+fn former(images: &Images, kept: &[Kept]) -> Candidates {
+    let mut all = Candidates::default();
+    for kept in kept {
+        if let Some(old) = images.find_kept(&kept.name) {
+            let goes = |blob: &Digest| !kept.blobs.contains(blob);
+            all.blobs.extend(old.blobs.into_iter().filter(goes));
+            let goes = |layer: &String| !kept.layers.contains(layer);
+            all.layers.extend(old.layers.into_iter().filter(goes));
+        }
+    }
+    all
 }
 
 /// A blob on its way into a stage.

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::reach::keeper_of;
 use super::{connect, ending, truth};
@@ -15,7 +16,7 @@ use crate::container::Id;
 use crate::error::{Error, Result};
 use crate::network::leftovers::{self, Leftover};
 use crate::network::store::Networks;
-use crate::store::{Entry, Store, files};
+use crate::store::{Entry, Store, files, sweep};
 use crate::volume;
 
 /// Something that should not be there.
@@ -40,6 +41,10 @@ enum Remedy {
     Lock(Entry),
     /// Names are swept.
     FreeNames,
+    /// A container gets a name.
+    Name(Entry),
+    /// What is left of a container that nothing is known of is taken away.
+    Lost(Entry),
     /// Something of a network's is taken away.
     Network(Box<Leftover>),
     /// Something of a volume's is taken away, or done to its end.
@@ -105,6 +110,8 @@ pub fn repair(store: &Store, finding: &Finding) -> Result<bool> {
         Remedy::Network(leftover) => leftovers::take_away(Networks(store), leftover)?,
         Remedy::Volume(leftover) => volume::leftovers::take_away(store, leftover)?,
         Remedy::FreeNames => drop(store.sweep_names()?),
+        Remedy::Name(entry) => store.name_anew(entry)?,
+        Remedy::Lost(entry) => return remove_lost(store, entry),
         Remedy::Person => return Ok(false),
     }
     Ok(true)
@@ -145,8 +152,18 @@ fn check_entry(entry: &Entry) -> Option<Finding> {
         let what = format!("container {short}: its lock is no file");
         return finding(what, Remedy::Lock(entry.clone()));
     }
+    if entry.has_lost("config.json") && !entry.is_held() {
+        let what = format!(
+            "container {short}: the power failed when it was made, and nothing is known of it"
+        );
+        return finding(what, Remedy::Lost(entry.clone()));
+    }
     if let Err(e) = entry.config() {
         return spoilt(&e);
+    }
+    if entry.has_lost("name") {
+        let what = format!("container {short}: its name was lost");
+        return finding(what, Remedy::Name(entry.clone()));
     }
     match entry.recorded() {
         Err(e) => spoilt(&e),
@@ -156,6 +173,19 @@ fn check_entry(entry: &Entry) -> Option<Finding> {
             Remedy::Settle(entry.clone()),
         ),
     }
+}
+
+/// Removes a container that nobody can start, or say what it was.
+fn remove_lost(store: &Store, entry: &Entry) -> Result<bool> {
+    let Some(lock) = entry.try_lock()? else {
+        return Ok(false);
+    };
+    if !entry.has_lost("config.json") {
+        return Ok(false);
+    }
+    ending::clear_away(store, entry);
+    store.remove(entry, lock)?;
+    Ok(true)
 }
 
 /// Whether a keeper is gone without a word. Only who has the lock can tell: a
@@ -250,6 +280,5 @@ fn is_empty(cgroup: &Path) -> bool {
 
 /// A container takes far less time from its cgroup to its first process.
 fn is_old(path: &Path) -> bool {
-    let made = fs::metadata(path).and_then(|m| m.modified());
-    made.is_ok_and(|t| t.elapsed().is_ok_and(|age| age.as_secs() >= 10))
+    sweep::is_older(path, Duration::from_secs(10))
 }

@@ -5,6 +5,8 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use nix::sys::statvfs::FsFlags;
+
 use crate::container::{Config, Mount, MountKind, Root, State};
 use crate::error::{Context, Error, Result};
 use crate::plan::{Changes, IdRange, Overlay};
@@ -40,7 +42,7 @@ pub fn open(store: &Store, entry: &Entry, state: &State) -> Result<Open> {
     let lock = lock.ok_or_else(busy)?;
     let (rootfs, overlay) = of(store, entry, &entry.config()?)?;
     let root = match overlay {
-        Some(overlay) => mounted(&overlay)?,
+        Some(overlay) => mounted(&as_can_be(overlay))?,
         None => fd::open(&rootfs, libc::O_PATH | libc::O_DIRECTORY)?,
     };
     Ok(Open {
@@ -62,7 +64,7 @@ pub fn open_with_mounts(store: &Store, entry: &Entry, state: &State) -> Result<O
     run::leave_mounts()?;
     let (place, overlay) = of(store, entry, &config)?;
     let root = match overlay {
-        Some(overlay) => mounted(&overlay)?,
+        Some(overlay) => mounted(&as_can_be(overlay))?,
         None => run::as_mount(&place)?,
     };
     let (shown, _held) = super::volumes::shown(store, &config)?;
@@ -72,6 +74,19 @@ pub fn open_with_mounts(store: &Store, entry: &Entry, state: &State) -> Result<O
         root,
         _lock: Some(lock),
     })
+}
+
+/// Where nothing can be written, what a container has changed is the uppermost
+/// of what is only read.
+fn as_can_be(mut overlay: Overlay) -> Overlay {
+    let is_fixed = |changes: &mut Changes| {
+        let disk = nix::sys::statvfs::statvfs(&changes.upper);
+        disk.is_ok_and(|disk| disk.flags().contains(FsFlags::ST_RDONLY))
+    };
+    if let Some(changes) = overlay.changes.take_if(is_fixed) {
+        overlay.layers.insert(0, changes.upper);
+    }
+    overlay
 }
 
 fn busy() -> Error {

@@ -217,7 +217,8 @@ impl Networks<'_> {
         // It tells others that somebody is at it.
         let _making = Lock::try_take(&fresh)?;
         let kept = write(&fresh, network)
-            .and_then(|()| fs::rename(&fresh, self.of(&network.id)).context(what));
+            .and_then(|()| fs::rename(&fresh, self.of(&network.id)).context(what))
+            .and_then(|()| files::sync_dir(&self.dir()).context(what));
         kept.inspect_err(|_| drop(fs::remove_dir_all(&fresh)))?;
         // Without the link it is found all the same, only not so fast.
         let link = self.name_link(&network.name);

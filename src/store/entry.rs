@@ -7,7 +7,7 @@ use oci_spec::runtime::Spec;
 use serde::de::DeserializeOwned;
 
 use super::{Lock, files, lock, names};
-use crate::container::{Config, Id, Name, SCHEMA, State};
+use crate::container::{Config, Id, Name, SCHEMA, State, Status};
 use crate::error::{Context, Error, Result};
 
 /// More than what is ever said of a container, but for what its checks print.
@@ -141,16 +141,31 @@ impl Entry {
     /// Replaces what was asked for; only `update` does.
     pub fn write_config(&self, config: &Config) -> Result<()> {
         let json = serde_json::to_vec_pretty(config).map_err(|e| Error::internal(e.to_string()))?;
-        files::replace(&self.dir, "config.json", &json)
+        files::replace_soon(&self.dir, "config.json", &json)
             .context(|| format!("cannot write the record of container {}", self.id.short()))
     }
 
     /// What its record says became of it. Whether that is still true is
     /// another matter: see [`Entry::is_held`].
+    ///
+    /// One that the power took is written often, and only of a container that
+    /// does something: it was up, until the machine was not.
     pub fn recorded(&self) -> Result<State> {
-        let state: State = self.record("state.json")?;
+        let bytes = self.bytes("state.json")?;
+        if files::is_void(&bytes) {
+            return Ok(State {
+                status: Status::Running,
+                ..State::new()
+            });
+        }
+        let state: State = self.understand("state.json", &bytes)?;
         self.check_version("state.json", state.version)?;
         Ok(state)
+    }
+
+    /// Whether nothing is in one of its records, as a power failure leaves it.
+    pub fn has_lost(&self, name: &str) -> bool {
+        files::read(&self.dir.join(name)).is_ok_and(|bytes| files::is_void(&bytes))
     }
 
     /// Whether somebody keeps or changes it right now.
@@ -201,14 +216,21 @@ impl Entry {
     }
 
     fn record<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
-        let bytes = files::read(&self.dir.join(name)).map_err(|e| {
+        self.understand(name, &self.bytes(name)?)
+    }
+
+    fn bytes(&self, name: &str) -> Result<Vec<u8>> {
+        files::read(&self.dir.join(name)).map_err(|e| {
             if self.dir.exists() {
                 e
             } else {
                 Error::user(format!("No such container: {}", self.id.short()))
             }
-        })?;
-        serde_json::from_slice(&bytes).map_err(|e| {
+        })
+    }
+
+    fn understand<T: DeserializeOwned>(&self, name: &str, bytes: &[u8]) -> Result<T> {
+        serde_json::from_slice(bytes).map_err(|e| {
             Error::environment(format!("{}: {e}", self.dir.join(name).display()))
                 .hint("the record is spoilt; `rcon rm --force` removes the container")
         })
@@ -234,8 +256,17 @@ fn dress(dir: &Path, model: &Path) -> std::io::Result<()> {
     std::fs::set_permissions(dir, like.permissions())
 }
 
-pub(super) fn write_state(dir: &Path, state: &State) -> Result<()> {
+fn write_state(dir: &Path, state: &State) -> Result<()> {
+    write_first_state(dir, state, files::replace_in_need)
+}
+
+/// Writes it, in a way that suits where it is.
+pub(super) fn write_first_state(
+    dir: &Path,
+    state: &State,
+    write: fn(&Path, &str, &[u8]) -> std::io::Result<()>,
+) -> Result<()> {
     let json = serde_json::to_vec_pretty(state).map_err(|e| Error::internal(e.to_string()))?;
-    files::replace_in_need(dir, "state.json", &json)
+    write(dir, "state.json", &json)
         .context(|| format!("cannot write {}", dir.join("state.json").display()))
 }

@@ -77,15 +77,49 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// not write into each other's.
 pub(crate) fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let fresh = dir.join(format!(".{name}.{}", std::process::id()));
-    exchange(&fresh, &dir.join(name), bytes, false)
+    exchange(&fresh, &dir.join(name), bytes, Lasting::Whenever)
 }
 
-/// The same, and so that the old or the new content is there after a power
-/// failure, too. The caller holds a lock: the fresh file's name is always the
+/// The same for what has not been there before and is to stay: after a power
+/// failure it is whole or, if it is young, not there. A file system that has a
+/// name on the disk sooner than a content would have an empty file instead. It
+/// costs next to nothing, since nobody waits for the disk.
+pub(crate) fn replace_soon(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let fresh = dir.join(format!(".{name}.{}", std::process::id()));
+    exchange(&fresh, &dir.join(name), bytes, Lasting::Soon)
+}
+
+/// Writes a file in place, as [`replace_soon`] does beside it.
+pub(crate) fn write_soon(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    start_writing(&file);
+    Ok(())
+}
+
+/// Nobody depends on it: where it cannot be done, the file is written when its
+/// time has come.
+fn start_writing(file: &File) {
+    let _ = fd::start_writing(file);
+}
+
+/// Has the names in a directory be on the disk.
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// Nothing was ever written there that the disk would know of: so looks what a
+/// power failure has taken.
+pub(crate) fn is_void(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
+}
+
+/// The same as [`replace`], and so that the old or the new content is there
+/// after a power failure, too. The caller holds a lock: the fresh file's name is always the
 /// same, so that none is left over by whoever is killed.
 pub(crate) fn replace_for_good(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let fresh = dir.join(format!(".{name}.new"));
-    exchange(&fresh, &dir.join(name), bytes, true)
+    exchange(&fresh, &dir.join(name), bytes, Lasting::Now)
 }
 
 /// The spare of a record: room on the disk for its next version.
@@ -135,7 +169,15 @@ fn use_spare(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     Ok(renameat2(AT_FDCWD, &spare, AT_FDCWD, &path, swap)?)
 }
 
-fn exchange(fresh: &Path, path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
+/// When what is written is on the disk.
+#[derive(Clone, Copy)]
+enum Lasting {
+    Whenever,
+    Soon,
+    Now,
+}
+
+fn exchange(fresh: &Path, path: &Path, bytes: &[u8], lasting: Lasting) -> io::Result<()> {
     let write = || {
         let mut options = File::options();
         let mut file = options
@@ -146,8 +188,10 @@ fn exchange(fresh: &Path, path: &Path, bytes: &[u8], sync: bool) -> io::Result<(
             .custom_flags(libc::O_NOFOLLOW)
             .open(fresh)?;
         file.write_all(bytes)?;
-        if sync {
-            file.sync_all()?;
+        match lasting {
+            Lasting::Whenever => {}
+            Lasting::Soon => start_writing(&file),
+            Lasting::Now => file.sync_all()?,
         }
         fs::rename(fresh, path)
     };

@@ -5,6 +5,7 @@
 //! taken, so that looking never gets in the way.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -23,8 +24,8 @@ pub struct Lock(File);
 /// pipe or a link.
 const UNTRUSTED: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
 
-const WHOLE: libc::flock = whole(libc::F_WRLCK);
-const SHARED: libc::flock = whole(libc::F_RDLCK);
+static WHOLE: libc::flock = whole(libc::F_WRLCK);
+static SHARED: libc::flock = whole(libc::F_RDLCK);
 
 const fn whole(kind: i32) -> libc::flock {
     libc::flock {
@@ -75,8 +76,8 @@ impl AsFd for Lock {
 
 /// Takes the lock at `path`; `None` when another has it.
 pub(crate) fn try_for(path: &Path) -> Result<Option<Lock>> {
-    let file = open(path)?;
-    match fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(&WHOLE)) {
+    let (file, most) = open(path)?;
+    match fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(most)) {
         Ok(_) => Ok(Some(Lock(file))),
         Err(Errno::EAGAIN | Errno::EACCES) => Ok(None),
         Err(e) => Err(failed(path, e)),
@@ -89,7 +90,12 @@ pub(crate) fn wait_for(path: &Path) -> Result<Lock> {
 }
 
 fn wait(path: &Path, kind: &libc::flock) -> Result<Lock> {
-    let file = open(path)?;
+    let (file, most) = open(path)?;
+    let kind = if most.l_type == SHARED.l_type {
+        most
+    } else {
+        kind
+    };
     loop {
         match fcntl(file.as_fd(), FcntlArg::F_OFD_SETLKW(kind)) {
             Ok(_) => return Ok(Lock(file)),
@@ -99,7 +105,10 @@ fn wait(path: &Path, kind: &libc::flock) -> Result<Lock> {
     }
 }
 
-fn open(path: &Path) -> Result<File> {
+/// A lock's file, and the most that can be had of it. Where nothing can be
+/// written, all is the same for all: a shared lock keeps away who could write
+/// by another way, and every change fails of itself.
+fn open(path: &Path) -> Result<(File, &'static libc::flock)> {
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false);
     options.mode(0o600).custom_flags(UNTRUSTED);
@@ -107,7 +116,16 @@ fn open(path: &Path) -> Result<File> {
     if is_spoilt(path) {
         return Err(spoilt(path));
     }
-    opened.context(|| format!("cannot open {}", path.display()))
+    let what = || format!("cannot open {}", path.display());
+    match opened {
+        Err(e) if e.kind() == ErrorKind::ReadOnlyFilesystem => {
+            let mut options = File::options();
+            let read = options.read(true).custom_flags(UNTRUSTED).open(path);
+            // That nothing can be made there is the better reason.
+            read.map_err(|_| e).context(what).map(|f| (f, &SHARED))
+        }
+        opened => opened.context(what).map(|f| (f, &WHOLE)),
+    }
 }
 
 /// Whether something else than a file lies where a lock should be.

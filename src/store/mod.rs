@@ -123,6 +123,9 @@ impl Store {
         let path = self.root.join("version");
         match fs::read_to_string(&path) {
             Ok(text) if text.trim() == SCHEMA.to_string() => Ok(()),
+            // The power failed when the store was made. It is written anew
+            // with the next thing that is kept.
+            Ok(text) if files::is_void(text.as_bytes()) => Ok(()),
             Ok(text) => Err(Error::environment(format!(
                 "{} is a store of version {:?}, this rcon knows version {SCHEMA}",
                 self.root.display(),
@@ -146,7 +149,8 @@ impl Store {
 
     /// Whether it was made already.
     pub fn is_there(&self) -> bool {
-        self.root.join("version").exists()
+        let version = fs::metadata(self.root.join("version"));
+        version.is_ok_and(|file| file.len() > 0)
     }
 
     /// Makes the store where there is none: a mistyped `--root` of a command
@@ -163,7 +167,8 @@ impl Store {
         if self.is_there() {
             return Ok(());
         }
-        files::replace(&self.root, "version", format!("{SCHEMA}\n").as_bytes()).context(what)
+        let version = format!("{SCHEMA}\n");
+        files::replace_soon(&self.root, "version", version.as_bytes()).context(what)
     }
 
     /// Keeps a new container, under `name` or one that is made up. It comes
@@ -213,7 +218,7 @@ impl Store {
                 None => names::invent(|name| names::owner(self, name).is_none())?,
             };
             names::take(self, &name, &config.id)?;
-            files::replace(&fresh, "name", name.as_bytes()).context(what)?;
+            keep(config)(&fresh, "name", name.as_bytes()).context(what)?;
             fs::rename(&fresh, entry.dir()).context(what)?;
             Ok((entry, lock))
         });
@@ -322,11 +327,27 @@ impl Store {
             )));
         }
         names::take(self, name, entry.id())?;
-        let replaced = files::replace(entry.dir(), "name", name.as_bytes());
+        let replaced = files::replace_soon(entry.dir(), "name", name.as_bytes());
         // Whichever of the two it does not have now is free again.
         let free = if replaced.is_ok() { &old } else { name };
         names::give_back(self, free, entry.id());
         replaced.context(|| format!("cannot rename {old}"))
+    }
+
+    /// Gives a container whose name was lost the one that leads to it, or one
+    /// that is made up.
+    pub fn name_anew(&self, entry: &Entry) -> Result<()> {
+        let _naming = lock::wait_for(&self.root.join("lock"))?;
+        if !entry.has_lost("name") {
+            return Ok(());
+        }
+        let name = match names::leading_to(self, entry.id())? {
+            Some(name) => name,
+            None => names::invent(|name| names::owner(self, name).is_none())?,
+        };
+        names::take(self, &name, entry.id())?;
+        files::replace_soon(entry.dir(), "name", name.as_bytes())
+            .context(|| format!("cannot name container {}", entry.id().short()))
     }
 
     /// Forgets a container and everything kept of it.
@@ -386,9 +407,19 @@ fn fill(dir: &Path, config: &Config, state: &State) -> Result<Lock> {
     let lock =
         Lock::try_take(dir)?.ok_or_else(|| Error::internal("a new container is locked already"))?;
     let json = serde_json::to_vec_pretty(config).map_err(|e| Error::internal(e.to_string()))?;
-    files::replace(dir, "config.json", &json).context(what)?;
-    entry::write_state(dir, state)?;
+    keep(config)(dir, "config.json", &json).context(what)?;
+    entry::write_first_state(dir, state, keep(config))?;
     Ok(lock)
+}
+
+/// How the records of a new container are written. One that goes with its
+/// program has no use for a disk.
+fn keep(config: &Config) -> fn(&Path, &str, &[u8]) -> std::io::Result<()> {
+    if config.auto_remove || config.build.is_some() {
+        files::replace
+    } else {
+        files::replace_soon
+    }
 }
 
 #[cfg(test)]

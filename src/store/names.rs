@@ -109,7 +109,21 @@ pub(super) fn dangling(store: &Store) -> Result<Vec<Name>> {
     Ok(names.filter(|name| owner(store, name).is_none()).collect())
 }
 
+/// A name that leads to a container, whatever that says itself.
+pub(super) fn leading_to(store: &Store, id: &Id) -> Result<Option<Name>> {
+    let links = files::list(&store.names())?.into_iter();
+    let mut links = links.filter(|link| {
+        let target = fs::read_link(link.path()).unwrap_or_default();
+        target.file_name().is_some_and(|file| *file == *id.as_str())
+    });
+    Ok(links.find_map(|link| link.file_name().into_string().ok()))
+}
+
 pub(super) fn read(dir: &std::path::Path) -> Result<Name> {
     let bytes = files::read(&dir.join("name"))?;
+    if files::is_void(&bytes) {
+        return Err(Error::environment("the container's name was lost")
+            .hint("`rcon system check --repair` gives it one"));
+    }
     String::from_utf8(bytes).map_err(|_| Error::environment("the name is not text"))
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{Lock, files};
 use crate::error::Result;
@@ -29,6 +30,16 @@ pub(crate) fn unfinished(containers: &Path) -> Result<Vec<PathBuf>> {
 
 /// Old enough that whoever made it cannot be between two calls.
 pub(crate) fn is_old(path: &Path) -> bool {
+    is_older(path, Duration::from_secs(2))
+}
+
+/// Whether nothing has changed there for so long. What is of a time that is
+/// yet to come was made before the clock was set back, and would otherwise be
+/// too young until the clock is there again.
+pub(crate) fn is_older(path: &Path, age: Duration) -> bool {
     let changed = fs::symlink_metadata(path).and_then(|m| m.modified());
-    changed.is_ok_and(|t| t.elapsed().is_ok_and(|age| age.as_secs() >= 2))
+    changed.is_ok_and(|time| match time.elapsed() {
+        Ok(passed) => passed >= age,
+        Err(ahead) => ahead.duration() >= age,
+    })
 }

@@ -212,7 +212,7 @@ fn a_record_of_another_version_is_left_alone() {
 fn a_spoilt_record_is_named() {
     let p = Place::new();
     let (entry, _lock) = p.store.add(&config(), None).unwrap();
-    for spoilt in ["", "{", "[]", "\u{0}"] {
+    for spoilt in ["{", "[]", "x\u{0}"] {
         fs::write(entry.dir().join("state.json"), spoilt).unwrap();
         let e = entry.recorded().unwrap_err().to_string();
         assert!(e.contains("state.json"), "{e}");
@@ -220,6 +220,25 @@ fn a_spoilt_record_is_named() {
     fs::remove_file(entry.dir().join("state.json")).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", entry.dir().join("state.json")).unwrap();
     assert!(entry.recorded().is_err());
+}
+
+#[test]
+fn a_record_that_the_power_took_is_of_one_that_was_up() {
+    let p = Place::new();
+    let (entry, lock) = p.store.add(&config(), Some("web")).unwrap();
+    for void in ["", "\u{0}\u{0}"] {
+        fs::write(entry.dir().join("state.json"), void).unwrap();
+        assert_eq!(entry.recorded().unwrap().status, Status::Running);
+    }
+    fs::write(entry.dir().join("name"), "").unwrap();
+    assert!(entry.name().is_err());
+    drop(lock);
+    p.store.name_anew(&entry).unwrap();
+    assert_eq!(entry.name().unwrap(), "web");
+    fs::write(p.dir.join("version"), "").unwrap();
+    Store::open(Some(p.dir.clone()), None).unwrap();
+    p.store.lay_out().unwrap();
+    assert!(p.store.is_there());
 }
 
 #[test]

@@ -60,6 +60,25 @@ pub fn show(fd: RawFd) -> String {
     }
 }
 
+/// Has the kernel begin to write what is in a file, and waits for nothing. A
+/// file system that keeps its names and the contents of its files in order
+/// (ext4 by default) then has the content on the disk before any name that is
+/// given to it from here on.
+pub fn start_writing(file: impl AsFd) -> SysResult<()> {
+    let fd = file.as_fd().as_raw_fd();
+    let call = || format!("sync_file_range({}, 0, 0, SYNC_FILE_RANGE_WRITE)", show(fd));
+    let all: i64 = 0;
+    syscall!(
+        call,
+        libc::SYS_sync_file_range,
+        fd,
+        all,
+        all,
+        libc::SYNC_FILE_RANGE_WRITE
+    )
+    .map(drop)
+}
+
 /// `openat2`: opens `path` below `dir` under the restrictions `resolve`.
 pub fn openat2(
     dir: impl AsFd,

@@ -26,6 +26,8 @@ enum Remedy {
     Half(String),
     /// A file system nobody uses is mounted in it.
     Mounted(String),
+    /// A volume whose record cannot be read.
+    Unknown(String),
 }
 
 /// What every command takes away before it begins. What cannot be is tried
@@ -49,6 +51,12 @@ pub fn find(store: &Store) -> Result<Vec<Leftover>> {
         .filter_map(|name| of_directory(volumes, name))
         .collect();
     for name in names.iter().filter(|n| !n.starts_with('.')) {
+        if let Some(why) = volumes.why_unreadable(name) {
+            found.push(Leftover {
+                what: format!("volume {name}: {why}"),
+                remedy: Remedy::Unknown(name.clone()),
+            });
+        }
         if attach::is_left(volumes, name) {
             found.push(Leftover {
                 what: format!("volume {name}: mounted, and nobody uses it"),
@@ -95,6 +103,7 @@ pub fn take_away(store: &Store, leftover: &Leftover) -> Result<()> {
         Remedy::Gone(path) => remove_tree(path),
         Remedy::Half(name) => half(volumes, name),
         Remedy::Mounted(name) => attach::settle(volumes, name),
+        Remedy::Unknown(name) => volumes.record_anew(name),
     }
 }
 

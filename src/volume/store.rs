@@ -110,6 +110,33 @@ impl Volumes<'_> {
             .map_err(|e| Error::environment(format!("{}: {e}", path.display())))
     }
 
+    /// What keeps a volume that is there from being read.
+    pub(super) fn why_unreadable(self, name: &str) -> Option<Error> {
+        let why = self.read(name).err()?;
+        // It may have been removed while we looked.
+        self.of(name).is_dir().then_some(why)
+    }
+
+    /// Gives a volume whose record the power has taken a plain one: its files
+    /// are what matters. What else cannot be read may have a meaning yet.
+    pub(super) fn record_anew(self, name: &str) -> Result<()> {
+        let Some(_lock) = self.hold(name, Hold::Alone)? else {
+            return Ok(());
+        };
+        let Some(why) = self.why_unreadable(name) else {
+            return Ok(());
+        };
+        if !files::is_void(&files::read(&self.of(name).join("config.json"))?) {
+            return Err(why);
+        }
+        let unnamed = Id::try_from(name.to_owned()).is_ok();
+        let volume = Volume::new(name, unnamed, &VolumeWish::default());
+        let json =
+            serde_json::to_vec_pretty(&volume).map_err(|e| Error::internal(e.to_string()))?;
+        files::replace_for_good(&self.of(name), "config.json", &json)
+            .context(|| format!("cannot keep volume {name}"))
+    }
+
     /// The volume of this name.
     pub fn find(self, name: &str) -> Result<Volume> {
         let known = check_name(name).is_ok() && self.of(name).is_dir();
@@ -161,13 +188,14 @@ impl Volumes<'_> {
         files::private_dir(&dir).context(what)?;
         let fresh = Fresh {
             _lock: Lock::try_take(&dir)?,
+            is_lasting: !volume.anonymous,
             dir,
         };
         let json = serde_json::to_vec_pretty(volume).map_err(|e| Error::internal(e.to_string()))?;
         let data = fresh.dir.join("_data");
         // One without a name is no more lasting than its container's record.
         let keep = if volume.anonymous {
-            files::replace
+            files::replace_soon
         } else {
             files::replace_for_good
         };
@@ -181,7 +209,13 @@ impl Volumes<'_> {
     /// Gives a new volume its place, unless another is there.
     pub(super) fn publish(self, fresh: &Fresh, name: &str) -> Result<bool> {
         match fs::rename(&fresh.dir, self.of(name)) {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                if fresh.is_lasting {
+                    let synced = files::sync_dir(&self.dir());
+                    synced.context(|| format!("cannot keep volume {name}"))?;
+                }
+                Ok(true)
+            }
             // A directory gives way to another only if it is empty.
             Err(e) if is_taken(&e) => Ok(false),
             Err(e) => Err(Error::from(e).context(format!("cannot make volume {name}"))),
@@ -257,6 +291,8 @@ impl Volumes<'_> {
 pub(super) struct Fresh {
     /// Where it is made.
     pub(super) dir: PathBuf,
+    /// Who made it counts on it, whatever happens to the machine.
+    is_lasting: bool,
     _lock: Option<Lock>,
 }
 

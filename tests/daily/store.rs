@@ -55,7 +55,6 @@ fn spoilt_records_are_told_and_can_be_removed() {
     for (file, content) in [
         ("state.json", "{"),
         ("config.json", "no json"),
-        ("state.json", ""),
         ("config.json", "{\"version\": 99}"),
     ] {
         place.run(&["--name", "spoilt"], &["true"]).output().ok();

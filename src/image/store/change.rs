@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::index::{self, Index};
-use super::place::Place;
+use super::place::{Place, read_names};
 use super::used::Used;
 use super::{Image, Images, gone};
 use crate::error::{Context, Result};
@@ -28,6 +28,12 @@ const JOURNAL: &str = "journal";
 pub(in crate::image) struct Candidates {
     pub(in crate::image) blobs: Vec<Digest>,
     pub(in crate::image) layers: Vec<String>,
+}
+
+impl Candidates {
+    pub(in crate::image) fn is_empty(&self) -> bool {
+        self.blobs.is_empty() && self.layers.is_empty()
+    }
 }
 
 /// What was taken away.
@@ -80,14 +86,25 @@ impl Change {
         files::replace_for_good(&self.images.dir(), JOURNAL, &bytes).context(cannot)
     }
 
+    /// Takes this change back, as far as it came.
+    pub(in crate::image) fn undo(&mut self) -> Result<()> {
+        // What could not be written keeps nothing in use.
+        self.index = Index::load(&self.images.dir())?;
+        self.settle()
+    }
+
     /// Finishes a change that was cut short.
     pub(in crate::image) fn settle(&mut self) -> Result<()> {
         let dir = self.images.dir();
-        let read = files::read(&dir.join(JOURNAL)).ok();
-        let candidates = read.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        // One that makes no sense could have been about anything.
-        let candidates = candidates.unwrap_or_else(|| everything(&self.images));
-        self.collect(&candidates)?;
+        if is_cut_short(&self.images) {
+            let bytes = files::read(&dir.join(JOURNAL))?;
+            let candidates = match serde_json::from_slice(&bytes) {
+                Ok(candidates) => candidates,
+                // One that makes no sense could have been about anything.
+                Err(_) => everything(&self.images)?,
+            };
+            self.collect(&candidates)?;
+        }
         for name in [index::FILE, JOURNAL, "oci-layout"] {
             gone(fs::remove_file(dir.join(format!(".{name}.new"))))?;
         }
@@ -169,7 +186,8 @@ impl Change {
         if to.exists() {
             return Ok(());
         }
-        fs::write(self.images.size_path(name), format!("{size}\n")).context(cannot)?;
+        let size = format!("{size}\n");
+        files::write_soon(&self.images.size_path(name), size.as_bytes()).context(cannot)?;
         fs::rename(from, to).context(cannot)
     }
 
@@ -209,19 +227,19 @@ fn is_layer(name: &str) -> bool {
 }
 
 /// All there is.
-pub(super) fn everything(images: &Images) -> Candidates {
+pub(super) fn everything(images: &Images) -> Result<Candidates> {
     let mut all = Candidates::default();
     let blobs = images.dir().join("blobs");
-    for algorithm in super::place::names(&blobs) {
-        let hex = super::place::names(&blobs.join(&algorithm));
+    for algorithm in read_names(&blobs).context(cannot)? {
+        let hex = read_names(&blobs.join(&algorithm)).context(cannot)?;
         let digests = hex
             .iter()
             .map(|h| Digest::parse(&format!("{algorithm}:{h}")));
         all.blobs.extend(digests.filter_map(Result::ok));
     }
-    let names = super::place::names(&images.store().layers());
+    let names = read_names(&images.store().layers()).context(cannot)?;
     all.layers = names.into_iter().filter(|n| is_layer(n)).collect();
-    all
+    Ok(all)
 }
 
 fn cannot() -> &'static str {

@@ -98,7 +98,7 @@ impl Images {
         }
         if !dir.join("oci-layout").exists() {
             let text = b"{\"imageLayoutVersion\":\"1.0.0\"}";
-            files::replace(&dir, "oci-layout", text).context(what)?;
+            files::replace_soon(&dir, "oci-layout", text).context(what)?;
         }
         Ok(())
     }
@@ -194,21 +194,23 @@ impl Images {
 
     /// A small blob in memory, checked against its sum.
     pub(super) fn small_blob(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let file = self.blob(digest)?;
-        file.take(limit + 1)
-            .read_to_end(&mut bytes)
-            .context(|| format!("the blob {digest}"))?;
+        let bytes = self.blob_bytes(digest, limit)?;
         if bytes.len() as u64 > limit {
             return Err(Error::environment(format!(
                 "the blob {digest} is too large"
             )));
         }
-        let mut hasher = Hasher::new(digest.algorithm());
-        hasher.update(&bytes);
-        if hasher.finish() != *digest {
+        if !is_of(digest, &bytes) {
             return Err(damaged(digest));
         }
+        Ok(bytes)
+    }
+
+    /// The same unchecked, and not much more than `limit` of it.
+    fn blob_bytes(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let read = self.blob(digest)?.take(limit + 1).read_to_end(&mut bytes);
+        read.context(|| format!("the blob {digest}"))?;
         Ok(bytes)
     }
 
@@ -360,6 +362,12 @@ fn add(all: &mut Vec<Image>, image: Image) {
         Some(known) => known.names.extend(image.names),
         None => all.push(image),
     }
+}
+
+fn is_of(digest: &Digest, bytes: &[u8]) -> bool {
+    let mut hasher = Hasher::new(digest.algorithm());
+    hasher.update(bytes);
+    hasher.finish() == *digest
 }
 
 fn damaged(digest: &Digest) -> Error {

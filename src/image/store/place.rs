@@ -4,6 +4,7 @@
 //! left by somebody who died.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Images, gone};
@@ -167,17 +168,30 @@ pub(in crate::image) fn names(dir: &Path) -> Vec<String> {
         .collect()
 }
 
+/// The same for whoever takes away what has no name there: what cannot be read
+/// is not empty.
+pub(in crate::image) fn read_names(dir: &Path) -> io::Result<Vec<String>> {
+    let entries = match fs::read_dir(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let names = entries.map(|entry| Ok(entry?.file_name().into_string().ok()));
+    let names: io::Result<Vec<Option<String>>> = names.collect();
+    Ok(names?.into_iter().flatten().collect())
+}
+
 /// Everything that is needed by somebody at work. Who has died needs nothing
 /// any more: what a change of theirs was about is nobody's, once it is settled.
 pub(super) fn claims(images: &Images) -> Result<Vec<Claim>> {
     let stages = images.dir().join("stage");
     let mut all = Vec::new();
-    for stage in names(&stages) {
+    let what = || format!("cannot read {}", stages.display());
+    for stage in read_names(&stages).context(what)? {
         let stage = stages.join(stage);
         if !Lock::is_held(&stage) {
             continue;
         }
-        for name in names(&stage.join(CLAIMS)) {
+        for name in read_names(&stage.join(CLAIMS)).context(what)? {
             all.extend(claim(&name)?);
         }
     }

@@ -111,7 +111,10 @@ impl Images {
         })?;
         let digest = &record.target.digest;
         let manifest = record.manifest.as_ref().unwrap_or(digest);
-        let candidates = Used::by(self, digest);
+        let candidates = match Used::by(self, digest) {
+            Ok(candidates) => candidates,
+            Err(e) => return Some(Err(e)),
+        };
         change.index.forget(digest, manifest);
         let mut done = || {
             change.announce(&candidates)?;
@@ -130,7 +133,9 @@ impl Images {
     fn untag(&self, mut change: Change, all: &[Image], name: &Name) -> Result<Removed> {
         let holder = all.iter().find(|i| i.names.contains(name));
         let alone = holder.filter(|h| h.names.len() == 1);
-        let candidates = alone.map(|h| Used::by(self, &h.target.digest));
+        let candidates = alone
+            .map(|h| Used::by(self, &h.target.digest))
+            .transpose()?;
         change.announce(&candidates.clone().unwrap_or_default())?;
         change.index.unname(name);
         // Another document of the same image still has a name.
@@ -155,7 +160,7 @@ impl Images {
         let mut candidates = Candidates::default();
         let mut removed = Removed::default();
         for image in doomed {
-            let own = Used::by(self, &image.target.digest);
+            let own = Used::by(self, &image.target.digest)?;
             candidates.blobs.extend(own.blobs);
             candidates.layers.extend(own.layers);
             removed

@@ -2,15 +2,17 @@
 //! thoroughly by `system check`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::change::{self, Candidates, Change};
 use super::used::Used;
 use super::{Images, place};
 use crate::error::Result;
+use crate::store::sweep::is_older;
 
 /// A blob that another tool may be writing just now, and will enter into the
 /// index when it is done, is left alone for so long.
-const YOUNG: u64 = 600;
+const YOUNG: Duration = Duration::from_secs(600);
 
 impl Images {
     /// Takes away what killed commands have left; never waits.
@@ -60,14 +62,10 @@ impl Images {
     /// What nobody uses.
     pub(super) fn unused(&self, change: &Change) -> Result<Candidates> {
         let used = Used::find(self, &change.index)?;
-        let mut all = change::everything(self);
+        let mut all = change::everything(self)?;
         all.layers.retain(|name| !used.has_layer(name));
-        all.blobs.retain(|digest| {
-            let meta = self.blob_path(digest).symlink_metadata();
-            let age = meta.and_then(|m| m.modified()).map(|t| t.elapsed());
-            let young = !matches!(age, Ok(Ok(age)) if age.as_secs() >= YOUNG);
-            !used.has_blob(digest) && !young
-        });
+        all.blobs
+            .retain(|digest| !used.has_blob(digest) && is_older(&self.blob_path(digest), YOUNG));
         Ok(all)
     }
 }

@@ -1,0 +1,357 @@
+//! The power fails: what the disk had not been given is gone, and what it had
+//! is there, in whichever order the file system gave it.
+//!
+//! The store is on an ext4 of its own, on a loop device. ext4 can be told to
+//! end at an instant as a failing power would end it: from then on nothing
+//! reaches the device, and its journal stays as it is. Then the machine starts
+//! again, and the journal is replayed.
+
+use crate::chance::{Chance, asked};
+use crate::common::host::becomes_true;
+use crate::common::netns::leave_the_hosts_network;
+use crate::common::{Need, cgroups, needs_met};
+use crate::deeds::{DEEDS, Deed, furnish};
+use crate::place::{Mounted, Place, leave_the_hosts_mounts};
+use nix::mount::{MntFlags, umount2};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+// `EXT4_IOC_SHUTDOWN`; the number says how much is still to be written.
+nix::ioctl_read!(shut_down, b'X', 125, u32);
+/// Nothing, not even what the journal has in memory.
+const AT_ONCE: u32 = 2;
+
+/// As large as a store with a few images is.
+const SIZE: u64 = 96 << 20;
+
+/// A store on a disk whose power can fail.
+struct Machine {
+    disk: Option<Mounted>,
+    boot: Option<Mounted>,
+    boots: u32,
+    options: &'static str,
+    /// Its device is there for as long as this is open.
+    device: (String, File),
+    place: Place,
+}
+
+fn tool(program: &str, args: &[&str]) -> String {
+    let out = Command::new(program).args(args).output().expect(program);
+    let complaint = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "{program} {args:?}: {complaint}");
+    String::from_utf8_lossy(&out.stdout).trim().to_owned()
+}
+
+impl Machine {
+    /// One whose store is mounted with these options.
+    fn new(options: &'static str) -> Option<Self> {
+        let needs = [
+            Need::Root,
+            Need::Tool("mkfs.ext4"),
+            Need::Tool("losetup"),
+            Need::Kernel("/dev/loop-control"),
+        ];
+        if !needs_met(&needs) {
+            return None;
+        }
+        leave_the_hosts_mounts();
+        let place = Place::empty()?;
+        let image = place.text("disk");
+        let file = File::create(&image).expect("our directory");
+        file.set_len(SIZE).expect("a sparse file");
+        tool("mkfs.ext4", &["-q", "-F", "-J", "size=4", &image]);
+        let name = tool("losetup", &["--find", "--show", &image]);
+        let held = File::open(&name).expect("a loop device");
+        // It goes with the last who has it open, however that ends.
+        tool("losetup", &["--detach", &name]);
+        fs::create_dir(place.bed.root()).expect("our directory");
+        let mut machine = Self {
+            disk: None,
+            boot: None,
+            boots: 0,
+            options,
+            device: (name, held),
+            place,
+        };
+        machine.boot();
+        machine.place.import_base();
+        Some(machine)
+    }
+
+    fn boot(&mut self) {
+        self.boots += 1;
+        let at = self.place.bed.root();
+        let shown = at.to_string_lossy();
+        tool(
+            "mount",
+            &["-t", "ext4", "-o", self.options, &self.device.0, &shown],
+        );
+        fs::remove_dir(at.join("lost+found")).ok();
+        self.disk = Some(Mounted(at));
+        let file = self.place.bed.path("boot_id");
+        fs::remove_file(&file).ok();
+        let name = format!("00000000-0000-4000-9000-{:012}\n", self.boots);
+        fs::write(&file, name).expect("our directory");
+        self.boot = Some(Mounted::bind(
+            &file,
+            "/proc/sys/kernel/random/boot_id".into(),
+        ));
+    }
+
+    /// Nothing reaches the disk from here on; then the machine starts again.
+    fn fail(&mut self) {
+        let place = &self.place;
+        let root = place.bed.root();
+        let store = File::open(&root).expect("the store");
+        let mut how = AT_ONCE;
+        // SAFETY: the descriptor is open, and the kernel reads one number.
+        unsafe { shut_down(store.as_raw_fd(), &raw mut how) }.expect("a power failure");
+        drop(store);
+        let mut ids = place.ids();
+        place.shoot_all(&ids);
+        for at in place.mounts() {
+            umount2(Path::new(&at), MntFlags::MNT_DETACH).expect("a mount of ours");
+        }
+        // What ran there goes a moment after its last process.
+        let gone = becomes_true(Duration::from_secs(10), || {
+            umount2(&root, MntFlags::empty()).is_ok()
+        });
+        assert!(gone, "the disk is in use: {:?}", place.processes());
+        std::mem::forget(self.disk.take());
+        self.boot = None;
+        leave_the_hosts_network();
+        self.boot();
+        ids.extend(self.place.ids());
+        for dir in Place::cgroups(&ids) {
+            cgroups::remove(&dir);
+        }
+        // As it is where /run is kept in memory.
+        fs::remove_dir_all(self.place.bed.root().join("run")).ok();
+    }
+
+    /// Has an image come that is like no other.
+    #[track_caller]
+    fn import(&self, number: u64) {
+        let place = &self.place;
+        let file = place.bed.rootfs("number");
+        let lines: Vec<String> = (0..20_000).map(|n| format!("{number}.{n}\n")).collect();
+        fs::write(&file, lines.concat()).expect("our root file system");
+        let root = place.text("image/rootfs");
+        place.ok(&["import", &root, &format!("image{number}")]);
+        fs::remove_file(file).expect("just made");
+    }
+}
+
+/// An image is there, and its files are what they were.
+#[track_caller]
+fn assert_image(place: &Place, number: u64) {
+    let name = format!("image{number}");
+    let shown = place.ok(&["run", "--rm", &name, "tail", "-n", "1", "/number"]);
+    assert_eq!(shown, format!("{number}.19999"));
+    place.ok(&["save", "-o", "/dev/null", &name]);
+}
+
+#[test]
+fn what_a_command_said_was_kept_is_there_after_a_power_failure() {
+    let Some(mut machine) = Machine::new("commit=300") else {
+        return;
+    };
+    for round in 0..4 {
+        let place = &machine.place;
+        let (volume, network) = (format!("v{round}"), format!("n{round}"));
+        // The last has nobody after it who could sync for it.
+        let last = round % 3;
+        for turn in [last + 1, last + 2, last + 3] {
+            match turn % 3 {
+                0 => machine.import(round),
+                1 => drop(place.ok(&["volume", "create", &volume])),
+                _ => drop(place.ok(&["network", "create", &network])),
+            }
+        }
+        machine.fail();
+        let place = &machine.place;
+        assert_image(place, round);
+        place.ok(&["volume", "inspect", &volume]);
+        place.ok(&["network", "inspect", &network]);
+        place.repair("after a power failure");
+        place.assert_lists("after a power failure");
+    }
+    machine.place.assert_goes();
+}
+
+/// A file system has a name on the disk within the second, and the content
+/// when it likes.
+#[test]
+fn what_is_young_is_whole_after_a_power_failure() {
+    let Some(mut machine) = Machine::new("commit=1") else {
+        return;
+    };
+    let place = &machine.place;
+    // First, for it waits for all that is to be written.
+    place
+        .rcon(&["run", "--name", "seven", "base", "sh", "-c", "exit 7"])
+        .code(7);
+    place.ok(&["commit", "seven", "committed"]);
+    let size = place.ok(&["images", "--format", "{{.Size}}", "base"]);
+    place.ok(&[
+        "create", "--name", "waits", "-v", "/unnamed", "base", "echo", "waited",
+    ]);
+    place.sleeper("web", &["-v", "/unnamed", "-p", "127.0.0.1::80"]);
+    place.ok(&["create", "--name", "old", "base", "true"]);
+    place.ok(&["rename", "old", "new"]);
+    place.ok(&["update", "--restart", "on-failure:2", "new"]);
+    std::thread::sleep(Duration::from_millis(2500));
+    machine.fail();
+    let place = &machine.place;
+    let found = place.findings(&[]);
+    let lost: Vec<_> = found
+        .iter()
+        .filter(|l| !l.contains("keeper was killed"))
+        .collect();
+    assert!(lost.is_empty(), "{lost:#?}");
+    let shown = place.ok(&["ps", "-a", "--format", "{{.Names}} {{.State}}"]);
+    let mut shown: Vec<&str> = shown.lines().collect();
+    shown.sort_unstable();
+    assert_eq!(
+        shown,
+        ["new created", "seven exited", "waits created", "web exited"]
+    );
+    assert_eq!(place.ok(&["start", "-a", "waits"]), "waited");
+    place.rcon(&["start", "-a", "seven"]).code(7);
+    place.ok(&["start", "web"]);
+    let policy = "{{.HostConfig.RestartPolicy.Name}}";
+    assert_eq!(place.ok(&["inspect", "-f", policy, "new"]), "on-failure");
+    assert_eq!(place.ok(&["images", "--format", "{{.Size}}", "base"]), size);
+    assert_eq!(
+        place.ok(&["run", "--rm", "committed", "echo", "whole"]),
+        "whole"
+    );
+    place.assert_lists("after a power failure");
+    place.assert_goes();
+}
+
+/// The power fails while three commands are at work.
+fn at_random_instants(options: &'static str, name: u64) {
+    let Some(mut machine) = Machine::new(options) else {
+        return;
+    };
+    furnish(&machine.place);
+    machine.place.ok(&["network", "create", "keepers"]);
+    let mut chance = Chance::new(name);
+    let mut known = BTreeSet::new();
+    for round in 0..asked("RCON_TEST_ROUNDS", 150) / 25 {
+        let place = &machine.place;
+        let deeds: Vec<(u32, &Deed)> = (0..3).map(|lane| (lane, chance.of(DEEDS))).collect();
+        let when = format!("round {round}, after {deeds:?}");
+        for (lane, deed) in &deeds {
+            deed.prepare(place, *lane);
+        }
+        let words = deeds.iter().map(|(lane, deed)| deed.words(place, *lane));
+        let running: Vec<_> = words
+            .map(|words| {
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                place.bed.call(&words).spawn()
+            })
+            .collect();
+        // Beyond the second in which a journal is committed.
+        std::thread::sleep(chance.instant(Duration::from_millis(1500)));
+        known.extend(place.ids());
+        machine.fail();
+        drop(running);
+        let place = &machine.place;
+        place.repair(&when);
+        place.assert_lists(&when);
+        place.assert_runs(&when);
+    }
+    machine.place.assert_goes();
+    let groups = Place::cgroups(&known);
+    assert!(groups.is_empty(), "{groups:?}");
+}
+
+#[test]
+fn the_power_fails_at_random_instants() {
+    at_random_instants("commit=1", 10);
+}
+
+/// Names and contents come to the disk in no order at all.
+#[test]
+fn the_power_fails_where_contents_come_late() {
+    at_random_instants("commit=1,data=writeback", 11);
+}
+
+/// What no ordinary file system does: each record there is comes back empty.
+#[test]
+fn an_empty_record_keeps_nothing_from_working() {
+    let Some(place) = Place::new() else { return };
+    place.ok(&["volume", "create", "data"]);
+    place.ok(&["network", "create", "net"]);
+    for record in [
+        "version",
+        "containers/config.json",
+        "containers/state.json",
+        "containers/name",
+        "volumes/config.json",
+        "networks/config.json",
+        "images/journal",
+        "images/oci-layout",
+        "layers/size",
+        "run/endpoint",
+    ] {
+        place.sleeper(
+            "box",
+            &["--network", "net", "-v", "data:/data", "-v", "/unnamed"],
+        );
+        place.ok(&["exec", "box", "sh", "-c", "echo kept > /data/word"]);
+        place.ok(&["kill", "box"]);
+        place.ok(&["wait", "box"]);
+        for path in paths_of(&place, record) {
+            fs::write(&path, "").unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        }
+        place.repair(record);
+        // Of a network nothing is left but its name, and that can be given anew.
+        place.rcon(&["network", "create", "net"]);
+        place.assert_lists(record);
+        place.assert_runs(record);
+        if record != "containers/config.json" {
+            place.ok(&["start", "box"]);
+        }
+        let shown = [
+            "run",
+            "--rm",
+            "-v",
+            "data:/data",
+            "base",
+            "cat",
+            "/data/word",
+        ];
+        assert_eq!(place.ok(&shown), "kept", "{record}");
+        place.ok(&["rm", "-fv", "box"]);
+    }
+    place.assert_goes();
+}
+
+/// All records of a kind.
+fn paths_of(place: &Place, record: &str) -> Vec<std::path::PathBuf> {
+    let root = place.bed.root();
+    let (dir, name) = record.rsplit_once('/').unwrap_or(("", record));
+    let files = place.files().into_iter();
+    let fits = |file: &String| match record {
+        "version" | "images/oci-layout" => file == record,
+        "layers/size" => Path::new(file).extension().is_some_and(|e| e == "size"),
+        _ => file.starts_with(dir) && file.ends_with(&format!("/{name}")),
+    };
+    match record {
+        "images/journal" => vec![root.join(record)],
+        "run/endpoint" => {
+            let net = place.ok(&["network", "inspect", "-f", "{{.Id}}", "net"]);
+            let of = root.join("run/networks").join(net).join("endpoints");
+            fs::create_dir_all(&of).expect("our store");
+            vec![of.join(format!("{}.json", "0".repeat(64)))]
+        }
+        _ => files.filter(fits).map(|file| root.join(file)).collect(),
+    }
+}

@@ -146,7 +146,10 @@ fn digits(chance: &mut Chance, bytes: &mut Vec<u8>) {
     let Some(start) = found.map(|n| from + n) else {
         return;
     };
-    let length = bytes[start..].iter().take_while(|b| b.is_ascii_digit()).count();
+    let length = bytes[start..]
+        .iter()
+        .take_while(|b| b.is_ascii_digit())
+        .count();
     let edge = *chance.one(EDGES);
     let near = edge.wrapping_add(chance.below(5) as u64).wrapping_sub(2);
     bytes.splice(start..start + length, near.to_string().into_bytes());

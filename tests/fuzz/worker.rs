@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use nix::sys::resource::{Resource, setrlimit};
 
@@ -47,9 +48,9 @@ impl Note {
 /// Tries every input of the corpus, and then what can be made of them.
 pub fn work(target: &Target) {
     let note = Note::new(&PathBuf::from(told(NOTE)));
-    let seeds = corpus(target.name);
-    assert!(!seeds.is_empty(), "{} has no corpus", target.name);
+    let seeds = corpus(target);
     confine(target);
+    let begun = Instant::now();
     let mut count = 0;
     let mut one = |input: &[u8]| {
         count += 1;
@@ -57,21 +58,29 @@ pub fn work(target: &Target) {
         (target.run)(input);
     };
     one(b"");
+    assert!(!seeds.is_empty(), "{} has no corpus", target.name);
     seeds.iter().for_each(|(_, seed)| one(seed));
     let all: Vec<Vec<u8>> = seeds.into_iter().map(|(_, seed)| seed).collect();
     let rounds = asked(ROUNDS).unwrap_or(target.rounds);
     let mut chance = Chance::new(asked(SEED).unwrap_or(1));
     for round in 0..rounds {
         let seed = &all[round as usize % all.len()];
-        one(&mutated(&mut chance, seed, &all, target.words, target.longest));
+        one(&mutated(
+            &mut chance,
+            seed,
+            &all,
+            target.words,
+            target.longest,
+        ));
     }
-    say(&format!("{}: {count} inputs\n", target.name));
+    let took = begun.elapsed().as_secs_f32();
+    say(&format!("{}: {count} inputs in {took:.1} s\n", target.name));
 }
 
 /// The inputs that are kept for a target, with their names, in their order.
-pub fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
+pub fn corpus(target: &Target) -> Vec<(PathBuf, Vec<u8>)> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
-    let Ok(list) = fs::read_dir(dir.join(target)) else {
+    let Ok(list) = fs::read_dir(dir.join(target.corpus)) else {
         return Vec::new();
     };
     let mut all: Vec<PathBuf> = list.map(|entry| entry.expect("an entry").path()).collect();
@@ -86,7 +95,11 @@ pub fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
 /// Memory is what we have now and what the target may need.
 fn confine(target: &Target) {
     let pages = fs::read_to_string("/proc/self/statm").expect("procfs");
-    let pages: u64 = pages.split(' ').next().and_then(|n| n.parse().ok()).expect("procfs");
+    let pages: u64 = pages
+        .split(' ')
+        .next()
+        .and_then(|n| n.parse().ok())
+        .expect("procfs");
     let most = pages * 4096 + (target.memory << 20);
     setrlimit(Resource::RLIMIT_AS, most, most).expect("less is allowed");
     setrlimit(Resource::RLIMIT_CORE, 0, 0).expect("less is allowed");

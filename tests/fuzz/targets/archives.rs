@@ -40,7 +40,14 @@ pub const WORDS: &[&str] = &[
 ];
 
 /// How packed streams begin.
-pub const PACKED: &[&str] = &["BZh9", "7zXZ\0", "\x1f", "\x04\x22\x4d\x18", "YZ", "\0\0\0\0"];
+pub const PACKED: &[&str] = &[
+    "BZh9",
+    "7zXZ\0",
+    "\x1f",
+    "\x04\x22\x4d\x18",
+    "YZ",
+    "\0\0\0\0",
+];
 
 /// Files of more are not made.
 const MOST: u64 = 1 << 20;
@@ -101,7 +108,10 @@ fn check_written(entry: &Entry) {
     let mut reader = Reader::new(&archive[..]);
     let again = reader.next().expect("what we write can be read");
     assert_eq!(again.as_ref(), Some(entry));
-    assert!(matches!(reader.next(), Ok(None)), "one entry became several");
+    assert!(
+        matches!(reader.next(), Ok(None)),
+        "one entry became several"
+    );
 }
 
 /// What is unpacked stays inside, and can be packed again.

@@ -6,9 +6,7 @@ use rcon::build::context::{Arrived, Context, Repository, Which};
 use rcon::build::files::pattern;
 use rcon::build::graph::Search;
 use rcon::build::ignore::{Ignore, Verdict};
-use rcon::build::language::{
-    Dockerfile, Expander, Span, Word, excerpt, parse, parse_trigger,
-};
+use rcon::build::language::{Dockerfile, Expander, Span, Word, excerpt, parse, parse_trigger};
 use rcon::build::scope::Globals;
 use rcon::build::trouble::Trouble;
 use rcon::error::Error;
@@ -63,7 +61,8 @@ pub const WORDS: &[&str] = &[
 
 /// Pieces of patterns.
 pub const PATTERNS: &[&str] = &[
-    "**", "*", "?", "[a-z]", "[^a]", "[", "]", "\\", "!", "/", "../", "./", "#", "a/b", "\n", "\u{feff}",
+    "**", "*", "?", "[a-z]", "[^a]", "[", "]", "\\", "!", "/", "../", "./", "#", "a/b", "\n",
+    "\u{feff}",
 ];
 
 /// Pieces of addresses.
@@ -138,7 +137,10 @@ fn search(file: &Dockerfile) {
             Err(_) => {}
         }
     }
-    assert!(asked <= file.stages.len(), "asked again for what is not there");
+    assert!(
+        asked <= file.stages.len(),
+        "asked again for what is not there"
+    );
 }
 
 /// One word or many: the same characters, but for blanks.
@@ -179,10 +181,18 @@ pub fn ignore(bytes: &[u8]) {
         let fresh = || Ignore::parse(rules).expect("it was read before");
         for is_dir in [true, false] {
             let verdict = ignore.verdict(path.as_bytes(), is_dir);
-            assert_eq!(verdict, fresh().verdict(path.as_bytes(), is_dir), "{path:?}");
+            assert_eq!(
+                verdict,
+                fresh().verdict(path.as_bytes(), is_dir),
+                "{path:?}"
+            );
             if is_dir && verdict == Verdict::Drop {
                 let below = format!("{path}/x");
-                assert_eq!(fresh().verdict(below.as_bytes(), false), Verdict::Drop, "{path:?}");
+                assert_eq!(
+                    fresh().verdict(below.as_bytes(), false),
+                    Verdict::Drop,
+                    "{path:?}"
+                );
             }
         }
     }

@@ -111,7 +111,10 @@ fn check_program(filter: &Filter) {
     for (at, one) in program.iter().enumerate() {
         let within = |skip: usize| at + 1 + skip < program.len();
         match one.code {
-            0x20 => assert!(one.k.is_multiple_of(4) && one.k < 64, "a load beyond the data"),
+            0x20 => assert!(
+                one.k.is_multiple_of(4) && one.k < 64,
+                "a load beyond the data"
+            ),
             0x05 => assert!(within(one.k as usize), "a jump out of the program"),
             0x15 | 0x25 | 0x35 => {
                 assert!(within(one.jt.into()) && within(one.jf.into()), "a jump out");

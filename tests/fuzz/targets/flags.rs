@@ -66,7 +66,11 @@ pub fn all(bytes: &[u8]) {
             assert!(!told.contains(['\n', '\x1b']), "{told:?}");
         }
     }
-    for mount in [volume::parse(&text), mount::parse(&text), tmpfs::parse(&text)] {
+    for mount in [
+        volume::parse(&text),
+        mount::parse(&text),
+        tmpfs::parse(&text),
+    ] {
         if let Ok(mount) = mount {
             check_target(&mount);
         }
@@ -127,7 +131,13 @@ fn read(text: &str) -> Vec<Result<()>> {
 /// Nothing is mounted over the root or outside of it.
 fn check_target(mount: &Mount) {
     let target = &mount.target;
-    assert!(target.is_absolute() && target.parent().is_some(), "{target:?}");
+    assert!(
+        target.is_absolute() && target.parent().is_some(),
+        "{target:?}"
+    );
     let mut parts = target.components().skip(1);
-    assert!(parts.all(|part| matches!(part, Component::Normal(_))), "{target:?}");
+    assert!(
+        parts.all(|part| matches!(part, Component::Normal(_))),
+        "{target:?}"
+    );
 }

@@ -94,7 +94,10 @@ pub fn manifest(bytes: &[u8]) {
     let Some(first) = meanings.first() else {
         return;
     };
-    assert!(meanings.iter().all(|m| m == first), "it can be read in two ways");
+    assert!(
+        meanings.iter().all(|m| m == first),
+        "it can be read in two ways"
+    );
     if let Content::Manifest(manifest) = first {
         let again = Document::of_manifest(manifest).and_then(|d| d.content());
         assert_eq!(&again.expect("ours can be read"), first);

@@ -45,7 +45,13 @@ fn read(dir: &Path, tail: Option<u64>) -> Said {
     said
 }
 
-/// Whatever is in the file, the last lines are the end of all lines.
+/// What one stream was heard to say.
+fn of(stream: Stream, said: &Said) -> String {
+    let own = said.iter().filter(|(s, ..)| *s == stream);
+    own.map(|(.., text)| text.as_str()).collect()
+}
+
+/// Whatever is in the file, the last lines are the end of what a stream said.
 pub fn file(bytes: &[u8]) {
     bed::within(|dir, _| {
         // Two files, as after a rotation.
@@ -57,7 +63,11 @@ pub fn file(bytes: &[u8]) {
         assert!(text <= bytes.len(), "more was read than there is");
         for tail in [0, 1, 3, u64::MAX] {
             let last = read(dir, Some(tail));
-            assert!(all.ends_with(&last), "the last {tail} are not the end of all");
+            for stream in [Stream::Stdout, Stream::Stderr] {
+                let (all, last) = (of(stream, &all), of(stream, &last));
+                assert!(all.ends_with(&last), "the last {tail}: {last:?} of {all:?}");
+                assert!(tail < u64::MAX || all == last, "{last:?} of {all:?}");
+            }
             assert!(tail > 0 || last.is_empty());
         }
     });
@@ -83,8 +93,7 @@ pub fn output(bytes: &[u8]) {
         assert_eq!(writer.lost(), 0);
         let said = read(dir, None);
         for (n, stream) in [Stream::Stdout, Stream::Stderr].into_iter().enumerate() {
-            let texts = said.iter().filter(|(s, ..)| *s == stream);
-            let got: String = texts.map(|(.., text)| text.as_str()).collect();
+            let got = of(stream, &said);
             let bare = |text: &str| text.replace(['\u{fffd}', '\n'], "");
             let want = String::from_utf8_lossy(&sides[n]);
             assert_eq!(bare(&got), bare(&want));

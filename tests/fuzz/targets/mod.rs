@@ -21,8 +21,10 @@ use std::borrow::Cow;
 
 /// One kind of input.
 pub struct Target {
-    /// As its corpus and its test are called.
+    /// As its test is called.
     pub name: &'static str,
+    /// The directory of the inputs that are kept for it.
+    pub corpus: &'static str,
     /// Takes an input.
     pub run: fn(&[u8]),
     /// What such inputs are made of.
@@ -35,9 +37,11 @@ pub struct Target {
     pub longest: usize,
 }
 
-const fn target(name: &'static str, run: fn(&[u8]), words: &'static [&'static str]) -> Target {
+/// One like most.
+pub const fn target(name: &'static str, run: fn(&[u8]), words: &'static [&'static str]) -> Target {
     Target {
         name,
+        corpus: name,
         run,
         words,
         rounds: 20_000,
@@ -51,11 +55,13 @@ pub const TARGETS: &[Target] = &[
     Target {
         rounds: 8_000,
         longest: 16 << 10,
+        corpus: "archives",
         ..target("tar_reader", archives::reader, archives::WORDS)
     },
     Target {
         rounds: 1_500,
         longest: 16 << 10,
+        corpus: "archives",
         ..target("tar_unpack", archives::unpacked, archives::WORDS)
     },
     Target {
@@ -114,5 +120,8 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
 /// control character could be an order.
 fn check_error(error: &rcon::error::Error) {
     let told = error.to_string();
-    assert!(!told.contains('\x1b'), "it speaks to the terminal: {told:?}");
+    assert!(
+        !told.contains('\x1b'),
+        "it speaks to the terminal: {told:?}"
+    );
 }

@@ -71,7 +71,9 @@ pub fn question(bytes: &[u8]) {
     };
     assert!(question.name.len() <= 255 && (SMALL..=LONG).contains(&question.room));
     let four: Vec<IpAddr> = (0..200).map(|n| IpAddr::from([10, 0, 0, n])).collect();
-    let six: Vec<IpAddr> = (0..200).map(|n| IpAddr::from([n, 0, 0, 0, 0, 0, 0, 1])).collect();
+    let six: Vec<IpAddr> = (0..200)
+        .map(|n| IpAddr::from([n, 0, 0, 0, 0, 0, 0, 1]))
+        .collect();
     let names: Vec<String> = question.address().iter().map(ToString::to_string).collect();
     let long = ["x".repeat(63), "y".repeat(64), question.name.clone()];
     for answer in [

@@ -49,12 +49,54 @@ pub const TIMES: &[&str] = &[
 
 /// Words of templates.
 pub const TEMPLATES: &[&str] = &[
-    "{{", "}}", "{{-", "-}}", "{{.", "{{range .List}}", "{{range $i, $x := .List}}",
-    "{{with .Map}}", "{{if ", "{{else}}", "{{else if ", "{{end}}", "{{/* ", "*/}}", "{{$x := ",
-    "{{$x = ", " | ", "printf ", "\"%[3]*.[2]*[1]f\"", "\"%999999d\"", "\"%v\"", "json ", "join ",
-    "split ", "index ", "slice ", "len ", "title ", "upper ", "pad ", "truncate ", "println ",
-    "eq ", "lt ", "and ", "or ", "not ", "(", ")", "`", "'\\x00'", "0x1p-2", "1e400", ".Name",
-    ".Map.key", "table {{.Name}}", "{{break}}", "{{continue}}",
+    "{{",
+    "}}",
+    "{{-",
+    "-}}",
+    "{{.",
+    "{{range .List}}",
+    "{{range $i, $x := .List}}",
+    "{{with .Map}}",
+    "{{if ",
+    "{{else}}",
+    "{{else if ",
+    "{{end}}",
+    "{{/* ",
+    "*/}}",
+    "{{$x := ",
+    "{{$x = ",
+    " | ",
+    "printf ",
+    "\"%[3]*.[2]*[1]f\"",
+    "\"%999999d\"",
+    "\"%v\"",
+    "json ",
+    "join ",
+    "split ",
+    "index ",
+    "slice ",
+    "len ",
+    "title ",
+    "upper ",
+    "pad ",
+    "truncate ",
+    "println ",
+    "eq ",
+    "lt ",
+    "and ",
+    "or ",
+    "not ",
+    "(",
+    ")",
+    "`",
+    "'\\x00'",
+    "0x1p-2",
+    "1e400",
+    ".Name",
+    ".Map.key",
+    "table {{.Name}}",
+    "{{break}}",
+    "{{continue}}",
 ];
 
 /// A number in a line is that number, and no line is more than it says.
@@ -66,7 +108,10 @@ pub fn accounts(bytes: &[u8]) {
         assert!(!line.contains('\n'));
         let field = |n: usize| line.trim().split(':').nth(n).unwrap_or_default();
         if let Some(user) = Passwd::parse(&line) {
-            assert_eq!((user.name.as_str(), Ok(user.uid)), (field(0), field(2).parse()));
+            assert_eq!(
+                (user.name.as_str(), Ok(user.uid)),
+                (field(0), field(2).parse())
+            );
             assert_eq!(Ok(user.gid), field(3).parse());
             assert!(user.home().starts_with('/') && user.uid != u32::MAX);
         }
@@ -103,7 +148,10 @@ pub fn user(bytes: &[u8]) {
         if let Some(uid) = number(user) {
             assert_eq!(found.uid, uid);
         } else if !user.is_empty() {
-            let line = file.lines().filter_map(Passwd::parse).find(|p| p.name == user);
+            let line = file
+                .lines()
+                .filter_map(Passwd::parse)
+                .find(|p| p.name == user);
             assert_eq!(Some(found.uid), line.map(|p| p.uid), "nobody of that name");
         }
         if let Some(gid) = number(group) {
@@ -121,8 +169,8 @@ pub fn time(bytes: &[u8]) {
     }
     for zone in [0, -43_200, 50_400] {
         if let Some(moment) = Timestamp::from_partial(&text, zone) {
-            let clock = moment.clock(zone);
-            assert_eq!(clock.moment().elapsed(), Timestamp::elapsed(clock.moment()));
+            let shown = moment.clock(0).to_string();
+            assert_eq!(moment.clock(0).moment().clock(0).to_string(), shown);
         }
     }
     if let Some(moment) = Timestamp::from_unix(&text) {
@@ -143,7 +191,12 @@ pub fn template(bytes: &[u8]) {
         "List": ["x", "y", 3, [1, 2], {"a": 1}],
         "Map": {"key": "value", "é": "日本"},
     });
-    for options in [Options::STRICT, Options::LENIENT, Options::HEADER, Options::TERMINAL] {
+    for options in [
+        Options::STRICT,
+        Options::LENIENT,
+        Options::HEADER,
+        Options::TERMINAL,
+    ] {
         let made = Template::parse(&text).and_then(|t| t.render_with(&data, options));
         match made {
             Ok(made) => assert!(made.len() <= 64 << 20),

@@ -52,7 +52,7 @@ pub const PACKED: &[&str] = &[
 /// Files of more are not made.
 const MOST: u64 = 1 << 20;
 /// Of a packed stream no more is read: it may become a gigabyte.
-const MOST_PLAIN: u64 = 4 << 20;
+const MOST_PLAIN: u64 = 1 << 20;
 
 /// What is read is within bounds, and comes back when it is written.
 pub fn reader(bytes: &[u8]) {

@@ -50,65 +50,79 @@ pub const fn target(name: &'static str, run: fn(&[u8]), words: &'static [&'stati
     }
 }
 
+/// One that is quicker or slower than most.
+const fn tried(rounds: u64, target: Target) -> Target {
+    Target { rounds, ..target }
+}
+
 /// All there are.
 pub const TARGETS: &[Target] = &[
     Target {
-        rounds: 8_000,
+        rounds: 30_000,
         longest: 16 << 10,
         corpus: "archives",
         ..target("tar_reader", archives::reader, archives::WORDS)
     },
     Target {
-        rounds: 1_500,
+        rounds: 1_000,
         longest: 16 << 10,
         corpus: "archives",
         ..target("tar_unpack", archives::unpacked, archives::WORDS)
     },
     Target {
-        rounds: 3_000,
+        rounds: 1_500,
         memory: 384,
         ..target("packing", archives::packing, archives::PACKED)
     },
     Target {
-        rounds: 1_500,
+        rounds: 700,
         memory: 384,
         ..target("build_context", builds::context, archives::WORDS)
     },
     target("manifest", images::manifest, images::WORDS),
-    target("image_config", images::config, images::WORDS),
-    target("reference", images::reference, images::NAMES),
-    target("dockerfile", builds::dockerfile, builds::WORDS),
-    target("dockerignore", builds::ignore, builds::PATTERNS),
-    target("context_address", builds::address, builds::ADDRESSES),
+    tried(
+        60_000,
+        target("image_config", images::config, images::WORDS),
+    ),
+    tried(
+        60_000,
+        target("reference", images::reference, images::NAMES),
+    ),
+    tried(
+        5_000,
+        target("dockerfile", builds::dockerfile, builds::WORDS),
+    ),
+    tried(
+        10_000,
+        target("dockerignore", builds::ignore, builds::PATTERNS),
+    ),
+    tried(
+        100_000,
+        target("context_address", builds::address, builds::ADDRESSES),
+    ),
     target("resolv_conf", network::resolv_conf, network::RESOLV),
-    target("dns_question", network::question, &[]),
-    target("auth_challenge", network::challenge, network::CHALLENGES),
-    target("accounts", texts::accounts, texts::ACCOUNTS),
-    Target {
-        rounds: 4_000,
-        ..target("user", texts::user, texts::ACCOUNTS)
-    },
-    target("time", texts::time, texts::TIMES),
-    target("template", texts::template, texts::TEMPLATES),
-    target("keeper_messages", processes::keeper, processes::WORDS),
-    target("start_messages", processes::start, &[]),
-    Target {
-        rounds: 4_000,
-        ..target("log_file", logs::file, logs::WORDS)
-    },
-    Target {
-        rounds: 2_000,
-        ..target("log_output", logs::output, logs::WORDS)
-    },
-    Target {
-        rounds: 5_000,
-        ..target("seccomp_profile", configs::seccomp, configs::SECCOMP)
-    },
-    Target {
-        rounds: 5_000,
-        ..target("oci_config", configs::oci, configs::OCI)
-    },
-    target("flags", flags::all, flags::WORDS),
+    tried(50_000, target("dns_question", network::question, &[])),
+    tried(
+        100_000,
+        target("auth_challenge", network::challenge, network::CHALLENGES),
+    ),
+    tried(
+        100_000,
+        target("accounts", texts::accounts, texts::ACCOUNTS),
+    ),
+    tried(1_500, target("user", texts::user, texts::ACCOUNTS)),
+    tried(100_000, target("time", texts::time, texts::TIMES)),
+    tried(8_000, target("template", texts::template, texts::TEMPLATES)),
+    tried(
+        100_000,
+        target("keeper_messages", processes::keeper, processes::WORDS),
+    ),
+    tried(100_000, target("start_messages", processes::start, &[])),
+    tried(500, target("log_file", logs::file, logs::WORDS)),
+    tried(1_000, target("log_output", logs::output, logs::WORDS)),
+    target("seccomp_profile", configs::seccomp, configs::SECCOMP),
+    tried(10_000, target("oci_config", configs::oci, configs::OCI)),
+    tried(6_000, target("flags", flags::all, flags::WORDS)),
 ];
 
 /// Bytes as somebody takes them who expects text.

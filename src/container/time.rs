@@ -237,6 +237,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_zone_leads_into_no_year_that_cannot_be_written() {
+        for bad in ["0000-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01"] {
+            assert!(bad.parse::<Timestamp>().is_err(), "{bad}");
+            assert_eq!(Timestamp::from_partial(bad, 0), None, "{bad}");
+        }
+        let last = "9999-12-31T23:59:59Z".parse::<Timestamp>().unwrap();
+        assert_eq!(last.to_string().parse::<Timestamp>().unwrap(), last);
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_read(seconds in 0..253_402_300_799i64, nanos in 0..1_000_000_000u32) {

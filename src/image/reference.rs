@@ -130,16 +130,22 @@ impl Reference {
         self.with_name(self.familiar_name())
     }
 
-    /// The repository as people write it: `busybox`.
+    /// The repository as people write it: `busybox`. What would be read as
+    /// something else keeps its registry.
     pub fn familiar_name(&self) -> String {
-        if self.domain != DOCKER_HUB {
+        let short = match self.path.strip_prefix(LIBRARY) {
+            // library/a/b must keep its prefix, or it would be read as a/b.
+            Some(short) if !short.contains('/') => short,
+            _ => self.path.as_str(),
+        };
+        // On Docker Hub somebody can be called a.b, which looks like a host.
+        let host = short
+            .split_once('/')
+            .is_some_and(|(first, _)| looks_like_host(first));
+        if self.domain != DOCKER_HUB || host || is_image_id(short) {
             return format!("{}/{}", self.domain, self.path);
         }
-        match self.path.strip_prefix(LIBRARY) {
-            // library/a/b must keep its prefix, or it would be read as a/b.
-            Some(short) if !short.contains('/') => short.to_owned(),
-            _ => self.path.clone(),
-        }
+        short.to_owned()
     }
 
     fn with_name(&self, mut name: String) -> String {

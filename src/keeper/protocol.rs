@@ -112,7 +112,8 @@ pub struct Failure {
 }
 
 impl Request {
-    pub(super) fn encode(&self) -> Vec<u8> {
+    /// As a packet.
+    pub fn encode(&self) -> Vec<u8> {
         let with = |tag: u8, rest: &[u8]| [&[tag], rest].concat();
         match self {
             Request::Attach(s, size) => {
@@ -136,7 +137,8 @@ impl Request {
         }
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+    /// Reads a packet; nonsense is nothing.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (tag, rest) = bytes.split_first()?;
         Some(match tag {
             1 => {
@@ -185,7 +187,8 @@ impl Request {
 }
 
 impl Reply {
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// As a packet.
+    pub fn encode(&self) -> Vec<u8> {
         let with = |tag: u8, rest: &[u8]| [&[tag], rest].concat();
         match self {
             Reply::Started(pid) => with(1, &pid.to_le_bytes()),
@@ -199,7 +202,8 @@ impl Reply {
         }
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
+    /// Reads a packet; nonsense is nothing.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (tag, rest) = bytes.split_first()?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Some(match tag {

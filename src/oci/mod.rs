@@ -27,7 +27,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-pub use bundle::VERSION as SPEC_VERSION;
+pub use bundle::{VERSION as SPEC_VERSION, parse_spec};
 
 use args::{Cli, Command, Global};
 use log::Log;

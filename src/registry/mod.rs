@@ -27,7 +27,7 @@ mod session;
 mod tags;
 mod url;
 
-pub use auth::{Credentials, Kept};
+pub use auth::{Challenge, Credentials, Kept, challenges};
 pub use config::{Config, Patience, Registry};
 pub use download::download;
 pub use progress::{Progress, Silent, Watch};

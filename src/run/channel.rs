@@ -36,7 +36,7 @@ const LONGEST: usize = 4096;
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Message {
+pub enum Message {
     /// Something has happened that the other side waits for.
     Told(Signal),
     /// A process was made; a handle on it comes along.
@@ -95,7 +95,8 @@ const KINDS: [FailureKind; 3] = [
 ];
 
 impl Message {
-    fn encode(&self) -> Vec<u8> {
+    /// As a packet.
+    pub fn encode(&self) -> Vec<u8> {
         match self {
             Message::Told(signal) => {
                 let code = SIGNALS.iter().position(|s| s == signal).unwrap_or(255);
@@ -118,7 +119,8 @@ impl Message {
         }
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
+    /// Reads a packet; nonsense is nothing.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (tag, rest) = bytes.split_first()?;
         match tag {
             1 if rest.len() == 1 => Some(Message::Told(*SIGNALS.get(rest[0] as usize)?)),

@@ -25,7 +25,7 @@ mod terminal;
 mod waiting;
 mod walk;
 
-pub use channel::{Failure, FailureKind};
+pub use channel::{Failure, FailureKind, Message};
 pub use hooks::{State, run as run_hook};
 pub use launch::{Held, Launch, launch, release_over};
 pub use overlay::{mount as mount_overlay, mount_at_once as mount_overlay_at_once};

@@ -41,10 +41,12 @@ pub(super) fn unix(text: &str) -> Option<Timestamp> {
     })
 }
 
-/// What the clock shows in a zone so far east, as the moment it is.
+/// What the clock shows in a zone so far east, as the moment it is. One whose
+/// year has no four digits in UTC could be written, but not read again.
 fn shifted(moment: Timestamp, offset: i64) -> Option<Timestamp> {
     let seconds = moment.seconds.checked_sub(offset)?;
-    Some(Timestamp { seconds, ..moment })
+    let moment = Timestamp { seconds, ..moment };
+    (0..=9999).contains(&moment.clock(0).year).then_some(moment)
 }
 
 /// The digits behind the point of a second; more than nine are cut.

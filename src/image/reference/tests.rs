@@ -102,9 +102,22 @@ fn shown_short_and_in_full() {
             "docker.io/library/a/b",
         ),
         ("h.x/library/a", "h.x/library/a", "h.x/library/a"),
+        // Short, each of them would be the name of something else.
+        ("docker.io/a.b/c", "docker.io/a.b/c", "docker.io/a.b/c"),
+        (
+            "docker.io/localhost/c",
+            "docker.io/localhost/c",
+            "docker.io/localhost/c",
+        ),
+        (
+            &format!("docker.io/{HEX}"),
+            &format!("docker.io/library/{HEX}"),
+            &format!("docker.io/library/{HEX}"),
+        ),
     ] {
         let r = Reference::parse(text).unwrap();
         assert_eq!((r.to_string().as_str(), r.full().as_str()), (short, full));
+        assert_eq!(Reference::parse(short).unwrap(), r);
     }
     let latest = Reference::parse("busybox").unwrap().or_latest();
     assert_eq!(latest.to_string(), "busybox:latest");

@@ -2,7 +2,7 @@
 
 /// One way to be let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Challenge {
+pub struct Challenge {
     /// `basic` or `bearer`, in lower case.
     pub scheme: String,
     parameters: Vec<(String, String)>,
@@ -17,7 +17,7 @@ impl Challenge {
 }
 
 /// Reads a header; what makes no sense ends it.
-pub(super) fn parse(header: &str) -> Vec<Challenge> {
+pub fn parse(header: &str) -> Vec<Challenge> {
     let mut rest = header.trim_start();
     let mut found: Vec<Challenge> = Vec::new();
     while !rest.is_empty() {

@@ -11,6 +11,7 @@ mod helper;
 mod realm;
 mod token;
 
+pub use challenge::{Challenge, parse as challenges};
 pub use files::Kept;
 pub(crate) use files::files_from_environment;
 

@@ -70,7 +70,7 @@ pub const TARGETS: &[Target] = &[
         ..target("tar_unpack", archives::unpacked, archives::WORDS)
     },
     Target {
-        rounds: 1_500,
+        rounds: 700,
         memory: 384,
         ..target("packing", archives::packing, archives::PACKED)
     },

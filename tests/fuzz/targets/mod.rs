@@ -20,6 +20,7 @@ mod texts;
 use std::borrow::Cow;
 
 /// One kind of input.
+#[derive(Clone, Copy)]
 pub struct Target {
     /// As its test is called.
     pub name: &'static str,

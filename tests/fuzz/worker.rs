@@ -59,7 +59,9 @@ pub fn work(target: &Target) {
     };
     one(b"");
     assert!(!seeds.is_empty(), "{} has no corpus", target.name);
-    seeds.iter().for_each(|(_, seed)| one(seed));
+    for (_, seed) in &seeds {
+        one(seed);
+    }
     let all: Vec<Vec<u8>> = seeds.into_iter().map(|(_, seed)| seed).collect();
     let rounds = asked(ROUNDS).unwrap_or(target.rounds);
     let mut chance = Chance::new(asked(SEED).unwrap_or(1));

@@ -50,13 +50,14 @@ fn step<'a>(pattern: &'a [u8], name: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
     }
 }
 
-/// A name without the backslashes of its pattern.
+/// A name without the backslashes of its pattern. One at the very end stands
+/// for itself, as in [`fits`].
 pub fn plain(part: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(part.len());
     let mut bytes = part.iter();
     while let Some(b) = bytes.next() {
         match b {
-            b'\\' => out.extend(bytes.next()),
+            b'\\' => out.push(*bytes.next().unwrap_or(b)),
             b => out.push(*b),
         }
     }
@@ -145,5 +146,6 @@ mod tests {
         assert!(!fits(&b"*a".repeat(200), &b"a".repeat(199)));
         assert!(is_pattern(b"a*") && !is_pattern(b"a\\b"));
         assert_eq!(plain(b"a\\*b"), b"a*b");
+        assert_eq!(plain(b"a\\"), b"a\\");
     }
 }

@@ -66,14 +66,13 @@ pub fn all(bytes: &[u8]) {
             assert!(!told.contains(['\n', '\x1b']), "{told:?}");
         }
     }
-    for mount in [
+    let mounts = [
         volume::parse(&text),
         mount::parse(&text),
         tmpfs::parse(&text),
-    ] {
-        if let Ok(mount) = mount {
-            check_target(&mount);
-        }
+    ];
+    for mount in mounts.iter().flatten() {
+        check_target(mount);
     }
     if let Ok(ports) = port::parse(&text) {
         assert!(!ports.0.is_empty() && ports.0.len() <= 65_536);

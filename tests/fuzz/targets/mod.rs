@@ -20,6 +20,7 @@ mod texts;
 use std::borrow::Cow;
 
 /// One kind of input.
+#[derive(Clone, Copy)]
 pub struct Target {
     /// As its test is called.
     pub name: &'static str,
@@ -70,7 +71,7 @@ pub const TARGETS: &[Target] = &[
         ..target("tar_unpack", archives::unpacked, archives::WORDS)
     },
     Target {
-        rounds: 1_500,
+        rounds: 700,
         memory: 384,
         ..target("packing", archives::packing, archives::PACKED)
     },

@@ -116,9 +116,14 @@ pub fn truth(store: &Store, entry: &Entry) -> Result<State> {
     truth_with(store, entry, || is_orphan(entry))
 }
 
-/// The same for somebody who has read what was asked for.
+/// The same for somebody who has read what was asked for. A container that
+/// goes with its program may be gone with what is found out here.
 pub fn truth_of(store: &Store, entry: &Entry, config: &Config) -> Result<State> {
-    truth_with(store, entry, || config.build.is_some())
+    let state = truth_with(store, entry, || config.build.is_some());
+    if config.auto_remove || config.build.is_some() {
+        return entry.still_there(state);
+    }
+    state
 }
 
 fn truth_with(store: &Store, entry: &Entry, is_step: impl Fn() -> bool) -> Result<State> {

@@ -193,10 +193,10 @@ impl Entry {
         self.still_there(Lock::take(&self.dir))
     }
 
-    /// It may have been removed while we waited.
-    fn still_there<T>(&self, locked: Result<T>) -> Result<T> {
+    /// Something about it, unless it has been removed meanwhile.
+    pub fn still_there<T>(&self, found: Result<T>) -> Result<T> {
         if self.exists() {
-            return locked;
+            return found;
         }
         Err(Error::user(format!(
             "No such container: {}",

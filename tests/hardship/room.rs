@@ -251,7 +251,7 @@ fn a_store_of_somebody_elses() {
         (&["rm", "-f", "old"], 1),
     ] {
         let out = place.by_shell(plain, args).output();
-        out.code(code).fails_naming(&["ermission denied", "root"]);
+        out.code(code).fails_naming(&["user 1000", "root"]);
     }
     place.ok(&["rm", "old"]);
     place.assert_goes();

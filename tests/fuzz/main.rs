@@ -56,6 +56,8 @@ impl Watched {
             .env(BED, &dir)
             // Memory that is only set aside counts as well.
             .env("MALLOC_ARENA_MAX", "1")
+            // To find the lines of a panic takes more memory than there is.
+            .env("RUST_BACKTRACE", "0")
             .stdout(Stdio::null())
             .stderr(File::create(dir.join("said")).expect("a place for errors"))
             .spawn()

@@ -35,6 +35,8 @@ mod needs;
 #[allow(dead_code, reason = "the peer tests use what the benchmark does not")]
 #[path = "../../tests/peers/outcome.rs"]
 mod outcome;
+#[path = "../../tests/peers/podman_limits.rs"]
+mod podman_limits;
 #[allow(dead_code, reason = "the peer tests use what the benchmark does not")]
 #[path = "../../tests/peers/room.rs"]
 mod room;

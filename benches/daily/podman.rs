@@ -3,10 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
-
 use crate::engine::{Engine, lacks};
 use crate::house::Place;
+use crate::podman_limits;
 use crate::tool::Tool;
 
 const NEEDS: &[&str] = &["podman", "conmon", "runc", "iptables"];
@@ -52,21 +51,9 @@ fn write(place: &Place) -> std::io::Result<()> {
         place.dir.join("podman")
     );
     fs::write(place.dir.join("storage.conf"), storage)?;
-    fs::write(place.dir.join("containers.conf"), containers())
-}
-
-/// podman asks for higher limits than a machine without `CAP_SYS_RESOURCE`
-/// may give, unless it is told otherwise.
-fn containers() -> String {
-    let processes = match getrlimit(Resource::RLIMIT_NPROC) {
-        Ok((_, hard)) if hard != RLIM_INFINITY => hard.to_string(),
-        _ => "-1".to_owned(),
-    };
-    format!(
-        "[containers]\n\
-         default_ulimits = [\"nofile=1024:2048\", \"nproc={processes}:{processes}\"]\n\
-         log_driver = \"k8s-file\"\n\
-         [engine]\n\
-         runtime = \"runc\"\n"
-    )
+    let containers = format!(
+        "{}[engine]\nruntime = \"runc\"\n",
+        podman_limits::containers()
+    );
+    fs::write(place.dir.join("containers.conf"), containers)
 }

@@ -221,8 +221,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // A file that gets too large for `ulimit -f` is an error with a name.
     crate::sys::process::ignore(libc::SIGXFSZ);
     let args: Vec<OsString> = args.into_iter().collect();
-    if makes_processes(&args) {
-        // It is done anew in the copy of us, so it had better be the first
+    if makes_processes(&args) && powers::check(true).is_ok() {
+        // All is done anew in the copy of us, so this had better be the first
         // thing. What fails here fails again where somebody is told.
         let _ = crate::run::protect_own_binary();
     }
@@ -265,7 +265,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             with_store(cli.places, |store| system::info::info(store, &args))
         }
         Some(Command::System { command }) => {
-            open(cli.places).and_then(|store| system::system(&store, &command))
+            open(cli.places, false).and_then(|store| system::system(&store, &command))
         }
         Some(Command::Network { command }) => {
             with_store(cli.places, |store| network::network(store, &command))
@@ -335,14 +335,14 @@ fn failed(e: &Error) -> ExitCode {
     ExitCode::from(e.exit_code().unwrap_or(1))
 }
 
-/// The store, for who can use it.
-fn open(places: Places) -> Result<Store> {
-    powers::check(false)?;
+/// The store, for who can use it; `starts` is for a container's start.
+fn open(places: Places, starts: bool) -> Result<Store> {
+    powers::check(starts)?;
     Store::open(places.root, places.run_root)
 }
 
 fn with_store(places: Places, act: impl FnOnce(&Store) -> Result<ExitCode>) -> Result<ExitCode> {
-    let store = open(places)?;
+    let store = open(places, false)?;
     sweep(&store)?;
     act(&store)
 }
@@ -370,13 +370,12 @@ fn of_containers(places: Places, command: Container) -> Result<ExitCode> {
         command,
         Container::Run(_) | Container::Start(_) | Container::Restart(_) | Container::Exec(_)
     );
-    powers::check(starts).map_err(coded)?;
+    let store = &open(places, starts).map_err(coded)?;
     // Whoever starts a container becomes its keeper, whose binary the
     // program could reach.
     if starts {
-        crate::run::protect_own_binary()?;
+        crate::run::protect_own_binary().map_err(coded)?;
     }
-    let store = &open(places).map_err(coded)?;
     sweep(store)?;
     match command {
         Container::Run(args) => run::run(store, &args),
@@ -437,6 +436,31 @@ mod tests {
         for (name, listed, own) in all.iter().flat_map(abouts) {
             assert_ne!(listed, "", "{name} is listed without a word");
             assert_eq!(listed, own, "{name}");
+        }
+    }
+
+    #[test]
+    fn who_makes_processes_is_known_before_the_rest_is_understood() {
+        let makes = |line: &str| {
+            let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            makes_processes(&args)
+        };
+        for line in [
+            "rcon run img",
+            "rcon --root run exec box true",
+            "rcon --root=/x container start box",
+            "rcon container --run-root ps restart box",
+        ] {
+            assert!(makes(line), "{line}");
+        }
+        for line in [
+            "rcon",
+            "rcon ps",
+            "rcon rm run",
+            "rcon --root run",
+            "rcon create run",
+        ] {
+            assert!(!makes(line), "{line}");
         }
     }
 }

@@ -18,6 +18,7 @@ mod checks;
 mod image;
 mod needs;
 mod outcome;
+mod podman_limits;
 mod pty;
 mod room;
 mod words;

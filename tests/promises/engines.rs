@@ -5,11 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use serde_json::json;
 
 use crate::answers::{Answers, Background};
 use crate::outcome::Outcome;
+use crate::podman_limits;
 use crate::room::{self, Room};
 use crate::words::words;
 use crate::{Way, needs};
@@ -176,7 +176,13 @@ fn podman(room: &Room) -> Engine {
          runroot = \"/run/containers/storage\"\n"
     );
     let storage = file("storage.conf", storage);
-    let containers = file("containers.conf", containers());
+    let containers = file(
+        "containers.conf",
+        format!(
+            "{}[engine]\nruntime = \"runc\"\n",
+            podman_limits::containers()
+        ),
+    );
     let script = format!(
         "#!/bin/sh\n\
          export CONTAINERS_CONF={containers} CONTAINERS_STORAGE_CONF={storage}\n\
@@ -187,20 +193,4 @@ fn podman(room: &Room) -> Engine {
     let start = file("podman-here", script);
     fs::set_permissions(&start, fs::Permissions::from_mode(0o755)).expect("chmod");
     Engine { start }
-}
-
-/// podman asks for higher limits than a machine without `CAP_SYS_RESOURCE`
-/// may give, unless it is told otherwise.
-fn containers() -> String {
-    let processes = match getrlimit(Resource::RLIMIT_NPROC) {
-        Ok((_, hard)) if hard != RLIM_INFINITY => hard.to_string(),
-        _ => "-1".to_owned(),
-    };
-    format!(
-        "[containers]\n\
-         default_ulimits = [\"nofile=1024:2048\", \"nproc={processes}:{processes}\"]\n\
-         log_driver = \"k8s-file\"\n\
-         [engine]\n\
-         runtime = \"runc\"\n"
-    )
 }

@@ -28,6 +28,8 @@ mod needs;
 #[allow(dead_code, reason = "the peer tests use what these do not")]
 #[path = "../peers/outcome.rs"]
 mod outcome;
+#[path = "../peers/podman_limits.rs"]
+mod podman_limits;
 #[allow(dead_code, reason = "the peer tests use what these do not")]
 #[path = "../peers/room.rs"]
 mod room;

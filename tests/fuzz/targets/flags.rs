@@ -121,6 +121,7 @@ fn read(text: &str) -> Vec<Result<()>> {
         tmpfs::parse(text).map(drop),
         ulimit::parse(text).map(drop),
         units::size(text).map(drop),
+        units::size_or_unlimited(text).map(drop),
         units::cpus(text).map(drop),
         units::number(text, i64::MIN, i64::MAX).map(drop),
         volume::parse(text).map(drop),

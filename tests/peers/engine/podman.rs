@@ -4,13 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use serde_json::{Value, json};
 
 use super::{Engine, STAY, containers, isolation, joining, limits, shell, terminal};
 use crate::checks::{self, Check, checks};
 use crate::image;
 use crate::needs;
+use crate::podman_limits;
 use crate::room::{self, Room, wait_until};
 use crate::words::words;
 
@@ -87,23 +87,12 @@ fn script(room: &Room) -> String {
     )
 }
 
-/// podman asks for higher limits than a machine without `CAP_SYS_RESOURCE`
-/// may give, unless it is told otherwise; and it reads a runtime's errors as
-/// JSON only from those it knows by name.
+/// podman reads a runtime's errors as JSON only from those it knows by name.
 fn configuration(room: &Room) -> String {
     let runtime = room.runtime();
     let name = runtime.rsplit('/').next().expect("a name");
-    let processes = match getrlimit(Resource::RLIMIT_NPROC).expect("getrlimit") {
-        (_, RLIM_INFINITY) => "-1".to_owned(),
-        (_, hard) => hard.to_string(),
-    };
-    format!(
-        "[containers]\n\
-         default_ulimits = [\"nofile=1024:2048\", \"nproc={processes}:{processes}\"]\n\
-         log_driver = \"k8s-file\"\n\
-         [engine]\n\
-         runtime_supports_json = [\"{name}\"]\n"
-    )
+    let limits = podman_limits::containers();
+    format!("{limits}[engine]\nruntime_supports_json = [\"{name}\"]\n")
 }
 
 fn storage(room: &Room) -> String {

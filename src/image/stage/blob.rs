@@ -1,0 +1,105 @@
+//! A blob as it is written: measured, summed, and kept once it is what was
+//! expected. Where it is kept, and with what, is the stage's business.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use super::{CANNOT, Stage, held};
+use crate::archive::Room;
+use crate::error::{Context, Error, Result};
+use crate::image::manifest::Descriptor;
+use crate::image::reference::{Algorithm, Digest, Hasher};
+
+/// A blob on its way into a stage.
+#[derive(Debug)]
+pub struct BlobWriter<'a> {
+    stage: &'a Stage,
+    media_type: String,
+    expected: Option<(Digest, u64)>,
+    file: File,
+    path: PathBuf,
+    hasher: Hasher,
+    length: u64,
+    room: Room,
+}
+
+impl<'a> BlobWriter<'a> {
+    pub(super) fn new(
+        stage: &'a Stage,
+        media_type: &str,
+        expected: Option<&Descriptor>,
+    ) -> Result<Self> {
+        if let Some(expected) = expected {
+            let named = |e: Error| e.context(format!("the blob {}", expected.digest));
+            stage.check_room(expected.size).map_err(named)?;
+        }
+        let number = stage.next_part();
+        let path = stage.place.dir().join(format!("{number}.part"));
+        let mut options = File::options();
+        let file = options.write(true).create_new(true).mode(0o600).open(&path);
+        let algorithm = expected.map_or(Algorithm::Sha256, |d| d.digest.algorithm());
+        Ok(Self {
+            stage,
+            media_type: media_type.to_owned(),
+            expected: expected.map(|d| (d.digest.clone(), d.size)),
+            file: file.context(|| CANNOT)?,
+            path,
+            hasher: Hasher::new(algorithm),
+            length: 0,
+            room: Room::default(),
+        })
+    }
+
+    /// Where its bytes can be read while they come.
+    pub(in crate::image) fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// Checks that all of it has come, and keeps it.
+    pub fn finish(mut self) -> Result<Descriptor> {
+        let digest = self.hasher.clone().finish();
+        if let Some((expected, size)) = &self.expected
+            && (digest != *expected || self.length != *size)
+        {
+            return Err(Error::environment(format!(
+                "the blob {expected} is not what it should be: {} bytes with the sum {digest}",
+                self.length
+            ))
+            .hint("it was changed on its way; try again"));
+        }
+        let path = std::mem::take(&mut self.path);
+        held(&self.stage.blobs).insert(digest.clone(), path);
+        Ok(Descriptor::new(&self.media_type, self.length, digest))
+    }
+}
+
+impl Write for BlobWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some((_, size)) = self.expected
+            && self.length + bytes.len() as u64 > size
+        {
+            return Err(io::Error::other("the blob is longer than it should be"));
+        }
+        let room = self.room.take(bytes.len() as u64, &self.file);
+        room.map_err(io::Error::other)?;
+        let n = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..n]);
+        self.length += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for BlobWriter<'_> {
+    fn drop(&mut self) {
+        if !self.path.as_os_str().is_empty() {
+            // Gone with the stage at the latest.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}

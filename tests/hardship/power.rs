@@ -1,138 +1,16 @@
 //! The power fails: what the disk had not been given is gone, and what it had
 //! is there, in whichever order the file system gave it.
-//!
-//! The store is on an ext4 of its own, on a loop device. ext4 can be told to
-//! end at an instant as a failing power would end it: from then on nothing
-//! reaches the device, and its journal stays as it is. Then the machine starts
-//! again, and the journal is replayed.
 
 use crate::chance::{Chance, asked};
-use crate::common::host::becomes_true;
-use crate::common::netns::leave_the_hosts_network;
-use crate::common::{Need, cgroups, needs_met};
 use crate::deeds::{DEEDS, Deed, furnish};
-use crate::place::{Mounted, Place, leave_the_hosts_mounts};
-use nix::mount::{MntFlags, umount2};
+use crate::machine::{Machine, ext4};
+use crate::place::Place;
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::os::fd::AsRawFd;
+use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
-// `EXT4_IOC_SHUTDOWN`; the number says how much is still to be written.
-nix::ioctl_read!(shut_down, b'X', 125, u32);
-/// Nothing, not even what the journal has in memory.
-const AT_ONCE: u32 = 2;
-
-/// As large as a store with a few images is.
-const SIZE: u64 = 96 << 20;
-
-/// A store on a disk whose power can fail.
-struct Machine {
-    disk: Option<Mounted>,
-    boot: Option<Mounted>,
-    boots: u32,
-    options: &'static str,
-    /// Its device is there for as long as this is open.
-    device: (String, File),
-    place: Place,
-}
-
-fn tool(program: &str, args: &[&str]) -> String {
-    let out = Command::new(program).args(args).output().expect(program);
-    let complaint = String::from_utf8_lossy(&out.stderr);
-    assert!(out.status.success(), "{program} {args:?}: {complaint}");
-    String::from_utf8_lossy(&out.stdout).trim().to_owned()
-}
-
 impl Machine {
-    /// One whose store is mounted with these options.
-    fn new(options: &'static str) -> Option<Self> {
-        let needs = [
-            Need::Root,
-            Need::Tool("mkfs.ext4"),
-            Need::Tool("losetup"),
-            Need::Kernel("/dev/loop-control"),
-        ];
-        if !needs_met(&needs) {
-            return None;
-        }
-        leave_the_hosts_mounts();
-        let place = Place::empty()?;
-        let image = place.text("disk");
-        let file = File::create(&image).expect("our directory");
-        file.set_len(SIZE).expect("a sparse file");
-        tool("mkfs.ext4", &["-q", "-F", "-J", "size=4", &image]);
-        let name = tool("losetup", &["--find", "--show", &image]);
-        let held = File::open(&name).expect("a loop device");
-        // It goes with the last who has it open, however that ends.
-        tool("losetup", &["--detach", &name]);
-        fs::create_dir(place.bed.root()).expect("our directory");
-        let mut machine = Self {
-            disk: None,
-            boot: None,
-            boots: 0,
-            options,
-            device: (name, held),
-            place,
-        };
-        machine.boot();
-        machine.place.import_base();
-        Some(machine)
-    }
-
-    fn boot(&mut self) {
-        self.boots += 1;
-        let at = self.place.bed.root();
-        let shown = at.to_string_lossy();
-        tool(
-            "mount",
-            &["-t", "ext4", "-o", self.options, &self.device.0, &shown],
-        );
-        fs::remove_dir(at.join("lost+found")).ok();
-        self.disk = Some(Mounted(at));
-        let file = self.place.bed.path("boot_id");
-        fs::remove_file(&file).ok();
-        let name = format!("00000000-0000-4000-9000-{:012}\n", self.boots);
-        fs::write(&file, name).expect("our directory");
-        self.boot = Some(Mounted::bind(
-            &file,
-            "/proc/sys/kernel/random/boot_id".into(),
-        ));
-    }
-
-    /// Nothing reaches the disk from here on; then the machine starts again.
-    fn fail(&mut self) {
-        let place = &self.place;
-        let root = place.bed.root();
-        let store = File::open(&root).expect("the store");
-        let mut how = AT_ONCE;
-        // SAFETY: the descriptor is open, and the kernel reads one number.
-        unsafe { shut_down(store.as_raw_fd(), &raw mut how) }.expect("a power failure");
-        drop(store);
-        let mut ids = place.ids();
-        place.shoot_all(&ids);
-        for at in place.mounts() {
-            umount2(Path::new(&at), MntFlags::MNT_DETACH).expect("a mount of ours");
-        }
-        // What ran there goes a moment after its last process.
-        let gone = becomes_true(Duration::from_secs(10), || {
-            umount2(&root, MntFlags::empty()).is_ok()
-        });
-        assert!(gone, "the disk is in use: {:?}", place.processes());
-        std::mem::forget(self.disk.take());
-        self.boot = None;
-        leave_the_hosts_network();
-        self.boot();
-        ids.extend(self.place.ids());
-        for dir in Place::cgroups(&ids) {
-            cgroups::remove(&dir);
-        }
-        // As it is where /run is kept in memory.
-        fs::remove_dir_all(self.place.bed.root().join("run")).ok();
-    }
-
     /// Has an image come that is like no other.
     #[track_caller]
     fn import(&self, number: u64) {
@@ -157,7 +35,7 @@ fn assert_image(place: &Place, number: u64) {
 
 #[test]
 fn what_a_command_said_was_kept_is_there_after_a_power_failure() {
-    let Some(mut machine) = Machine::new("commit=300") else {
+    let Some(mut machine) = Machine::new(&ext4("commit=300")) else {
         return;
     };
     for round in 0..4 {
@@ -187,7 +65,7 @@ fn what_a_command_said_was_kept_is_there_after_a_power_failure() {
 /// when it likes.
 #[test]
 fn what_is_young_is_whole_after_a_power_failure() {
-    let Some(mut machine) = Machine::new("commit=1") else {
+    let Some(mut machine) = Machine::new(&ext4("commit=1")) else {
         return;
     };
     let place = &machine.place;
@@ -236,7 +114,7 @@ fn what_is_young_is_whole_after_a_power_failure() {
 
 /// The power fails while three commands are at work.
 fn at_random_instants(options: &'static str, name: u64) {
-    let Some(mut machine) = Machine::new(options) else {
+    let Some(mut machine) = Machine::new(&ext4(options)) else {
         return;
     };
     furnish(&machine.place);

@@ -322,6 +322,22 @@ fn a_failing_start_container_hook_keeps_the_program_from_running() {
     bed.assert_nothing_left();
 }
 
+/// Between the start and the program's execution there is an instant, which a
+/// hook makes long enough to be met.
+#[test]
+fn one_that_is_killed_before_its_program_runs_was_killed_like_any_other() {
+    let Some(bed) = Bed::new() else { return };
+    let c = bed.container(|s| {
+        drop_namespace(s, "pid");
+        s["process"]["args"] = sh("echo it ran");
+        s["hooks"]["startContainer"] = hook("kill -9 $PPID");
+    });
+    let out = c.run().code(137);
+    assert_eq!(out.stdout, "", "{out}");
+    assert_eq!(out.stderr, "", "{out}");
+    bed.assert_nothing_left();
+}
+
 /// The program is what the hook could not be had for.
 #[test]
 fn a_failing_poststart_hook_ends_the_container() {

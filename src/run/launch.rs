@@ -218,12 +218,23 @@ fn start_program(
     }
 }
 
-/// Whether a process that has fallen silent ended without an exec. Its entry
-/// in procfs stays until somebody waits for it; a handle that can still be
+/// Whether a process that has fallen silent ended without an exec, of itself.
+/// One that somebody killed was killed a moment too early, and is no other than
+/// one that is killed a moment later: its end is told like any program's. Its
+/// entry in procfs stays until somebody waits for it; a handle that can still be
 /// signalled proves that the number was not given to another meanwhile.
 fn never_executed((pid, handle): (i32, &OwnedFd)) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    forked_only(&stat) == Some(true) && fd::pidfd_send_signal(handle, 0).is_ok()
+    forked_only(&stat) == Some(true)
+        && !was_killed(&stat)
+        && fd::pidfd_send_signal(handle, 0).is_ok()
+}
+
+/// A field of a line of `/proc/<pid>/stat` that comes after the name, in which
+/// anything can be; by its number in `proc(5)`.
+fn field<T: std::str::FromStr>(stat: &str, number: usize) -> Option<T> {
+    let (_, rest) = stat.rsplit_once(") ")?;
+    rest.trim_end().split(' ').nth(number - 3)?.parse().ok()
 }
 
 /// The kernel marks a process that was forked and has executed nothing yet
@@ -231,9 +242,16 @@ fn never_executed((pid, handle): (i32, &OwnedFd)) -> bool {
 /// closes descriptors on exec.
 fn forked_only(stat: &str) -> Option<bool> {
     const MARK: u32 = 0x40;
-    let (_, rest) = stat.rsplit_once(") ")?;
-    let flags: u32 = rest.split(' ').nth(6)?.parse().ok()?;
+    let flags: u32 = field(stat, 9)?;
     Some(flags & MARK != 0)
+}
+
+/// Whether a process has ended because of a signal that was sent to it. A filter
+/// ends one with SIGSYS, which tells that it was the filter.
+fn was_killed(stat: &str) -> bool {
+    let status: i32 = field(stat, 52).unwrap_or(0);
+    let signal = status & 0x7f;
+    signal != 0 && signal != libc::SIGSYS
 }
 
 /// Something keeps the other side from answering.
@@ -265,6 +283,17 @@ mod tests {
         assert_eq!(forked_only(&line(0x40_0040)), Some(true));
         assert_eq!(forked_only(&line(0x40_0100)), Some(false));
         assert_eq!(forked_only(""), None);
+    }
+
+    #[test]
+    fn who_was_killed_is_told_from_who_ended() {
+        let line = |status: i32| format!("7 (a) Z 1 {}{status}\n", "0 ".repeat(47));
+        assert!(was_killed(&line(9)));
+        assert!(was_killed(&line(15)));
+        assert!(!was_killed(&line(0)));
+        assert!(!was_killed(&line(1 << 8)));
+        assert!(!was_killed(&line(libc::SIGSYS | 0x80)));
+        assert!(!was_killed(""));
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use crate::common::host::{PATIENCE, becomes_true, namespace_of, own_filters, own_namespace};
 use crate::common::{Need, cgroups};
 use crate::place::Place;
+use nix::sys::signal::Signal;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 /// For each: flags, what to ask inside, and the answer.
 #[track_caller]
@@ -322,6 +324,39 @@ fn with_init_orphans_are_reaped_and_signals_arrive() {
     place.start("quick", &["--init"], "sleep 600");
     place.ok(&["stop", "-t", "9", "quick"]);
     assert_eq!(place.number_of("quick", "exit_code"), 143);
+}
+
+#[test]
+fn a_signal_before_the_first_process_listens_waits_for_it() {
+    let Some(place) = Place::new() else { return };
+    // What is in the first process's place says with what it begins.
+    let line = place.line(
+        "create",
+        &["--init", "--name", "early"],
+        &["/proc/self/status"],
+    );
+    place.rcon(&[]).args(line).output().ok();
+    let files = place.dir_of("early").join("files");
+    fs::create_dir_all(&files).unwrap();
+    let stand_in = files.join("rcon-init");
+    fs::write(&stand_in, "#!/bin/grep SigBlk\n").unwrap();
+    fs::set_permissions(&stand_in, fs::Permissions::from_mode(0o755)).unwrap();
+    let held = |said: &str| {
+        let mask = said.trim().rsplit(['\t', ' ']).next().unwrap_or_default();
+        u64::from_str_radix(mask, 16).unwrap_or_else(|e| panic!("{e}: {said}"))
+    };
+    let mask = held(place.ok(&["start", "-a", "early"]).text());
+    for signal in [
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGHUP,
+        Signal::SIGUSR1,
+    ] {
+        assert_eq!(mask >> (signal as u32 - 1) & 1, 1, "{signal}: {mask:x}");
+    }
+    // Nothing of that is left to the program.
+    let said = place.prints(&["--init"], "grep SigBlk /proc/self/status");
+    assert_eq!(held(&said), 0, "{said}");
 }
 
 #[test]

@@ -467,6 +467,9 @@ fn devices_by_their_vendors_names() {
     let dir = place.path("cdi");
     fs::create_dir(&dir).unwrap();
     fs::write(dir.join("vendor.json"), vendor.to_string()).unwrap();
+    let yaml = "---\ncdiVersion: 0.5.0\nkind: example.org/thing\ndevices:\n- name: \"0\"\n  \
+                containerEdits:\n    env:\n    - THING=yaml\n";
+    fs::write(dir.join("other.yaml"), yaml).unwrap();
     let list = format!("/nowhere:{}", dir.display());
     let run = |flags: &[&str], program: &[&str]| {
         let call = place.run(&[&["--rm"], flags].concat(), program);
@@ -477,6 +480,12 @@ fn devices_by_their_vendors_names() {
     let out = run(&["--device", "example.com/thing=0"], &["sh", "-c", look]).ok();
     assert_eq!(out.text(), "0\n3\ncode0 4321\n held");
     assert!(hooked.exists(), "the hook was not called");
+    let out = run(
+        &["--device", "example.org/thing=0"],
+        &["sh", "-c", "echo $THING"],
+    )
+    .ok();
+    assert_eq!(out.text(), "yaml");
     for (name, word) in [
         ("example.com/thing=7", "example.com/thing=0"),
         ("other.com/thing=0", "other.com/thing=0"),

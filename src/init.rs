@@ -57,7 +57,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run(argv: &[CString]) -> SysResult<Exit> {
-    // Before the fork, so that no signal falls between two masks.
+    // Before the fork, so that no signal falls between two masks. Those that
+    // came before this have waited: it is started with all of them held back
+    // (`HoldSignals` in the plan).
     let signals = process::signals_as_fd()?;
     match process::fork_plainly()? {
         Forked::Child => become_program(argv),

@@ -65,7 +65,17 @@ fn exit_codes_of_a_wrong_command_line() {
         (&["nope"], 1),
         (&["stop"], 1),
         (&["ps", "extra"], 1),
-        (&["--root", "run", "ps", "--nope"], 1),
+        // Docker's code for a wrong flag of any command.
+        (&["--root", "run", "ps", "--nope"], 125),
+        (&["build", "--nope", "."], 125),
+        (&["image", "build", "--nope", "."], 125),
+        (&["network", "ls", "--nope"], 125),
+        (&["network", "--nope"], 125),
+        (&["--nope", "ps"], 125),
+        (&["ps", "--last", "x"], 125),
+        (&["ps", "--all=maybe"], 125),
+        (&["logs", "--tail"], 125),
+        (&["network", "nope"], 1),
     ] {
         let out = bed.rcon(args).code(code);
         assert_eq!(out.stderr.lines().count(), 1, "{out}");

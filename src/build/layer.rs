@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::archive::tree::{Item, Next, Visitor, walk};
 use crate::archive::{Pack, pack, room_beside};
 use crate::error::{Context, Result};
-use crate::image::reference::{Algorithm, Digest, Hasher};
+use crate::image::SummedFile;
+use crate::image::reference::{Algorithm, Digest};
 use crate::plan::{Changes, Overlay};
 use crate::run;
 use crate::store::{Store, files};
@@ -188,23 +189,13 @@ impl Visitor for Clamp {
 }
 
 /// A file whose sum is found while it is written.
-pub struct Summed(BufWriter<Sums>);
-
-struct Sums {
-    file: File,
-    hasher: Hasher,
-    length: u64,
-}
+pub struct Summed(BufWriter<SummedFile>);
 
 impl Summed {
     /// A new file.
     pub fn create(path: &Path) -> Result<Self> {
         let file = File::create_new(path).context(|| "cannot write to the store of images")?;
-        let sums = Sums {
-            file,
-            hasher: Hasher::new(Algorithm::Sha256),
-            length: 0,
-        };
+        let sums = SummedFile::new(file, Algorithm::Sha256);
         Ok(Self(BufWriter::with_capacity(BUFFER, sums)))
     }
 
@@ -212,7 +203,7 @@ impl Summed {
     pub fn finish(self) -> Result<(Digest, u64)> {
         let sums = self.0.into_inner().map_err(io::IntoInnerError::into_error);
         let sums = sums.context(|| "cannot write to the store of images")?;
-        Ok((sums.hasher.finish(), sums.length))
+        Ok((sums.sum(), sums.length()))
     }
 }
 
@@ -223,18 +214,5 @@ impl Write for Summed {
 
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
-    }
-}
-
-impl Write for Sums {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = self.file.write(bytes)?;
-        self.hasher.update(&bytes[..n]);
-        self.length += n as u64;
-        Ok(n)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -244,13 +244,12 @@ fn stay(held: Held, pipes: Pipes) -> Result<Outcome> {
     let ended = pipes.attend(&pidfd, &signals)?;
     let code = ended.exit.map(Exit::shell_code);
     if code.is_none() {
-        say::err("rcon: nobody reads what the program says; it goes on in the container");
+        tell_it_goes_on();
     }
     Ok(Outcome {
         code,
         lost: ended.lost,
-        // As whoever writes into a pipe that nobody reads.
-        otherwise: common::exit_code(128 + libc::SIGPIPE),
+        otherwise: unread(),
     })
 }
 
@@ -259,15 +258,30 @@ fn stay_at_terminal(held: Held, console: Option<OwnedFd>, wanted: &Wanted) -> Re
     let keys = wanted.input.then_some(&wanted.detach_keys[..]);
     let session = relay::Session::open(console, keys)?;
     let (_, pidfd) = held.release()?;
-    let code = match relay::attend_until(&pidfd, &signals, session)? {
-        Ending::Exit(exit) => Some(exit.shell_code()),
-        Ending::Left => None,
+    let (exit, otherwise) = match relay::attend_until(&pidfd, &signals, session)? {
+        Ending::Exit(exit) => (Some(exit), ExitCode::SUCCESS),
+        Ending::Left => (None, ExitCode::SUCCESS),
+        Ending::Unread(exit) => {
+            if exit.is_none() {
+                tell_it_goes_on();
+            }
+            (exit, unread())
+        }
     };
     Ok(Outcome {
-        code,
+        code: exit.map(Exit::shell_code),
         lost: None,
-        otherwise: ExitCode::SUCCESS,
+        otherwise,
     })
+}
+
+fn tell_it_goes_on() {
+    say::err("rcon: nobody reads what the program says; it goes on in the container");
+}
+
+/// As whoever writes into a pipe that nobody reads.
+fn unread() -> ExitCode {
+    common::exit_code(128 + libc::SIGPIPE)
 }
 
 fn first_process(found: &Found) -> Result<OwnedFd> {

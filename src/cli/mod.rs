@@ -293,9 +293,9 @@ fn refused(e: &clap::Error, args: &[OsString]) -> ExitCode {
     if e.kind() != Group
         && let Some(error) = flags::one_line(e)
     {
-        // With these, all other codes are the program's.
-        let code = if runs_a_program(args) { 125 } else { 1 };
-        return failed(&error.exit(code));
+        // With some, all other codes are the program's.
+        let is_special = runs_a_program(args) || flags::is_wrong_flag(e);
+        return failed(&error.exit(if is_special { 125 } else { 1 }));
     }
     // Help on a closed output has no reader to miss it.
     let _ = e.print();

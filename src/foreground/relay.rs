@@ -3,11 +3,13 @@
 
 use std::io::IsTerminal;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::detach::Detach;
+use super::session::{FAREWELL, until};
 use crate::error::{Error, Result};
 use crate::process::leaves_to_kernel;
 use crate::say;
@@ -49,13 +51,16 @@ pub enum Ending {
     Exit(Exit),
     /// The person has left, and the process goes on.
     Left,
+    /// Nobody reads what it says any more, so its terminal was hung up. Its
+    /// end, if that was taken for one.
+    Unread(Option<Exit>),
 }
 
 /// Waits for the process behind `pidfd`, passing signals on to it.
 pub fn attend(pidfd: &OwnedFd, signals: &OwnedFd, session: Option<Session>) -> Result<Exit> {
     match attend_until(pidfd, signals, session)? {
         Ending::Exit(exit) => Ok(exit),
-        Ending::Left => Err(Error::internal("somebody left without a way to")),
+        Ending::Left | Ending::Unread(_) => Err(Error::internal("somebody left without a way to")),
     }
 }
 
@@ -66,6 +71,7 @@ pub fn attend_until(
     mut session: Option<Session>,
 ) -> Result<Ending> {
     let mut insisting = Insisting::default();
+    let mut leaves_at = None;
     loop {
         let mut fds = vec![
             PollFd::new(pidfd.as_fd(), PollFlags::POLLIN),
@@ -77,7 +83,7 @@ pub fn attend_until(
                 fds.push(PollFd::new(fd::standard(0), PollFlags::POLLIN));
             }
         }
-        match poll(&mut fds, PollTimeout::NONE) {
+        match poll(&mut fds, until(leaves_at)) {
             Err(Errno::EINTR) => continue,
             ready => ready.map_err(|e| Error::environment(e.desc()))?,
         };
@@ -102,7 +108,17 @@ pub fn attend_until(
             if let Some(s) = &mut session {
                 s.drain();
             }
-            return Ok(Ending::Exit(process::wait(pidfd)?));
+            let exit = process::wait(pidfd)?;
+            return Ok(match leaves_at {
+                None => Ending::Exit(exit),
+                Some(_) => Ending::Unread(Some(exit)),
+            });
+        }
+        if leaves_at.is_some_and(|at| at <= Instant::now()) {
+            return Ok(Ending::Unread(None));
+        }
+        if session.take_if(|s| s.is_unread && s.hangs_up).is_some() {
+            leaves_at = Some(Instant::now() + FAREWELL);
         }
         if session.as_ref().is_some_and(|s| s.leaves) {
             if let Some(session) = session.take() {
@@ -184,6 +200,10 @@ pub struct Session {
     input_open: bool,
     detach: Detach,
     leaves: bool,
+    /// Nobody reads what we show.
+    is_unread: bool,
+    /// Then the program has its terminal hung up; otherwise that goes by.
+    hangs_up: bool,
     _raw: Option<RawMode>,
 }
 
@@ -198,6 +218,7 @@ impl Session {
         let raw = keys.and_then(|_| RawMode::enter(fd::standard(0)));
         let mut session = Self::new(master, keys.unwrap_or_default(), raw);
         session.input_open = keys.is_some();
+        session.hangs_up = true;
         Ok(Some(session))
     }
 
@@ -220,6 +241,8 @@ impl Session {
             input_open: true,
             detach: Detach::new(keys),
             leaves: false,
+            is_unread: false,
+            hangs_up: false,
             _raw: raw,
         };
         session.follow_size();
@@ -263,7 +286,7 @@ impl Session {
         let mut buf = [0; 8192];
         match nix::unistd::read(&self.master, &mut buf) {
             Ok(n) if n > 0 => {
-                write_all(&buf[..n]);
+                self.is_unread |= write_all(&buf[..n]) == Err(Errno::EPIPE);
                 true
             }
             _ => false,
@@ -336,8 +359,8 @@ fn terminal_from(console: Option<OwnedFd>) -> Result<Option<OwnedFd>> {
     master.ok_or_else(missing).map(Some)
 }
 
-/// Output that nobody reads any more is dropped; the container goes on.
-fn write_all(mut bytes: &[u8]) {
+/// What cannot be shown is dropped.
+fn write_all(mut bytes: &[u8]) -> std::result::Result<(), Errno> {
     while !bytes.is_empty() {
         match nix::unistd::write(fd::standard(1), bytes) {
             Ok(n) => bytes = &bytes[n..],
@@ -346,7 +369,8 @@ fn write_all(mut bytes: &[u8]) {
                 let mut fds = [PollFd::new(fd::standard(1), PollFlags::POLLOUT)];
                 let _ = poll(&mut fds, PollTimeout::NONE);
             }
-            Err(_) => return,
+            Err(e) => return Err(e),
         }
     }
+    Ok(())
 }

@@ -34,6 +34,7 @@ pub mod push;
 pub mod reference;
 mod stage;
 mod store;
+mod summed;
 #[cfg(test)]
 mod testing;
 mod unpack;
@@ -43,4 +44,5 @@ pub use kept::Kept;
 pub use packing::{Packing, decoded, opened};
 pub use stage::{BlobWriter, Stage};
 pub use store::{Guard, Image, Images, Name, Removed};
+pub use summed::SummedFile;
 pub use unpack::chain_ids;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::reach::keeper_of;
-use super::{connect, ending, truth};
+use super::{connect, ending};
 use crate::cgroup::ops;
 use crate::container::Id;
 use crate::error::{Error, Result};
@@ -97,7 +97,7 @@ pub fn repair(store: &Store, finding: &Finding) -> Result<bool> {
         Remedy::Remove(path) => files::remove_tree(path)?,
         Remedy::RemoveCgroup(path) => gone(fs::remove_dir(path))?,
         Remedy::Settle(entry) => {
-            if let Err(e) = truth(store, entry)
+            if let Err(e) = ending::note_truth(store, entry)
                 && entry.exists()
             {
                 return Err(e);

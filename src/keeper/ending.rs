@@ -113,26 +113,34 @@ pub(super) fn is_orphan(entry: &Entry) -> bool {
 /// What became of a container, as it is now: a keeper that died without a
 /// word is noticed here, and what it left is taken away.
 pub fn truth(store: &Store, entry: &Entry) -> Result<State> {
-    truth_with(store, entry, || is_orphan(entry))
+    truth_with(store, entry, || is_orphan(entry)).map(|(state, _)| state)
+}
+
+/// The same for somebody who wants it noted.
+pub(super) fn note_truth(store: &Store, entry: &Entry) -> Result<()> {
+    truth_with(store, entry, || is_orphan(entry))?.1
 }
 
 /// The same for somebody who has read what was asked for. A container that
 /// goes with its program may be gone with what is found out here.
 pub fn truth_of(store: &Store, entry: &Entry, config: &Config) -> Result<State> {
-    let state = truth_with(store, entry, || config.build.is_some());
+    let state = truth_with(store, entry, || config.build.is_some()).map(|(state, _)| state);
     if config.auto_remove || config.build.is_some() {
         return entry.still_there(state);
     }
     state
 }
 
-fn truth_with(store: &Store, entry: &Entry, is_step: impl Fn() -> bool) -> Result<State> {
+/// What became of it, and whether that could be noted where it had to be.
+type Truth = (State, Result<()>);
+
+fn truth_with(store: &Store, entry: &Entry, is_step: impl Fn() -> bool) -> Result<Truth> {
     loop {
         // The lock first: whoever gives it back has written the end before.
         let held = entry.is_held();
         let state = entry.recorded()?;
         if held || !(is_open(&state) || is_step()) {
-            return Ok(state);
+            return Ok((state, Ok(())));
         }
         match entry.try_lock()? {
             // Somebody was faster: a new start, or another who looks.
@@ -143,13 +151,13 @@ fn truth_with(store: &Store, entry: &Entry, is_step: impl Fn() -> bool) -> Resul
 }
 
 /// Settles what a dead keeper has left open. Its lock is ours now.
-fn settle(store: &Store, entry: &Entry, lock: Lock) -> Result<State> {
+fn settle(store: &Store, entry: &Entry, lock: Lock) -> Result<Truth> {
     let mut state = entry.recorded()?;
     if !is_open(&state) {
         if is_orphan(entry) {
             store.remove(entry, lock)?;
         }
-        return Ok(state);
+        return Ok((state, Ok(())));
     }
     let rebooted = state.boot != boot_id();
     if rebooted {
@@ -176,12 +184,14 @@ fn settle(store: &Store, entry: &Entry, lock: Lock) -> Result<State> {
         "its keeper was killed".to_owned()
     };
     let _ = std::fs::remove_dir_all(entry.run_dir());
-    entry.write_state(&lock, &state)?;
+    // Where it cannot be noted it is true all the same, and whoever looks next
+    // finds it out again.
+    let mut noted = entry.write_state(&lock, &state);
     if let Some(config) = config.ok().filter(|c| c.auto_remove) {
         let _ = super::volumes::forget(store, &config);
-        store.remove(entry, lock)?;
+        noted = noted.and(store.remove(entry, lock));
     }
-    Ok(state)
+    Ok((state, noted))
 }
 
 /// Takes away what may be left of a container's processes, whatever its record

@@ -86,6 +86,7 @@ pub(super) fn prepare(
     let options = Options {
         id: entry.id().to_string(),
         die_with_launcher: true,
+        hands_signals_on: spec::has_init(config),
         network: connection::wanted(connections)?,
         ..Options::default()
     };

@@ -277,13 +277,18 @@ fn has_ipv6(nets: &[Cidr]) -> bool {
 fn passers(wanted: &Bridge) -> Vec<Vec<Expr>> {
     use Expr::{Accept, Drop, Established, From, NotFrom, NotTo, To};
     let own = || wanted.name.clone();
+    // The bridge itself passes nothing between ports that are apart; this is
+    // for who goes by way of this machine.
+    let among = |verdict| vec![From(own()), To(own()), verdict];
     if wanted.internal {
-        return vec![
+        let mut all = vec![
             vec![From(own()), NotTo(own()), Drop],
             vec![To(own()), NotFrom(own()), Drop],
         ];
+        all.extend(wanted.apart.then(|| among(Drop)));
+        return all;
     }
-    let mut all = vec![vec![From(own()), To(own()), Accept]];
+    let mut all = vec![among(if wanted.apart { Drop } else { Accept })];
     all.extend(forged(wanted, &[]));
     let others = [format!("{PREFIX}*"), DEFAULT.to_owned()];
     for other in others.into_iter().filter(|o| *o != wanted.name) {

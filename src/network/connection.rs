@@ -159,6 +159,7 @@ impl Connection {
             Driver::Bridge => Wire::Bridge {
                 bridge: self.network.device.clone(),
                 port: port_name()?,
+                apart: self.network.keeps_apart(),
             },
         };
         Ok(Some(Interface {
@@ -222,6 +223,7 @@ pub fn bridge_of(network: &Network, mark: String) -> Option<Bridge> {
         table: network.table(),
         subnets: network.subnets.iter().map(|s| s.subnet).collect(),
         internal: network.internal,
+        apart: network.keeps_apart(),
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::cidr::Cidr;
-use super::record::{Driver, Network, Subnet, VERSION};
+use super::record::{Driver, ICC, Network, Subnet, VERSION, read_switch};
 use super::{subnets, wanted};
 use crate::container::{Id, Timestamp};
 use crate::error::{Error, Result};
@@ -121,6 +121,12 @@ fn options(driver: Driver, given: &BTreeMap<String, String>) -> Result<(u32, Opt
             "com.docker.network.bridge.name" if driver == Driver::Bridge => {
                 device = Some(interface(value)?);
             }
+            ICC if driver == Driver::Bridge => {
+                read_switch(value).ok_or_else(|| {
+                    Error::user(format!("{key}={value} is neither on nor off"))
+                        .hint("true or false")
+                })?;
+            }
             of_bridge if driver == Driver::Bridge && of_bridge.starts_with(OF_BRIDGE) => {
                 check_of_bridge(&of_bridge[OF_BRIDGE.len()..], value)?;
             }
@@ -134,7 +140,10 @@ fn options(driver: Driver, given: &BTreeMap<String, String>) -> Result<(u32, Opt
                 let what = format!("a {} network has no option {other:?}", driver.word());
                 return Err(Error::user(what).hint(match driver {
                     Driver::Macvlan => "mtu, parent and mode are there",
-                    Driver::Bridge => "mtu and com.docker.network.bridge.name are there",
+                    Driver::Bridge => {
+                        "mtu, com.docker.network.bridge.name and \
+                         com.docker.network.bridge.enable_icc are there"
+                    }
                     Driver::None => "mtu is there",
                 }));
             }
@@ -153,7 +162,6 @@ fn options(driver: Driver, given: &BTreeMap<String, String>) -> Result<(u32, Opt
 /// anyway.
 fn check_of_bridge(option: &str, value: &str) -> Result<()> {
     let (so, instead) = match option {
-        "enable_icc" => ("true", "give those their own networks that shall not meet"),
         "enable_ip_masquerade" => ("true", "--internal keeps everything in"),
         "host_binding_ipv4" => (
             "0.0.0.0",
@@ -430,14 +438,19 @@ mod tests {
         assert_eq!(with("bridge.name", "br0").unwrap().device, "br0");
         for (key, value) in [
             ("bridge.enable_icc", "true"),
+            ("bridge.enable_icc", "false"),
             ("bridge.enable_ip_masquerade", "true"),
             ("bridge.host_binding_ipv4", "0.0.0.0"),
         ] {
             assert_eq!(with(key, value).unwrap().device, "rc-0", "{key}");
         }
+        for (value, apart) in [("false", true), ("0", true), ("true", false)] {
+            let network = with("bridge.enable_icc", value).unwrap();
+            assert_eq!(network.keeps_apart(), apart, "{value}");
+        }
         for (key, value, why) in [
             ("bridge.name", "a/b", "not the name of an interface"),
-            ("bridge.enable_icc", "false", "their own networks"),
+            ("bridge.enable_icc", "maybe", "neither on nor off"),
             ("bridge.enable_ip_masquerade", "false", "--internal"),
             ("bridge.host_binding_ipv4", "127.0.0.1", "-p 127.0.0.1"),
             ("bridge.colour", "red", "cannot be had"),

@@ -42,7 +42,7 @@ pub fn make(namespace: BorrowedFd<'_>, wanted: &Interface) -> Result<()> {
     };
     let mut socket = Socket::route()?;
     let (what, request) = match &wanted.wire {
-        Wire::Bridge { bridge, port } => {
+        Wire::Bridge { bridge, port, .. } => {
             let near = New {
                 name: port,
                 mac: None,
@@ -61,7 +61,16 @@ pub fn make(namespace: BorrowedFd<'_>, wanted: &Interface) -> Result<()> {
             (what, link::macvlan(index, mode, &far))
         }
     };
-    Ok(socket.ask(|| what, request)?)
+    socket.ask(|| what, request)?;
+    if let Wire::Bridge { port, apart, .. } = &wanted.wire
+        && *apart
+    {
+        // Before its other end is switched on, so that nothing came through.
+        let index = socket.needed_link(port)?.index;
+        let what = || format!("RTM_SETLINK {port:?} isolated");
+        socket.ask(what, link::set_apart(index))?;
+    }
+    Ok(())
 }
 
 fn parent_index(socket: &mut Socket, parent: &str) -> Result<u32> {

@@ -10,8 +10,8 @@
 //!   +---------+          +------------------------------+
 //! ```
 //!
-//! [`record`] is what is kept of a network and of those in it, [`store`] keeps
-//! it; [`design`] and [`subnets`] work out what it is to be. [`connection`] is
+//! [`record`] is what is kept of a network and of those in it, [`store`] and
+//! [`members`] keep it; [`design`] and [`subnets`] work out what it is to be. [`connection`] is
 //! a container in its networks; it comes to [`wanted`], which is data that a
 //! plan can hold, and [`bridge`] and [`interface`] make that come true, in the
 //! words of [`netlink`]. [`names`] writes the files by which programs find
@@ -33,6 +33,7 @@ pub mod holder;
 pub mod interface;
 pub mod knowledge;
 pub mod leftovers;
+mod members;
 pub mod names;
 pub mod netlink;
 pub mod publish;

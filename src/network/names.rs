@@ -61,7 +61,7 @@ pub fn resolv_conf(host: &str, network: &Network, asked: Servers) -> String {
     };
     let reachable = |server: &String| {
         let address = server.split('%').next().unwrap_or(server).parse::<IpAddr>();
-        address.is_ok_and(|a| asked == Servers::Hosts || !a.is_loopback())
+        address.is_ok_and(|a| asked == Servers::Hosts || !a.to_canonical().is_loopback())
     };
     let mut servers: Vec<String> = network.dns.iter().map(ToString::to_string).collect();
     if asked == Servers::Own {
@@ -122,7 +122,7 @@ pub fn resolvers(text: &str) -> Vec<SocketAddr> {
             .filter(|w| *w == "nameserver")
             .and(words.next())?;
         let (address, interface) = address.split_once('%').unwrap_or((address, ""));
-        let address: IpAddr = address.parse().ok()?;
+        let address = address.parse::<IpAddr>().ok()?.to_canonical();
         let scope = match interface {
             "" => 0,
             // It is a number, or it has one.
@@ -136,12 +136,16 @@ pub fn resolvers(text: &str) -> Vec<SocketAddr> {
     words.filter_map(server).collect()
 }
 
+/// An IPv4 address in the clothes of IPv6 is one of IPv4.
 fn servers(text: &str) -> Vec<IpAddr> {
     let words = text
         .lines()
         .map(|l| l.split_whitespace().collect::<Vec<_>>());
     let server = |words: Vec<&str>| match words[..] {
-        ["nameserver", address, ..] => address.split('%').next()?.parse().ok(),
+        ["nameserver", address, ..] => {
+            let address: IpAddr = address.split('%').next()?.parse().ok()?;
+            Some(address.to_canonical())
+        }
         _ => None,
     };
     words.filter_map(server).collect()
@@ -168,6 +172,19 @@ mod tests {
                     search example.org lan\noptions edns0 trust-ad\n";
         assert_eq!(text, want);
         assert!(resolv_conf(HOST, &Network::default(), Servers::Hosts).contains("127.0.0.53"));
+    }
+
+    #[test]
+    fn the_loopback_is_known_in_every_form() {
+        let host = "nameserver ::ffff:127.0.0.1\nnameserver ::1\nnameserver ::ffff:192.0.2.1\n";
+        let text = resolv_conf(host, &Network::default(), Servers::Reachable);
+        assert_eq!(text, "nameserver ::ffff:192.0.2.1\n");
+        assert!(resolv_conf(host, &Network::default(), Servers::Hosts).starts_with(host));
+        let told = servers(host).into_iter().filter(|a| !a.is_loopback());
+        let told: Vec<String> = told.map(|a| a.to_string()).collect();
+        assert_eq!(told, ["192.0.2.1"]);
+        let asked: Vec<String> = resolvers(host).iter().map(ToString::to_string).collect();
+        assert_eq!(asked, ["127.0.0.1:53", "[::1]:53", "192.0.2.1:53"]);
     }
 
     #[test]

@@ -14,6 +14,19 @@ pub const VERSION: u32 = 1;
 /// The network everybody is in who does not say otherwise.
 pub const DEFAULT_NAME: &str = "bridge";
 
+/// Docker's option of a bridge whose containers may speak to each other, or
+/// not.
+pub const ICC: &str = "com.docker.network.bridge.enable_icc";
+
+/// On or off, as Docker takes it.
+pub fn read_switch(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "True" | "TRUE" => Some(true),
+        "0" | "f" | "F" | "false" | "False" | "FALSE" => Some(false),
+        _ => None,
+    }
+}
+
 /// What a network is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -91,6 +104,11 @@ impl Network {
     /// Whether it has addresses of the newer kind.
     pub fn has_ipv6(&self) -> bool {
         self.subnets.iter().any(|s| s.subnet.address.is_ipv6())
+    }
+
+    /// Whether those in it do not reach each other.
+    pub fn keeps_apart(&self) -> bool {
+        self.option(ICC).and_then(read_switch) == Some(false)
     }
 
     /// An option of it.

@@ -27,6 +27,8 @@ pub struct Bridge {
     pub subnets: Vec<Cidr>,
     /// Nothing goes in or out.
     pub internal: bool,
+    /// Those on it do not reach each other.
+    pub apart: bool,
 }
 
 /// To what an interface is connected.
@@ -39,6 +41,8 @@ pub enum Wire {
         bridge: String,
         /// What the far end is called on the host.
         port: String,
+        /// It does not reach others who are so connected.
+        apart: bool,
     },
     /// Straight to the wire of one of the host's interfaces.
     Macvlan {

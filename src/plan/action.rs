@@ -615,6 +615,8 @@ pub enum Action {
     NoNewPrivileges,
     /// Is killed when the process that made it ends.
     DieWithLauncher,
+    /// Keeps signals back until the program asks for them.
+    HoldSignals,
     /// Looks whether the program can be executed, while someone can be told.
     FindProgram {
         /// As given.

@@ -95,6 +95,9 @@ pub struct Options {
     pub no_new_keyring: bool,
     /// The container does not outlive the process that keeps it.
     pub die_with_launcher: bool,
+    /// The program is rcon's own first process, which takes signals from a
+    /// descriptor when it has come that far.
+    pub hands_signals_on: bool,
     /// What it is connected to. The OCI configuration has no place for it.
     pub network: Wanted,
 }

@@ -107,6 +107,12 @@ pub fn container(
             "nobody could read what it says or tell how it ended; after the change of user, which would take this back",
         );
     }
+    if options.hands_signals_on {
+        s.init(
+            Action::HoldSignals,
+            "the first process of a namespace loses those that it has no handler for yet; this program takes them when it is ready to",
+        );
+    }
     s.handover(
         Actor::Init,
         Actor::Launcher,

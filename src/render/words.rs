@@ -276,6 +276,7 @@ pub fn action(action: &Action) -> String {
         } => set_capabilities(*effective, *permitted, *inheritable, *ambient),
         Action::DieWithLauncher => "end when its keeper ends".to_owned(),
         Action::NoNewPrivileges => "give up gaining privileges by exec for good".to_owned(),
+        Action::HoldSignals => "keep signals back until the program asks for them".to_owned(),
         Action::FindProgram { program, search } => find_program(program, search),
         Action::LoadSeccomp { filter } => load_seccomp(filter),
         Action::Exec { args, env } => exec(args, env),

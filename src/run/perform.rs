@@ -285,6 +285,7 @@ impl Walk<'_> {
             }
             Action::NoNewPrivileges => identity::no_new_privs()?,
             Action::DieWithLauncher => identity::set_parent_death_signal(libc::SIGKILL)?,
+            Action::HoldSignals => process::hold_all()?,
             Action::FindProgram { program, search } => self.find_program(program, search)?,
             Action::LoadSeccomp { filter } => self.load_seccomp(filter)?,
             Action::Exec { args, .. } => return Err(self.exec(args)),

@@ -44,7 +44,7 @@ use oci_spec::runtime::{Linux, LinuxResources, Root, Spec};
 pub use self::capabilities::DEFAULT as DEFAULT_CAPABILITIES;
 pub use self::facts::{Files, HostFacts, Joined, Node, NodeKind, volume_key};
 pub use self::further::{Further, further};
-pub use self::process::{DEFAULT_PATH, INIT_PATH};
+pub use self::process::{DEFAULT_PATH, INIT_PATH, has_init};
 pub use self::resources::resources as limits;
 pub use self::users::User;
 

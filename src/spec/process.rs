@@ -60,7 +60,7 @@ pub(super) fn user(user: &User) -> OciUser {
 
 /// A first process is of use where it is the first: in a namespace of other
 /// processes, orphans are somebody else's.
-pub(super) fn has_init(config: &Config) -> bool {
+pub fn has_init(config: &Config) -> bool {
     config.program.init && config.isolation.pid == Sharing::Private
 }
 

@@ -450,6 +450,19 @@ pub fn hold(signals: &[i32]) {
     }
 }
 
+/// Has every signal that can be held wait, also over an exec, until the program
+/// asks for it.
+pub fn hold_all() -> SysResult<()> {
+    // SAFETY: `sigset_t` is plain data; sigfillset makes it valid, and
+    // sigprocmask only reads it.
+    let ret = unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut set);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut())
+    };
+    SysError::check(i64::from(ret), || "sigprocmask(SIG_SETMASK, all)".into()).map(drop)
+}
+
 /// Blocks every signal that can be blocked and gives a descriptor to read
 /// them from.
 pub fn signals_as_fd() -> SysResult<OwnedFd> {

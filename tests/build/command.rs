@@ -116,11 +116,26 @@ fn results_go_where_they_are_wanted() {
     assert_eq!(images.lines().count(), 1, "files are no image: {images}");
     for kind in ["oci", "docker"] {
         let to = format!("type={kind},dest={kind}.tar");
-        build(&["-t", "made", "--output", &to]);
-        site.bed.says(&["rmi", "made"]);
+        let ids = |ids: &str| fs::read_to_string(site.bed.path(ids)).unwrap();
+        build(&["-t", "made", "--iidfile", "ids", "--output", &to]);
+        // It is where it was wanted, and not among the images.
+        site.bed.rcon(&["inspect", "made"]).code(1);
+        assert_eq!(site.bed.says(&["images", "-q"]), images);
         site.bed.says(&["load", "-i", &format!("{kind}.tar")]);
-        site.id();
+        assert_eq!(site.id(), ids("ids"));
+        site.bed.says(&["rmi", "made"]);
+        build(&["-t", "made", "--load", "--output", &to]);
+        site.bed.says(&["rmi", "made"]);
     }
+    build(&[
+        "-t",
+        "made",
+        "-o",
+        "type=image",
+        "-o",
+        "type=oci,dest=oci.tar",
+    ]);
+    site.bed.says(&["rmi", "made"]);
     site.bed
         .rcon(&["build", "-o", "type=zip", "ctx"])
         .code(1)

@@ -3,7 +3,9 @@
 use crate::common::host::{PATIENCE, becomes_true, namespace_of, own_filters, own_namespace};
 use crate::common::{Need, cgroups};
 use crate::place::Place;
+use nix::sys::signal::Signal;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 /// For each: flags, what to ask inside, and the answer.
 #[track_caller]
@@ -325,6 +327,39 @@ fn with_init_orphans_are_reaped_and_signals_arrive() {
 }
 
 #[test]
+fn a_signal_before_the_first_process_listens_waits_for_it() {
+    let Some(place) = Place::new() else { return };
+    // What is in the first process's place says with what it begins.
+    let line = place.line(
+        "create",
+        &["--init", "--name", "early"],
+        &["/proc/self/status"],
+    );
+    place.rcon(&[]).args(line).output().ok();
+    let files = place.dir_of("early").join("files");
+    fs::create_dir_all(&files).unwrap();
+    let stand_in = files.join("rcon-init");
+    fs::write(&stand_in, "#!/bin/grep SigBlk\n").unwrap();
+    fs::set_permissions(&stand_in, fs::Permissions::from_mode(0o755)).unwrap();
+    let held = |said: &str| {
+        let mask = said.trim().rsplit(['\t', ' ']).next().unwrap_or_default();
+        u64::from_str_radix(mask, 16).unwrap_or_else(|e| panic!("{e}: {said}"))
+    };
+    let mask = held(place.ok(&["start", "-a", "early"]).text());
+    for signal in [
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGHUP,
+        Signal::SIGUSR1,
+    ] {
+        assert_eq!(mask >> (signal as u32 - 1) & 1, 1, "{signal}: {mask:x}");
+    }
+    // Nothing of that is left to the program.
+    let said = place.prints(&["--init"], "grep SigBlk /proc/self/status");
+    assert_eq!(held(&said), 0, "{said}");
+}
+
+#[test]
 fn networks_none_host_and_anothers() {
     let Some(place) = Place::new() else { return };
     let names = "ls /sys/class/net | tr '\\n' ' '";
@@ -432,6 +467,9 @@ fn devices_by_their_vendors_names() {
     let dir = place.path("cdi");
     fs::create_dir(&dir).unwrap();
     fs::write(dir.join("vendor.json"), vendor.to_string()).unwrap();
+    let yaml = "---\ncdiVersion: 0.5.0\nkind: example.org/thing\ndevices:\n- name: \"0\"\n  \
+                containerEdits:\n    env:\n    - THING=yaml\n";
+    fs::write(dir.join("other.yaml"), yaml).unwrap();
     let list = format!("/nowhere:{}", dir.display());
     let run = |flags: &[&str], program: &[&str]| {
         let call = place.run(&[&["--rm"], flags].concat(), program);
@@ -442,6 +480,12 @@ fn devices_by_their_vendors_names() {
     let out = run(&["--device", "example.com/thing=0"], &["sh", "-c", look]).ok();
     assert_eq!(out.text(), "0\n3\ncode0 4321\n held");
     assert!(hooked.exists(), "the hook was not called");
+    let out = run(
+        &["--device", "example.org/thing=0"],
+        &["sh", "-c", "echo $THING"],
+    )
+    .ok();
+    assert_eq!(out.text(), "yaml");
     for (name, word) in [
         ("example.com/thing=7", "example.com/thing=0"),
         ("other.com/thing=0", "other.com/thing=0"),

@@ -84,6 +84,31 @@ fn a_program_that_goes_on_without_a_reader_holds_nobody() {
 }
 
 #[test]
+fn a_reader_that_has_enough_hangs_up_the_terminal_of_an_exec() {
+    let Some(place) = Place::new() else { return };
+    place.sleeper("box");
+    let exec = |program: &str| {
+        let line = format!(
+            "timeout -s KILL 60 $RCON exec -t box {program} 2>said | head -1; echo ${{PIPESTATUS[0]}}"
+        );
+        let out = shell(&place, &line).output().ok();
+        let text = out.text().replace('\r', "");
+        (text, fs::read_to_string(place.path("said")).unwrap())
+    };
+    let processes = || place.ok(&["top", "box", "-o", "args"]).stdout;
+    assert_eq!(exec("yes"), ("y\n129".to_owned(), String::new()));
+    eventually("it is gone", || !processes().contains("yes"));
+    // What takes no notice is left alone.
+    let deaf = "sh -c 'trap \"\" HUP; while :; do echo deaf; sleep 0.1; done'";
+    let (text, said) = exec(deaf);
+    assert_eq!(text, "deaf\n141");
+    assert!(said.contains("it goes on in the container"), "{said}");
+    assert!(processes().contains("deaf"));
+    place.ok(&["rm", "-f", "box"]);
+    place.assert_empty();
+}
+
+#[test]
 fn a_slow_reader_loses_nothing() {
     let Some(place) = Place::new() else { return };
     let line = "$RCON run --rm --rootfs $ROOT seq 1 600000 | (sleep 2; sha256sum); \

@@ -1,6 +1,10 @@
 //! The store: where it is, and what happens when it is not as it should be.
 
+use crate::common::Value;
+use crate::common::host::{PATIENCE, becomes_true, is_alive};
 use crate::place::{Place, names_in};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -184,6 +188,46 @@ fn a_read_only_store() {
         let out = place.rcon(&["--root", &root]).args(args).output();
         out.code(1).fails_naming(&["Read-only"]);
     }
+}
+
+#[test]
+fn how_a_container_ended_is_told_where_it_cannot_be_noted() {
+    let Some(place) = Place::new() else { return };
+    let disk = OwnDisk::new(&place, "size=4m");
+    let (root, run) = (place.text_path("disk/store"), place.text_path("sockets"));
+    let global = ["--root", &root, "--run-root", &run];
+    let rcon = |args: &[&str]| place.rcon(&global).args(args).output();
+    // Of two, one goes with its program.
+    for (name, flags) in [("kept", &[][..]), ("passing", &["--rm"])] {
+        let flags = [&["-d", "--name", name], flags].concat();
+        let line = place.line("run", &flags, &["sleep", "600"]);
+        place.rcon(&global).args(line).output().ok();
+        let state = fs::canonicalize(disk.0.join("store/names").join(name)).unwrap();
+        let state = fs::read_to_string(state.join("state.json")).unwrap();
+        let state: Value = serde_json::from_str(&state).unwrap();
+        let keeper = state["keeper"].as_i64().unwrap() as i32;
+        kill(Pid::from_raw(keeper), Signal::SIGKILL).unwrap();
+        assert!(becomes_true(PATIENCE, || !is_alive(keeper)));
+    }
+    let remount = |how: &str| {
+        let mut mount = Command::new("mount");
+        let status = mount.args(["-o", how]).arg(&disk.0).status();
+        assert!(status.is_ok_and(|s| s.success()));
+    };
+    remount("remount,ro");
+    for _ in 0..2 {
+        let out = rcon(&["ps", "-a", "--format", "{{.Names}} {{.Status}}"]).ok();
+        let mut told: Vec<&str> = out.stdout.lines().collect();
+        told.sort_unstable();
+        assert!(told[0].starts_with("kept Exited (137)"), "{out}");
+        assert!(told[1].starts_with("passing Exited (137)"), "{out}");
+        assert_eq!(out.stderr, "", "{out}");
+    }
+    let inspected = rcon(&["inspect", "--format", "{{.State.ExitCode}}", "kept"]).ok();
+    assert_eq!(inspected.text(), "137");
+    remount("remount,rw");
+    let out = rcon(&["ps", "-a", "--format", "{{.Names}}"]).ok();
+    assert_eq!(out.text(), "kept");
 }
 
 #[test]

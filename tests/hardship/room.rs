@@ -5,6 +5,7 @@ use crate::common::Output;
 use crate::deeds::furnish;
 use crate::place::{Mounted, Place, SLEEP};
 use nix::mount::{MsFlags, mount};
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -83,6 +84,33 @@ fn on(options: &str) -> Option<(Mounted, Place)> {
     Some((disk, place))
 }
 
+/// Has everything made with so much room left, and so much more of it: it is
+/// done in the end, and before that it is told `why` not.
+fn make_with_little<N: Copy + Display>(
+    place: &Place,
+    room: &[N],
+    why: &[&str],
+    fill: impl Fn(N) -> Filler,
+) {
+    for (line, undo) in MAKERS {
+        let mut was_done = false;
+        for left in room {
+            let filler = fill(*left);
+            let done = done_or_told(&run(place, line), why);
+            drop(filler);
+            if !undo.is_empty() {
+                // What could not be started is there all the same.
+                let undone = run(place, undo);
+                assert!(!done || undone.status.success(), "{undone}");
+            }
+            was_done |= done;
+            place.assert_lists(&format!("{left} left, {line:?}"));
+        }
+        assert!(was_done, "{line:?} was never done");
+        place.repair(&format!("{line:?}"));
+    }
+}
+
 /// Takes all inodes but so many.
 struct Filler(PathBuf);
 
@@ -116,23 +144,9 @@ fn without_inodes() {
     let Some((disk, place)) = on("size=64m,mode=700,nr_inodes=4000") else {
         return;
     };
-    for (line, undo) in MAKERS {
-        let mut was_done = false;
-        for left in [0, 1, 3, 6, 12, 30, 2000] {
-            let filler = Filler::all_but(&disk.0, left);
-            let done = done_or_told(&run(&place, line), &["No space left", "free on the disk"]);
-            drop(filler);
-            if !undo.is_empty() {
-                // What could not be started is there all the same.
-                let undone = run(&place, undo);
-                assert!(!done || undone.status.success(), "{undone}");
-            }
-            was_done |= done;
-            place.assert_lists(&format!("{left} inodes, {line:?}"));
-        }
-        assert!(was_done, "{line:?} was never done");
-        place.repair(&format!("{line:?}"));
-    }
+    let why = ["No space left", "free on the disk"];
+    let room = [0, 1, 3, 6, 12, 30, 2000];
+    make_with_little(&place, &room, &why, |left| Filler::all_but(&disk.0, left));
     // Removing works all the same.
     place.sleeper("up", &[]);
     let filler = Filler::all_but(&disk.0, 0);
@@ -159,24 +173,9 @@ fn on_a_full_disk() {
     let Some((disk, place)) = on("size=48m,mode=700") else {
         return;
     };
-    for (line, undo) in MAKERS {
-        let mut was_done = false;
-        for left in [0, 4096, 3 * 4096, 10 * 4096, 30 * 4096, 700 << 10, 20 << 20] {
-            let filler = fill(&disk.0, left);
-            let why = ["No space left", "free on the disk", "nearly full"];
-            let done = done_or_told(&run(&place, line), &why);
-            drop(filler);
-            if !undo.is_empty() {
-                // What could not be started is there all the same.
-                let undone = run(&place, undo);
-                assert!(!done || undone.status.success(), "{undone}");
-            }
-            was_done |= done;
-            place.assert_lists(&format!("{left} bytes, {line:?}"));
-        }
-        assert!(was_done, "{line:?} was never done");
-        place.repair(&format!("{line:?}"));
-    }
+    let why = ["No space left", "free on the disk", "nearly full"];
+    let room = [0, 4096, 3 * 4096, 10 * 4096, 30 * 4096, 700 << 10, 20 << 20];
+    make_with_little(&place, &room, &why, |left| fill(&disk.0, left));
     place.assert_goes();
 }
 

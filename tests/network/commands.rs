@@ -187,8 +187,8 @@ fn what_docker_can_say_of_a_network() {
             "has the bridge br-own already",
         ),
         (
-            &["-o", "com.docker.network.bridge.enable_icc=false"],
-            "their own networks",
+            &["-o", "com.docker.network.bridge.enable_icc=maybe"],
+            "neither on nor off",
         ),
     ] {
         world

@@ -25,6 +25,7 @@ fn new_bridge(name: &str, subnet: &str) -> Bridge {
         table: format!("rcon-{name}"),
         subnets: vec![net],
         internal: false,
+        apart: false,
     }
 }
 
@@ -154,6 +155,7 @@ fn interfaces_are_made_in_a_namespace_and_nowhere_else() {
         wire: Wire::Bridge {
             bridge: "rc-test".to_owned(),
             port: "rvtest".to_owned(),
+            apart: false,
         },
         mac: "02:42:0a:09:00:02".to_owned(),
         mtu: 1400,

@@ -69,6 +69,64 @@ fn containers_of_one_network_meet_and_those_of_two_do_not() {
 }
 
 #[test]
+fn containers_of_a_network_without_icc_reach_all_but_each_other() {
+    let Some(world) = World::new() else { return };
+    let icc = ["-o", "com.docker.network.bridge.enable_icc=false"];
+    let create = ["network", "create", "--ipv6"];
+    world.says(&[&create[..], &icc, &["apart"]].concat());
+    world.says(&[&create[..], &["--internal"], &icc, &["shut"]].concat());
+    world.says(&["network", "create", "open"]);
+    for net in ["apart", "shut"] {
+        let flags = ["--network", net, "--cap-add", "NET_ADMIN"];
+        let (one, two) = (format!("{net}-one"), format!("{net}-two"));
+        world.start(&one, &flags);
+        world.start(&two, &[&flags[..], &["-p", "8000"]].concat());
+        let of = |field: &str| {
+            let networks = "{{.NetworkSettings.Networks";
+            world.field(&two, &format!("{networks}.{net}.{field}}}}}"))
+        };
+        let (theirs, gateway) = (of("IPAddress"), of("Gateway"));
+        let gateway = if gateway.is_empty() {
+            theirs.rsplit_once('.').unwrap().0.to_owned() + ".1"
+        } else {
+            gateway
+        };
+        // Neither straight on nor by way of this machine.
+        world.sh("echo 1 > /proc/sys/net/ipv4/ip_forward");
+        world.exec(&one, &ping(&theirs)).code(1);
+        let six = of("GlobalIPv6Address");
+        world.exec(&one, &ping(&six)).code(1);
+        let route = format!("ip route add {theirs}/32 via {gateway}");
+        world.exec(&one, &route).ok();
+        world.exec(&one, &ping(&theirs)).code(1);
+        // This machine is there, and finds both.
+        world.exec(&one, &ping(&gateway)).ok();
+        world.sh(&format!("busybox {}", ping(&theirs)));
+    }
+    world.exec("apart-one", &ping(OUTSIDE)).ok();
+    let serve = "exec 3<> /dev/null; nc -l -p 8000 -e echo heard";
+    world
+        .rcon(&["exec", "-d", "apart-two", "sh", "-c", serve])
+        .ok();
+    let port = world.says(&["port", "apart-two", "8000"]);
+    let port = port.lines().next().unwrap().rsplit_once(':').unwrap().1;
+    let knock = format!("nc -w 5 {MACHINE} {port} < /dev/null");
+    eventually("it listens", || {
+        let listens = world.exec("apart-two", "netstat -ltn | grep -q :8000");
+        listens.status.success()
+    });
+    let heard = world.exec("apart-one", &knock).ok();
+    assert_eq!(heard.text(), "heard");
+    // One that is connected later is as far apart.
+    world.start("late", &["--network", "open"]);
+    world.says(&["network", "connect", "apart", "late"]);
+    let late = world.field("late", "{{.NetworkSettings.Networks.apart.IPAddress}}");
+    world.exec("apart-one", &ping(&late)).code(1);
+    let all = ["apart-one", "apart-two", "shut-one", "shut-two", "late"];
+    world.rcon(&[&["rm", "-f"][..], &all].concat()).ok();
+}
+
+#[test]
 fn an_internal_network_lets_nothing_in_or_out() {
     let Some(world) = World::new() else { return };
     world.says(&["network", "create", "--internal", "shut"]);

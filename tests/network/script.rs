@@ -19,12 +19,14 @@ fn networks() -> Wanted {
             table: "rcon-test".to_owned(),
             subnets: vec!["10.9.0.0/24".parse().unwrap()],
             internal: false,
+            apart: false,
         }],
         interfaces: vec![Interface {
             name: "eth0".to_owned(),
             wire: Wire::Bridge {
                 bridge: "rc-test".to_owned(),
                 port: "rvtest".to_owned(),
+                apart: false,
             },
             mac: "02:42:0a:09:00:02".to_owned(),
             mtu: 1400,

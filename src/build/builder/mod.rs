@@ -7,6 +7,7 @@
 //! for them, and the stage goes on when that is done. All of this is one
 //! thread that waits for workers and signals and nothing else.
 
+mod make;
 mod prepare;
 mod stages;
 

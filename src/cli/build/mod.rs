@@ -21,7 +21,7 @@ use crate::build::ask::{Ask, Pull};
 use crate::build::builder::Builder;
 use crate::build::context::Recipe;
 use crate::build::files::find::{Filter, Verdict};
-use crate::build::finish;
+use crate::build::finish::{self, Described};
 use crate::build::gather::Gatherer;
 use crate::build::graph::Search;
 use crate::build::ignore::{self, Ignore};
@@ -77,7 +77,7 @@ pub fn build(store: &Store, args: &Build) -> Result<ExitCode> {
     }
     match make(&images, &stage, args, &given, &file) {
         Ok(Some(image)) => done(args, &image, &given, started),
-        Ok(None) => Ok(written(args, started)?),
+        Ok(None) => written(args, started),
         Err(Trouble::At(e)) => Ok(wrong(name, text, &e)),
         Err(Trouble::Plain(e)) => Err(e),
     }
@@ -107,7 +107,7 @@ fn make(
     args: &Build,
     given: &Given,
     file: &Dockerfile,
-) -> std::result::Result<Option<Image>, Trouble> {
+) -> std::result::Result<Option<Described>, Trouble> {
     let outputs = args.outputs()?;
     let store = images.store();
     let quiet = args.quiet || args.progress == Progress::Quiet;
@@ -162,7 +162,7 @@ fn make(
     match built {
         Ok(state) => {
             drop(show);
-            finished(images, stage, &ask, &outputs, &state, &kept)
+            finished((images, stage), args, &ask, &outputs, &state, &kept)
         }
         Err(e) => {
             drop(show);
@@ -175,15 +175,16 @@ fn make(
 }
 
 /// What is done with the stage that was wanted. Where only its files are,
-/// there is no image.
+/// there is no image; and what is only written to an archive is not among the
+/// images.
 fn finished(
-    images: &Images,
-    stage: &Stage,
+    (images, stage): (&Images, &Stage),
+    args: &Build,
     ask: &Ask<'_>,
     outputs: &[Output],
     state: &State,
     kept: &[Kept],
-) -> std::result::Result<Option<Image>, Trouble> {
+) -> std::result::Result<Option<Described>, Trouble> {
     let of_files = |output: &&Output| output.is_of_files();
     if outputs.iter().any(outputs::Output::is_of_files) {
         let empty = stage.dir().join("empty");
@@ -192,17 +193,22 @@ fn finished(
             output.write_files(&root, ask.epoch)?;
         }
     }
-    if !outputs.is_empty() && outputs.iter().all(Output::is_of_files) {
-        if !kept.is_empty() {
-            stage.keep(kept)?;
+    let stays = args.keeps_image()?;
+    let mut image = None;
+    if stays || !outputs.iter().all(Output::is_of_files) {
+        let described = finish::describe(stage, ask, state)?;
+        if stays {
+            finish::commit(images, stage, ask, &described, kept)?;
         }
-        return Ok(None);
+        for output in outputs {
+            output.write_image(stage, &described, &ask.names)?;
+        }
+        image = Some(described);
     }
-    let image = finish::commit(images, stage, ask, state, kept)?;
-    for output in outputs {
-        output.write_image(images, &image, &ask.names)?;
+    if !stays && !kept.is_empty() {
+        stage.keep(kept)?;
     }
-    Ok(Some(image))
+    Ok(image)
 }
 
 /// Tells what was written instead of an image.
@@ -297,7 +303,7 @@ fn here(images: &Images, name: &str, platform: Option<&Platform>) -> Result<Opti
 
 /// What programs are told of an image, with the names that Docker's builder
 /// has for it.
-fn metadata(args: &Build, image: &Image) -> Result<String> {
+fn metadata(args: &Build, image: &Described) -> Result<String> {
     let names: Vec<String> = args.tags()?.iter().map(ToString::to_string).collect();
     let told = serde_json::json!({
         "containerimage.config.digest": image.id().to_string(),
@@ -308,7 +314,7 @@ fn metadata(args: &Build, image: &Image) -> Result<String> {
 }
 
 /// Tells what was built.
-fn done(args: &Build, image: &Image, given: &Given, started: Instant) -> Result<ExitCode> {
+fn done(args: &Build, image: &Described, given: &Given, started: Instant) -> Result<ExitCode> {
     let id = image.id().to_string();
     if let Some(path) = &args.iidfile {
         let path = given.directory.join(path);
@@ -319,9 +325,19 @@ fn done(args: &Build, image: &Image, given: &Given, started: Instant) -> Result<
         let told = metadata(args, image)?;
         fs::write(&path, told).context(|| format!("--metadata-file {}", path.display()))?;
     }
+    let tell = |text: &str| {
+        if args.writes_to_stdout() {
+            say::err(text);
+        } else {
+            say::out(text);
+        }
+    };
     if args.quiet {
-        say::out(&id);
+        tell(&id);
         return Ok(ExitCode::SUCCESS);
+    }
+    if !args.keeps_image()? {
+        return written(args, started);
     }
     let names: Vec<String> = args.tags()?.iter().map(Reference::familiar).collect();
     let name = match names.as_slice() {
@@ -330,11 +346,6 @@ fn done(args: &Build, image: &Image, given: &Given, started: Instant) -> Result<
     };
     let short = image.id().short();
     let seconds = started.elapsed().as_secs_f64();
-    let text = format!("Built {name}(sha256:{short}) in {seconds:.1} s");
-    if args.writes_to_stdout() {
-        say::err(text);
-    } else {
-        say::out(text);
-    }
+    tell(&format!("Built {name}(sha256:{short}) in {seconds:.1} s"));
     Ok(ExitCode::SUCCESS)
 }

@@ -6,11 +6,12 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use crate::archive::{self, Ownership, Pack, copy};
+use crate::build::finish::Described;
 use crate::cli::flags::parse::csv;
 use crate::error::{Context, Error, Result};
-use crate::image::archive::save;
+use crate::image::Stage;
+use crate::image::archive::save_staged;
 use crate::image::reference::Reference;
-use crate::image::{Image, Images};
 use crate::sys::fd;
 
 /// What is written.
@@ -82,6 +83,11 @@ impl Output {
         matches!(self.kind, Kind::Local | Kind::Tar)
     }
 
+    /// Whether it has the image be among the others.
+    pub fn is_of_store(&self) -> bool {
+        self.kind == Kind::Image
+    }
+
     /// Whether it is written to standard output.
     pub fn is_to_stdout(&self) -> bool {
         self.kind != Kind::Image && self.to.is_none()
@@ -122,15 +128,12 @@ impl Output {
     }
 
     /// Writes the image.
-    pub fn write_image(&self, images: &Images, image: &Image, names: &[Reference]) -> Result<()> {
+    pub fn write_image(&self, stage: &Stage, image: &Described, names: &[Reference]) -> Result<()> {
         if self.kind != Kind::Archive {
             return Ok(());
         }
-        let mut wanted: Vec<String> = names.iter().map(Reference::familiar).collect();
-        if wanted.is_empty() {
-            wanted.push(image.id().to_string());
-        }
-        self.to_file(|out| save(images, &wanted, out))
+        let image = (&image.manifest, &image.target);
+        self.to_file(|out| save_staged(stage, image, names, out))
     }
 
     fn to_file(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {

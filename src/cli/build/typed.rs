@@ -279,6 +279,13 @@ impl Build {
         outputs.flatten().any(|output| output.is_to_stdout())
     }
 
+    /// Whether the image is to be among the others: also `type=docker` and
+    /// `type=oci` only write it somewhere.
+    pub fn keeps_image(&self) -> Result<bool> {
+        let outputs = self.outputs()?;
+        Ok(self.load || outputs.is_empty() || outputs.iter().any(Output::is_of_store))
+    }
+
     /// What is wanted of the build.
     pub fn ask<'a>(&self, given: &Given, fetch: &'a Fetch<'a>) -> Result<Ask<'a>> {
         let args = self.args();

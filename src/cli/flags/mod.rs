@@ -34,6 +34,23 @@ pub fn one_line(e: &clap::Error) -> Option<Error> {
     Some(known.unwrap_or_else(|| of_line(e)))
 }
 
+/// Whether it is about a flag: one that there is not, or a value that it does
+/// not take. For that Docker has an exit code of its own, with every command.
+pub fn is_wrong_flag(e: &clap::Error) -> bool {
+    let is_kind = matches!(
+        e.kind(),
+        ErrorKind::UnknownArgument
+            | ErrorKind::InvalidValue
+            | ErrorKind::ValueValidation
+            | ErrorKind::NoEquals
+            | ErrorKind::TooManyValues
+            | ErrorKind::TooFewValues
+            | ErrorKind::WrongNumberOfValues
+    );
+    let arg = e.get(ContextKind::InvalidArg).map(ToString::to_string);
+    is_kind && arg.is_some_and(|arg| arg.starts_with('-'))
+}
+
 /// A parser of ours has said what is wrong; only the flag's name is missing.
 fn of_value(e: &clap::Error) -> Option<Error> {
     let own = std::error::Error::source(e)?.downcast_ref::<Error>()?;

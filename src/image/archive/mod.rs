@@ -11,4 +11,4 @@ mod oci;
 mod save;
 
 pub use load::{Loaded, load};
-pub use save::{check, save};
+pub use save::{check, save, save_staged};

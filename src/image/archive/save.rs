@@ -14,13 +14,13 @@ use super::docker::{self, Listed};
 use super::oci;
 use crate::archive::{Entry, Kind, Time, Writer};
 use crate::error::{Error, Result};
-use crate::image::manifest::{Descriptor, OCI_INDEX};
+use crate::image::manifest::{Descriptor, Manifest, OCI_INDEX};
 use crate::image::reference::{Digest, Reference};
-use crate::image::{Image, Images, Name};
+use crate::image::{Image, Images, Name, Stage};
 
 /// An image, and the names that it is saved under.
 struct Chosen {
-    image: Image,
+    manifest: Manifest,
     names: Vec<Reference>,
     /// How the index names its manifest.
     descriptor: Descriptor,
@@ -34,7 +34,7 @@ impl Chosen {
         let mut descriptor = document.descriptor();
         descriptor.platform = Some(image.config.platform());
         Ok(Self {
-            image,
+            manifest: image.manifest,
             names,
             descriptor,
         })
@@ -48,7 +48,7 @@ pub fn save(images: &Images, wanted: &[String], out: impl Write) -> Result<()> {
     let mut chosen: Vec<Chosen> = Vec::new();
     for name in wanted {
         for found in choose(images, &all, name)? {
-            let known = |c: &&mut Chosen| c.image.manifest_digest == found.image.manifest_digest;
+            let known = |c: &&mut Chosen| c.descriptor.digest == found.descriptor.digest;
             match chosen.iter_mut().find(known) {
                 Some(known) => known.names.extend(found.names),
                 None => chosen.push(found),
@@ -59,14 +59,23 @@ pub fn save(images: &Images, wanted: &[String], out: impl Write) -> Result<()> {
         image.names.sort();
         image.names.dedup();
     }
-    let stage = images.stage()?;
-    for digest in blobs(&chosen).keys() {
-        if !stage.has(digest)? {
-            return Err(Error::environment(format!("the blob {digest} is missing"))
-                .hint("if nobody has just removed the image: remove it, and fetch it again"));
-        }
-    }
-    write(images, &chosen, out)
+    write(&images.stage()?, &chosen, out)
+}
+
+/// Saves an image of which the blobs are in a stage or in the store, also
+/// while it is not among the images. `target` is its manifest.
+pub fn save_staged(
+    stage: &Stage,
+    (manifest, target): (&Manifest, &Descriptor),
+    names: &[Reference],
+    out: impl Write,
+) -> Result<()> {
+    let chosen = Chosen {
+        manifest: manifest.clone(),
+        names: names.to_vec(),
+        descriptor: target.clone(),
+    };
+    write(stage, &[chosen], out)
 }
 
 /// Whether there is such an image.
@@ -103,9 +112,15 @@ fn path(digest: &Digest) -> String {
     format!("blobs/{}/{}", digest.algorithm().name(), digest.hex())
 }
 
-fn write(images: &Images, chosen: &[Chosen], out: impl Write) -> Result<()> {
+fn write(stage: &Stage, chosen: &[Chosen], out: impl Write) -> Result<()> {
     let mut writer = Writer::new(out);
     let blobs = blobs(chosen);
+    for digest in blobs.keys() {
+        if !stage.has(digest)? {
+            return Err(Error::environment(format!("the blob {digest} is missing"))
+                .hint("if nobody has just removed the image: remove it, and fetch it again"));
+        }
+    }
     let algorithms: BTreeSet<&str> = blobs.keys().map(|d| d.algorithm().name()).collect();
     writer.bare(&entry("blobs/", Kind::Directory, 0))?;
     for name in algorithms {
@@ -113,7 +128,7 @@ fn write(images: &Images, chosen: &[Chosen], out: impl Write) -> Result<()> {
         writer.bare(&entry(&dir, Kind::Directory, 0))?;
     }
     for (digest, size) in &blobs {
-        let file = images.blob(digest)?;
+        let file = stage.open(digest)?;
         let there = file.metadata()?.len();
         if there != *size {
             return Err(Error::environment(format!(
@@ -140,7 +155,7 @@ fn write(images: &Images, chosen: &[Chosen], out: impl Write) -> Result<()> {
 /// Every blob once, with its length.
 fn blobs(chosen: &[Chosen]) -> BTreeMap<Digest, u64> {
     let of = |c: &Chosen| {
-        let manifest = &c.image.manifest;
+        let manifest = &c.manifest;
         let parts = manifest.layers.iter().chain([&manifest.config]);
         let parts: Vec<_> = parts.map(|d| (d.digest.clone(), d.size)).collect();
         let document = (c.descriptor.digest.clone(), c.descriptor.size);
@@ -168,7 +183,7 @@ fn entries(chosen: &Chosen) -> Vec<Value> {
 }
 
 fn listed(chosen: &Chosen) -> Listed {
-    let manifest = &chosen.image.manifest;
+    let manifest = &chosen.manifest;
     let names: Vec<String> = chosen.names.iter().map(Reference::familiar).collect();
     Listed {
         config: path(&manifest.config.digest),

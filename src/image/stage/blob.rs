@@ -9,8 +9,9 @@ use std::path::PathBuf;
 use super::{CANNOT, Stage, held};
 use crate::archive::Room;
 use crate::error::{Context, Error, Result};
+use crate::image::SummedFile;
 use crate::image::manifest::Descriptor;
-use crate::image::reference::{Algorithm, Digest, Hasher};
+use crate::image::reference::{Algorithm, Digest};
 
 /// A blob on its way into a stage.
 #[derive(Debug)]
@@ -18,10 +19,8 @@ pub struct BlobWriter<'a> {
     stage: &'a Stage,
     media_type: String,
     expected: Option<(Digest, u64)>,
-    file: File,
+    file: SummedFile,
     path: PathBuf,
-    hasher: Hasher,
-    length: u64,
     room: Room,
 }
 
@@ -44,10 +43,8 @@ impl<'a> BlobWriter<'a> {
             stage,
             media_type: media_type.to_owned(),
             expected: expected.map(|d| (d.digest.clone(), d.size)),
-            file: file.context(|| CANNOT)?,
+            file: SummedFile::new(file.context(|| CANNOT)?, algorithm),
             path,
-            hasher: Hasher::new(algorithm),
-            length: 0,
             room: Room::default(),
         })
     }
@@ -59,35 +56,31 @@ impl<'a> BlobWriter<'a> {
 
     /// Checks that all of it has come, and keeps it.
     pub fn finish(mut self) -> Result<Descriptor> {
-        let digest = self.hasher.clone().finish();
+        let (digest, length) = (self.file.sum(), self.file.length());
         if let Some((expected, size)) = &self.expected
-            && (digest != *expected || self.length != *size)
+            && (digest != *expected || length != *size)
         {
             return Err(Error::environment(format!(
-                "the blob {expected} is not what it should be: {} bytes with the sum {digest}",
-                self.length
+                "the blob {expected} is not what it should be: {length} bytes with the sum {digest}"
             ))
             .hint("it was changed on its way; try again"));
         }
         let path = std::mem::take(&mut self.path);
         held(&self.stage.blobs).insert(digest.clone(), path);
-        Ok(Descriptor::new(&self.media_type, self.length, digest))
+        Ok(Descriptor::new(&self.media_type, length, digest))
     }
 }
 
 impl Write for BlobWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if let Some((_, size)) = self.expected
-            && self.length + bytes.len() as u64 > size
+            && self.file.length() + bytes.len() as u64 > size
         {
             return Err(io::Error::other("the blob is longer than it should be"));
         }
-        let room = self.room.take(bytes.len() as u64, &self.file);
+        let room = self.room.take(bytes.len() as u64, self.file.file());
         room.map_err(io::Error::other)?;
-        let n = self.file.write(bytes)?;
-        self.hasher.update(&bytes[..n]);
-        self.length += n as u64;
-        Ok(n)
+        self.file.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

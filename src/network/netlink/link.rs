@@ -20,6 +20,7 @@ const IFNAME: u16 = 3;
 const MTU: u16 = 4;
 const LINK: u16 = 5;
 const MASTER: u16 = 10;
+const PROTINFO: u16 = 12;
 const LINKINFO: u16 = 18;
 const IFALIAS: u16 = 20;
 const NET_NS_FD: u16 = 28;
@@ -31,6 +32,8 @@ const INFO_SLAVE_DATA: u16 = 5;
 const VETH_PEER: u16 = 1;
 const MACVLAN_MODE: u16 = 1;
 const PORT_STATE: u16 = 1;
+/// `IFLA_BRPORT_ISOLATED`, since Linux 4.18.
+const PORT_ISOLATED: u16 = 33;
 const NSID: u16 = 1;
 const NSID_FD: u16 = 3;
 
@@ -189,6 +192,19 @@ pub fn switch(index: u32, on: bool) -> Message {
 pub fn join(index: u32, master: u32) -> Message {
     let mut m = Message::new(SETLINK, 0, &fixed(index, 0, 0));
     m.number(MASTER, master);
+    m
+}
+
+/// Has a port of a bridge reach the bridge alone, and not those of its other
+/// ports that are set apart as well.
+pub fn set_apart(index: u32) -> Message {
+    let mut fixed = fixed(index, 0, 0);
+    // It is the bridge that is spoken to about its port.
+    fixed[0] = libc::AF_BRIDGE as u8;
+    let mut m = Message::new(SETLINK, 0, &fixed);
+    m.nest(PROTINFO, |m| {
+        m.attribute(PORT_ISOLATED, &[1]);
+    });
     m
 }
 

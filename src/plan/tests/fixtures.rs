@@ -299,6 +299,7 @@ fn networks() -> Wanted {
         table: format!("rcon-{name}"),
         subnets: all.iter().map(|a| cidr(a)).collect(),
         internal,
+        apart: internal,
     };
     let interface = |name: &str, wire, addresses: &[&str], gateways: &[&str]| Interface {
         name: name.to_owned(),
@@ -314,6 +315,8 @@ fn networks() -> Wanted {
     let port = |bridge: &str, port: &str| Wire::Bridge {
         bridge: bridge.to_owned(),
         port: port.to_owned(),
+        // The one in the internal network.
+        apart: port == "rv1",
     };
     let wire = Wire::Macvlan {
         parent: "up0".to_owned(),

@@ -266,6 +266,7 @@ impl<'a> Writer<'a> {
             } => self.enter.set_capabilities(*inheritable, *ambient),
             Action::NoNewPrivileges => self.enter.no_new_privileges(),
             Action::DieWithLauncher => Wrap("setpriv --pdeathsig KILL".to_owned()),
+            Action::HoldSignals => Wrap("env --block-signal".to_owned()),
             Action::FindProgram { program, search } => {
                 Lines(vec![super::enter::find(program, search)])
             }

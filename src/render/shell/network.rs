@@ -71,7 +71,7 @@ pub(super) fn make(interface: &Interface) -> Vec<String> {
     let (name, mac) = (quote(&interface.name), quote(&interface.mac));
     let mtu = mtu(interface.mtu);
     let link = match &interface.wire {
-        Wire::Bridge { bridge, port } => format!(
+        Wire::Bridge { bridge, port, .. } => format!(
             "ip link add {}{mtu} up master {} type veth peer name {name} address {mac}{mtu} \
              netns \"$init\"",
             quote(port),
@@ -84,7 +84,14 @@ pub(super) fn make(interface: &Interface) -> Vec<String> {
             quote(mode)
         ),
     };
-    vec![format!("{INSIDE} sh -c '{}'", switches.join("; ")), link]
+    let mut lines = vec![format!("{INSIDE} sh -c '{}'", switches.join("; ")), link];
+    if let Wire::Bridge { port, apart, .. } = &interface.wire
+        && *apart
+    {
+        let port = quote(port);
+        lines.push(format!("ip link set {port} type bridge_slave isolated on"));
+    }
+    lines
 }
 
 pub(super) fn arrange(interface: &Interface) -> Vec<String> {

@@ -24,10 +24,19 @@ pub(super) fn make(interface: &Interface) -> String {
     let (name, mac) = (quoted(&interface.name), quoted(&interface.mac));
     let inside = format!("{name} in the container, with the hardware address {mac}{mtu}");
     match &interface.wire {
-        Wire::Bridge { bridge, port } => format!(
-            "make a pair of interfaces: {} in the bridge {}, and {inside}",
+        Wire::Bridge {
+            bridge,
+            port,
+            apart,
+        } => format!(
+            "make a pair of interfaces: {} in the bridge {}{}, and {inside}",
             quoted(port),
-            quoted(bridge)
+            quoted(bridge),
+            if *apart {
+                ", apart from others there"
+            } else {
+                ""
+            }
         ),
         Wire::Macvlan { parent, mode } => format!(
             "share the wire of {} ({}) with {inside}",

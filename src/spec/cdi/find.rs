@@ -5,13 +5,15 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::{DeviceNode, Edits, File};
+use super::{DeviceNode, Edits, File, yaml};
 use crate::error::{Context, Error, Result};
 
 /// Where files are. What a later directory says of a name counts.
 const DIRECTORIES: [&str; 2] = ["/etc/cdi", "/var/run/cdi"];
 /// Other directories, with colons between them.
 const VARIABLE: &str = "RCON_CDI_DIRS";
+/// What their names end with.
+const ENDINGS: [&str; 3] = ["json", "yaml", "yml"];
 /// A file of a vendor's is not larger.
 const LARGEST: u64 = 4 << 20;
 
@@ -35,20 +37,27 @@ pub fn find(names: &[String]) -> Result<Vec<Edits>> {
 fn read_all(directories: &[PathBuf]) -> Result<Vec<(PathBuf, File)>> {
     let mut files = Vec::new();
     for directory in directories.iter().rev() {
-        for path in names_in(directory, &["json"])? {
+        for path in names_in(directory)? {
             let what = || format!("{}", path.display());
             let length = fs::metadata(&path).context(what)?.len();
             if length > LARGEST {
                 return Err(Error::user(format!("{}: it is too large", path.display())));
             }
             let text = fs::read_to_string(&path).context(what)?;
-            files.push((path.clone(), File::parse(&text).context(what)?));
+            let is_json = path.extension().is_some_and(|ending| ending == "json");
+            let file = if is_json {
+                File::parse(&text)
+            } else {
+                File::parse_yaml(&text)
+            };
+            let named = |e: Error| e.context(path.display().to_string());
+            files.push((path.clone(), file.map_err(named)?));
         }
     }
     Ok(files)
 }
 
-fn names_in(directory: &Path, endings: &[&str]) -> Result<Vec<PathBuf>> {
+fn names_in(directory: &Path) -> Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -59,7 +68,7 @@ fn names_in(directory: &Path, endings: &[&str]) -> Result<Vec<PathBuf>> {
     let mut paths = paths.context(|| directory.display().to_string())?;
     let wanted = |path: &PathBuf| {
         let ending = path.extension().and_then(OsStr::to_str);
-        ending.is_some_and(|ending| endings.contains(&ending))
+        ending.is_some_and(|ending| ENDINGS.contains(&ending))
     };
     paths.retain(wanted);
     paths.sort();
@@ -67,9 +76,18 @@ fn names_in(directory: &Path, endings: &[&str]) -> Result<Vec<PathBuf>> {
 }
 
 impl File {
-    /// Reads a vendor's file.
+    /// Reads a vendor's file in JSON.
     pub(super) fn parse(text: &str) -> Result<Self> {
-        let file: Self = serde_json::from_str(text)
+        Self::check(serde_json::from_str(text))
+    }
+
+    /// Reads one in YAML.
+    pub(super) fn parse_yaml(text: &str) -> Result<Self> {
+        Self::check(serde_json::from_value(yaml::parse(text)?))
+    }
+
+    fn check(read: serde_json::Result<Self>) -> Result<Self> {
+        let file = read
             .map_err(|e| Error::user(format!("no file of the Container Device Interface: {e}")))?;
         if !matches!(file.cdi_version.split('.').next(), Some("0" | "1")) {
             return Err(
@@ -117,7 +135,6 @@ fn unknown(name: &str, files: &[(PathBuf, File)], directories: &[PathBuf]) -> Er
         "--device {name}: no file in {} names it",
         shown.join(" or ")
     ));
-    let other = |directory: &PathBuf| names_in(directory, &["yaml", "yml"]).ok()?.pop();
     let all = files.iter().flat_map(|(_, file)| {
         let kind = &file.kind;
         file.devices
@@ -128,16 +145,7 @@ fn unknown(name: &str, files: &[(PathBuf, File)], directories: &[PathBuf]) -> Er
     if !all.is_empty() {
         return error.hint(format!("there are {}", all.join(", ")));
     }
-    match directories.iter().find_map(other) {
-        Some(path) => error.hint(format!(
-            "{} is YAML, which is not read here: have it made as JSON, as with \
-             `nvidia-ctk cdi generate --format=json`",
-            path.display()
-        )),
-        None => {
-            error.hint("a vendor's tool makes such a file; a path such as /dev/dri/card0 does, too")
-        }
-    }
+    error.hint("a vendor's tool makes such a file; a path such as /dev/dri/card0 does, too")
 }
 
 impl DeviceNode {

@@ -11,6 +11,7 @@ mod apply;
 mod find;
 #[cfg(test)]
 mod tests;
+mod yaml;
 
 use std::path::PathBuf;
 

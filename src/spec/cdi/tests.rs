@@ -104,6 +104,21 @@ fn the_first_file_that_has_a_name_counts() {
 }
 
 #[test]
+fn a_file_may_be_yaml() {
+    let text = "cdiVersion: 0.5.0\nkind: example.com/thing\ndevices:\n- name: \"1\"\n  \
+                containerEdits:\n    env:\n    - THING=1\n";
+    let edits = found(
+        &["example.com/thing=1"],
+        vec![File::parse_yaml(text).unwrap()],
+    );
+    assert_eq!(edits.unwrap().last().unwrap().env, ["THING=1"]);
+    let e = File::parse_yaml(&text.replace("env", "intelRdt")).unwrap_err();
+    assert!(e.to_string().contains("intelRdt"), "{e}");
+    let e = File::parse_yaml(&text.replace("0.5.0", "2.0.0")).unwrap_err();
+    assert!(e.to_string().contains("2.0.0"), "{e}");
+}
+
+#[test]
 fn what_nobody_names_is_told() {
     let e = found(&["example.com/thing=2"], vec![file(|_| ()).unwrap()]).unwrap_err();
     assert!(e.to_string().contains("example.com/thing=2") && e.to_string().contains("/etc/cdi"));

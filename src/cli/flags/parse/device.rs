@@ -51,8 +51,14 @@ pub fn parse(text: &str) -> Result<Named> {
 /// The graphics processors that `--gpus` means, by their vendor's names.
 pub type Gpus = std::sync::Arc<[String]>;
 
-/// `all`, a number of them, or Docker's list: `"device=0,1"`, `count=2`. What
-/// they shall be able to do (`capabilities=`) is the vendor's file's to say.
+/// What Docker's `capabilities=` knows of graphics processors.
+const CAPABILITIES: [&str; 9] = [
+    "gpu", "nvidia", "compute", "compat32", "display", "graphics", "ngx", "utility", "video",
+];
+
+/// `all`, a number of them, or Docker's list: `"device=0,1"`, `count=2`. All
+/// that the vendor's file gives is given, and `capabilities=` can only be of
+/// what is there anyway.
 pub fn gpus(text: &str) -> Result<Gpus> {
     let bad = || {
         Error::user(format!("{text:?} asks for no graphics processor"))
@@ -76,7 +82,10 @@ pub fn gpus(text: &str) -> Result<Gpus> {
             }
             (key, Some(value)) if key == "count" => Some(count(value)?),
             (key, Some("nvidia")) if key == "driver" => None,
-            (key, Some(_)) if key == "capabilities" => None,
+            (key, Some(value)) if key == "capabilities" => {
+                check_capabilities(value)?;
+                None
+            }
             (_, None) => Some(count(&field)?),
             _ => return Err(bad()),
         };
@@ -90,6 +99,19 @@ pub fn gpus(text: &str) -> Result<Gpus> {
         return Err(bad());
     }
     Ok(found.into())
+}
+
+fn check_capabilities(list: &str) -> Result<()> {
+    match list.split(',').find(|word| !CAPABILITIES.contains(word)) {
+        None => Ok(()),
+        Some(other) => Err(Error::user(format!(
+            "no graphics processor has the capability {other:?}"
+        ))
+        .hint(format!(
+            "what the vendor's file gives is given as a whole, with {}",
+            CAPABILITIES.join(", ")
+        ))),
+    }
 }
 
 /// Some of `rwm`, each once.
@@ -221,6 +243,9 @@ mod tests {
             "device=",
             "all,2",
             "x=1",
+            "capabilities=tpu",
+            "\"capabilities=compute,tpu\"",
+            "capabilities=",
         ] {
             assert!(gpus(text).is_err(), "{text}");
         }

@@ -38,7 +38,7 @@ pub struct Files {
     /// Let it open devices with these numbers, as 'c 10:200 rwm' [default: none further]
     #[arg(long, value_name = "RULE", value_parser = device::rule)]
     pub device_cgroup_rule: Vec<String>,
-    /// Let it use graphics processors, as nvidia.com/gpu names them: all, how many, or device=ID[,ID] [default: none]
+    /// Let it use graphics processors, as nvidia.com/gpu names them: all, how many, or device=ID[,ID]; all their capabilities, whichever are named [default: none]
     #[arg(long, value_name = "all|N|device=ID", value_parser = device::gpus)]
     pub gpus: Option<Gpus>,
 }

@@ -7,6 +7,7 @@ use clap::Parser;
 use clap::error::{ContextKind, ErrorKind};
 
 use super::Cli;
+use crate::format::switch;
 
 /// Reads a command line. What clap refuses, a switch that is set to something,
 /// is written without the value, or left out; most lines are read once.
@@ -35,10 +36,10 @@ fn set_plainly(args: &mut Vec<OsString>, e: &clap::Error) -> Option<()> {
         ErrorKind::UnknownArgument if flag == "-=" => short(args)?,
         _ => return None,
     };
-    match value.as_str() {
-        "1" | "t" | "T" | "true" | "True" | "TRUE" => args[at] = flag.into(),
-        "0" | "f" | "F" | "false" | "False" | "FALSE" => switch_off(args, at, &flag),
-        _ => return None,
+    if switch::parse(&value)? {
+        args[at] = flag.into();
+    } else {
+        switch_off(args, at, &flag);
     }
     Some(())
 }

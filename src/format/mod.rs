@@ -2,7 +2,8 @@
 //!
 //! Scripts written for Docker read its output, so the look is Docker's: the
 //! Go [`template`] language over JSON, a [`table`] with three spaces between
-//! columns, the [`units`] people know, and `--filter` as in [`filter`].
+//! columns, the [`units`] people know, `--filter` as in [`filter`], and the words
+//! of a [`switch`].
 //!
 //! Everything here is pure. A command hands over rows of JSON and prints the
 //! text it gets back; the clock, the terminal and the files are the caller's.
@@ -11,6 +12,7 @@ pub mod filter;
 mod json;
 pub(crate) mod number;
 mod safe;
+pub mod switch;
 pub mod table;
 pub mod template;
 pub mod units;

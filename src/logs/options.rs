@@ -2,6 +2,7 @@
 
 use crate::container::LogConfig;
 use crate::error::{Error, Result};
+use crate::format::switch;
 use crate::format::template::Template;
 use crate::format::units::size;
 
@@ -67,13 +68,15 @@ impl Options {
             "max-size" => self.max_size = max_size(value)?,
             "max-file" => self.max_file = max_file(value)?,
             "mode" => mode(value)?,
+            "compress" => compress(value)?,
+            "max-buffer-size" => return Err(unbuffered()),
             // What is said in each record; see `super::attributes`.
             "labels" | "env" => {}
             "tag" => drop(Template::parse(value)?),
             _ => {
                 let unknown = format!("unknown log opt '{key}' for json-file log driver");
                 return Err(Error::user(unknown)
-                    .hint("known are max-size, max-file, mode, labels, env and tag"));
+                    .hint("known are max-size, max-file, compress, mode, labels, env and tag"));
             }
         }
         Ok(())
@@ -112,8 +115,22 @@ fn max_file(text: &str) -> Result<u32> {
 fn mode(text: &str) -> Result<()> {
     match text {
         "blocking" => Ok(()),
-        _ => Err(Error::user("the only mode is blocking")
-            .hint("a program waits for its log as long as one write takes")),
+        _ => Err(unbuffered()),
+    }
+}
+
+fn unbuffered() -> Error {
+    Error::user("the only mode is blocking")
+        .hint("a program waits for its log as long as one write takes")
+}
+
+/// Files are text, whoever reads them.
+fn compress(text: &str) -> Result<()> {
+    match switch::parse(text) {
+        Some(false) => Ok(()),
+        Some(true) => Err(Error::user("logs are kept as they are")
+            .hint("max-size and max-file say how much of the disk they take")),
+        None => Err(Error::user("invalid value").hint("true or false")),
     }
 }
 
@@ -142,6 +159,7 @@ mod tests {
             ("max-size", "1.5kB"),
             ("max-file", "7"),
             ("mode", "blocking"),
+            ("compress", "false"),
         ];
         let options = read("json-file", &all).unwrap();
         assert_eq!((options.max_size, options.max_file), (Some(1500), 7));
@@ -173,6 +191,9 @@ mod tests {
             ("max-file", "-1"),
             ("max-file", "1001"),
             ("mode", "non-blocking"),
+            ("max-buffer-size", "4m"),
+            ("compress", "true"),
+            ("compress", "perhaps"),
         ] {
             let e = said(read("json-file", &[(key, value)]));
             assert!(e.contains(&format!("--log-opt {key}={value}")), "{e}");

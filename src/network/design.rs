@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::cidr::Cidr;
-use super::record::{Driver, ICC, Network, Subnet, VERSION, read_switch};
+use super::record::{Driver, ICC, Network, Subnet, VERSION};
 use super::{subnets, wanted};
 use crate::container::{Id, Timestamp};
 use crate::error::{Error, Result};
+use crate::format::switch;
 
 /// A network as it is asked for.
 #[derive(Debug, Clone, Default)]
@@ -122,7 +123,7 @@ fn options(driver: Driver, given: &BTreeMap<String, String>) -> Result<(u32, Opt
                 device = Some(interface(value)?);
             }
             ICC if driver == Driver::Bridge => {
-                read_switch(value).ok_or_else(|| {
+                switch::parse(value).ok_or_else(|| {
                     Error::user(format!("{key}={value} is neither on nor off"))
                         .hint("true or false")
                 })?;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cidr::Cidr;
 use crate::container::{Id, Timestamp};
+use crate::format::switch;
 
 /// The version of the records this rcon writes, and the only one it reads.
 pub const VERSION: u32 = 1;
@@ -17,15 +18,6 @@ pub const DEFAULT_NAME: &str = "bridge";
 /// Docker's option of a bridge whose containers may speak to each other, or
 /// not.
 pub const ICC: &str = "com.docker.network.bridge.enable_icc";
-
-/// On or off, as Docker takes it.
-pub fn read_switch(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "True" | "TRUE" => Some(true),
-        "0" | "f" | "F" | "false" | "False" | "FALSE" => Some(false),
-        _ => None,
-    }
-}
 
 /// What a network is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,7 +100,7 @@ impl Network {
 
     /// Whether those in it do not reach each other.
     pub fn keeps_apart(&self) -> bool {
-        self.option(ICC).and_then(read_switch) == Some(false)
+        self.option(ICC).and_then(switch::parse) == Some(false)
     }
 
     /// An option of it.

@@ -274,6 +274,7 @@ table inet rcon-rc-0 {
     type filter hook forward priority filter;
     iifname "rc-0" oifname != "rc-0" drop
     oifname "rc-0" iifname != "rc-0" drop
+    iifname "rc-0" oifname "rc-0" drop
   }
   chain input {
     type filter hook input priority filter;
@@ -302,10 +303,11 @@ nsenter --net="/proc/$init/ns/net" ip link set eth0 up
 nsenter --net="/proc/$init/ns/net" ip route add default via 172.17.0.1
 nsenter --net="/proc/$init/ns/net" ip -6 route add default via fd00::1
 
-# 15. make a pair of interfaces: rv1 in the bridge rc-0, and eth1 in the container, with the hardware address 02:42:ac:11:00:02 and packets of at most 1400 bytes
+# 15. make a pair of interfaces: rv1 in the bridge rc-0, apart from others there, and eth1 in the container, with the hardware address 02:42:ac:11:00:02 and packets of at most 1400 bytes
 #     made in the container at once, so that it never stands among the host's
 nsenter --net="/proc/$init/ns/net" sh -c 'echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6; echo 1 > /proc/sys/net/ipv4/conf/default/arp_notify'
 ip link add rv1 mtu 1400 up master rc-0 type veth peer name eth1 address 02:42:ac:11:00:02 mtu 1400 netns "$init"
+ip link set rv1 type bridge_slave isolated on
 
 # 16. switch on eth1 with 10.1.0.2/24
 #     from outside, so that the container needs no power over its network

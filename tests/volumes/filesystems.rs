@@ -112,14 +112,15 @@ fn what_cannot_be_mounted_is_told() {
     let out = out.fails_naming(&["volume gone", "its device /no/such does not exist"]);
     assert!(!out.stderr.contains("Some("), "{out}");
     assert_eq!(place.says(&["ps", "-aq"]), "");
-    for (opts, why) in [
-        (&["-o", "size=1m"][..], "o=size="),
-        (&["-o", "type=tmpfs"], "device"),
-        (&["-o", "colour=red"], "colour"),
-        (&["-o", "type"], "type"),
+    for (opts, code, why) in [
+        (&["-o", "type=tmpfs"][..], 1, "device"),
+        // What the flag itself does not take is a wrong flag.
+        (&["-o", "size=1m"], 125, "o=size="),
+        (&["-o", "colour=red"], 125, "colour"),
+        (&["-o", "type"], 125, "type"),
     ] {
         let out = place.rcon(&[&["volume", "create"], opts, &["bad"]].concat());
-        out.code(1).fails_naming(&[why]);
+        out.code(code).fails_naming(&[why]);
     }
     assert_eq!(place.volumes(), ["gone"]);
 }

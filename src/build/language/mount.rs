@@ -7,6 +7,7 @@ use super::expand::{Expander, is_literal};
 use super::span::{Span, Word};
 use crate::build::paths::clean;
 use crate::error::Result as Plain;
+use crate::format::switch;
 use crate::format::units::size;
 
 type Result<T> = std::result::Result<T, Diagnostic>;
@@ -216,11 +217,11 @@ impl Options<'_> {
         let found = self.values.iter().rev().find(|(known, _)| *known == key);
         match found.map(|(_, value)| value.as_deref()) {
             None => Ok(None),
-            Some(None | Some("1" | "t" | "T" | "true" | "TRUE" | "True")) => Ok(Some(true)),
-            Some(Some("0" | "f" | "F" | "false" | "FALSE" | "False")) => Ok(Some(false)),
-            Some(Some(other)) => Err(self
-                .wrong(format!("a mount's {key} cannot be {other:?}"))
-                .hint("true or false")),
+            Some(None) => Ok(Some(true)),
+            Some(Some(value)) => switch::parse(value).map(Some).ok_or_else(|| {
+                self.wrong(format!("a mount's {key} cannot be {value:?}"))
+                    .hint("true or false")
+            }),
         }
     }
 

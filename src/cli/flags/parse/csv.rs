@@ -4,6 +4,7 @@
 //! one inside is one quote.
 
 use crate::error::{Error, Result};
+use crate::format::switch;
 
 /// The fields, without their quotes.
 pub fn fields(text: &str) -> Result<Vec<String>> {
@@ -60,13 +61,10 @@ pub fn key_value(field: &str) -> (String, Option<&str>) {
 
 /// What a field that is there or not says: `ro`, `ro=true`, `ro=0`.
 pub fn truth(key: &str, value: Option<&str>) -> Result<bool> {
-    match value {
-        None | Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
-        Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
-        Some(other) => {
-            Err(Error::user(format!("invalid value for {key}: {other:?}")).hint("true or false"))
-        }
-    }
+    let Some(value) = value else { return Ok(true) };
+    switch::parse(value).ok_or_else(|| {
+        Error::user(format!("invalid value for {key}: {value:?}")).hint("true or false")
+    })
 }
 
 #[cfg(test)]

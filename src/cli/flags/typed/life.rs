@@ -178,9 +178,12 @@ fn log_driver(text: &str) -> Result<String> {
     match text {
         "" => Ok("json-file".to_owned()),
         "json-file" | "none" | "passthrough" => Ok(text.to_owned()),
-        _ => Err(Error::user(format!(
-            "logger: no log driver named {text:?} is registered"
-        ))
-        .hint("json-file, none or passthrough")),
+        _ => {
+            let what = format!("logger: no log driver named {text:?} is registered");
+            Err(Error::user(what).hint(match text {
+                "local" => "leave it out: json-file is limited here, to 3 files of 10 MB",
+                _ => "json-file, none or passthrough",
+            }))
+        }
     }
 }

@@ -357,6 +357,10 @@ fn a_wrong_line_is_told_in_one_line() {
             &["run", "--log-driver", "syslog", "img"],
             "json-file, none or passthrough",
         ),
+        (
+            &["run", "--log-driver", "local", "img"],
+            "json-file is limited here",
+        ),
         (&["run", "--cap-add", "a b", "img"], "invalid capability"),
         (
             &["run", "-a", "stdlog", "img"],

@@ -5,6 +5,7 @@ use common::store::StoreBed;
 use common::*;
 
 use std::fs;
+use std::process::Command;
 
 /// `run --rm` with these flags on the bed's root.
 #[track_caller]
@@ -153,4 +154,30 @@ fn events_name_what_a_container_is_made_of() {
         said.contains(root.to_str().unwrap().trim_end_matches('/')),
         "{said}"
     );
+}
+
+/// What is done twice at each start is done by as little as can be.
+#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
+#[test]
+fn rcon_is_executed_again_before_the_c_library_is_made_ready() {
+    let Some(bed) = StoreBed::new() else { return };
+    if !needs_met(&[Need::Tool("strace")]) {
+        return;
+    }
+    let trace = bed.path("trace");
+    let call = bed.call(&["exec", "nobody", "true"]).with(|command| {
+        let mut strace = Command::new("strace");
+        strace.arg("-o").arg(&trace);
+        strace.arg(command.get_program()).args(command.get_args());
+        strace.envs(command.get_envs().filter_map(|(k, v)| Some((k, v?))));
+        *command = strace;
+    });
+    call.output().fails_naming(&["nobody"]);
+    let text = fs::read_to_string(trace).unwrap();
+    let first_life = text
+        .lines()
+        .take_while(|call| !call.starts_with("execveat("));
+    let first_life: Vec<&str> = first_life.collect();
+    // One to be executed, and seven for the view of its binary.
+    assert_eq!(first_life.len(), 8, "{first_life:#?}");
 }

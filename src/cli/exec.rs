@@ -14,7 +14,7 @@ use super::flags::Exec;
 use super::run::{Others, here};
 use crate::container::Status;
 use crate::error::{Error, Result};
-use crate::facts;
+use crate::facts::{self, Facts};
 use crate::foreground::pipes::{self, Pipes};
 use crate::foreground::relay::{self, Ending};
 use crate::foreground::session;
@@ -73,6 +73,7 @@ pub fn exec(store: &Store, args: &Exec) -> Result<ExitCode> {
         detach_keys: request.detach_keys,
         explain: args.explain,
         process,
+        facts,
     };
     let handle = fd::duplicate(&container)?;
     let ended = |e| or_ended(&handle, &name, e);
@@ -162,6 +163,8 @@ struct Wanted {
     detach_keys: Vec<u8>,
     explain: bool,
     process: Process,
+    /// What this host is like.
+    facts: Facts,
 }
 
 /// What is left on this side: the pipes, or where a terminal comes from.
@@ -193,7 +196,7 @@ fn launch(
             id: found.entry.id().to_string(),
             no_new_keyring: false,
         },
-        &facts::observe()?,
+        &wanted.facts,
     )?;
     let (console, theirs) = if wanted.terminal {
         let (ours, theirs) = crate::sys::socket::stream_pair()?;

@@ -3,15 +3,18 @@
 
 use std::ffi::OsString;
 
-use clap::Parser;
 use clap::error::{ContextKind, ErrorKind};
+use clap::{Args, FromArgMatches, Parser};
 
-use super::Cli;
+use super::{Cli, Places, command_word, flags, ps, rm, start};
 use crate::format::switch;
 
 /// Reads a command line. What clap refuses, a switch that is set to something,
 /// is written without the value, or left out; most lines are read once.
 pub(super) fn parse(mut args: Vec<OsString>) -> Result<Cli, (clap::Error, Vec<OsString>)> {
+    if let Some(cli) = by_itself(&args) {
+        return Ok(cli);
+    }
     loop {
         match Cli::try_parse_from(&args) {
             Ok(cli) => return Ok(cli),
@@ -21,6 +24,29 @@ pub(super) fn parse(mut args: Vec<OsString>) -> Result<Cli, (clap::Error, Vec<Os
             },
         }
     }
+}
+
+/// Reads a line of one of the commands that are typed most, with no other
+/// command defined: defining half a hundred takes longer than the rest. What
+/// cannot be read so is read with all of them, and whatever is to be said of
+/// it comes from there.
+fn by_itself(args: &[OsString]) -> Option<Cli> {
+    let new = clap::Command::new;
+    let command = match command_word(args)? {
+        "run" => flags::Run::augment_args(new("run")),
+        "create" => flags::Create::augment_args(new("create")),
+        "exec" => flags::Exec::augment_args(new("exec")),
+        "start" => start::Start::augment_args(new("start")),
+        "ps" => ps::Ps::augment_args(new("ps")),
+        "rm" => rm::Rm::augment_args(new("rm")),
+        _ => return None,
+    };
+    let all = Places::augment_args(new("rcon"))
+        .args_override_self(true)
+        .disable_help_subcommand(true)
+        .subcommand(command);
+    let found = all.try_get_matches_from(args).ok()?;
+    Cli::from_arg_matches(&found).ok()
 }
 
 /// Writes the switch that an error is about without its value.
@@ -101,6 +127,29 @@ mod tests {
             assert!(ps(&["ps", line]).is_err(), "{line}");
         }
         assert!(ps(&["ps", "--all=true", "--nothing=true"]).is_err());
+    }
+
+    #[test]
+    fn a_command_by_itself_is_read_as_among_all_others() {
+        for line in [
+            "rcon run --rm -it -e A=1 -v /a:/b img sh -c --rm",
+            "rcon --root /x run --name box -p 80:80 --root /y img",
+            "rcon run --memory 1g --memory 2g img --help",
+            "rcon create --name box img",
+            "rcon exec -it -u 1:2 --run-root /z box ls -l",
+            "rcon --root=/x start -a box",
+            "rcon ps -aq --filter name=web",
+            "rcon rm -fv a b",
+        ] {
+            let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            let alone = by_itself(&args).unwrap_or_else(|| panic!("not read: {line}"));
+            let among = Cli::try_parse_from(&args).map_err(|e| e.to_string());
+            assert_eq!(format!("{alone:?}"), format!("{:?}", among.unwrap()));
+        }
+        for line in ["rcon run", "rcon run --help", "rcon ps --no", "rcon info"] {
+            let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            assert!(by_itself(&args).is_none(), "{line}");
+        }
     }
 
     #[test]

@@ -171,7 +171,7 @@ mod tests {
     fn colour_changes_nothing_but_colour() {
         let coloured = lay_out(&lesson(), style(80, true));
         assert!(coloured.contains(BOLD) && coloured.contains(DIM));
-        let codes = regex::Regex::new("\x1b\\[[0-9;]*m").unwrap();
+        let codes = regex_lite::Regex::new("\x1b\\[[0-9;]*m").unwrap();
         let plain = lay_out(&lesson(), style(80, false));
         assert_eq!(codes.replace_all(&coloured, ""), plain);
         assert!(!plain.contains('\x1b'));

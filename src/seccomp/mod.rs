@@ -102,11 +102,11 @@ pub fn compile(profile: &LinuxSeccomp, native: Arch) -> Result<Filter> {
         notify,
         listener_path: listener(notify).and_then(|p| p.listener_path().clone()),
         listener_metadata: listener(notify).and_then(|p| p.listener_metadata().clone()),
+        calls: rules.calls(),
         unknown: rules.unknown,
         bypassed: rules.bypassed,
         default_action: word(profile.default_action()),
         rules: profile.syscalls().as_ref().map_or(0, Vec::len),
-        calls: names(profile),
     })
 }
 
@@ -114,15 +114,6 @@ pub fn compile(profile: &LinuxSeccomp, native: Arch) -> Result<Filter> {
 fn word(action: LinuxSeccompAction) -> String {
     let value = serde_json::to_value(action).unwrap_or_default();
     value.as_str().unwrap_or_default().to_owned()
-}
-
-fn names(profile: &LinuxSeccomp) -> usize {
-    let all = profile
-        .syscalls()
-        .iter()
-        .flatten()
-        .flat_map(oci_spec::runtime::LinuxSyscall::names);
-    all.collect::<std::collections::BTreeSet<_>>().len()
 }
 
 /// The ABIs to write for, the machine's own first. One that belongs to another

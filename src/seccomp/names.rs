@@ -17,6 +17,7 @@ pub(super) const X86_IPC: u32 = 117;
 #[derive(Clone, Copy)]
 pub(super) struct Call {
     start: u16,
+    index: u16,
     len: u8,
     /// Bit `n` is set where the kernel looks at the low 32 bits of argument
     /// `n` only.
@@ -30,6 +31,7 @@ pub(super) struct Call {
 const NO_NUMBER: u32 = u32::MAX;
 const NO_CALL: Call = Call {
     start: 0,
+    index: 0,
     len: 0,
     narrow: 0,
     sub: 0,
@@ -42,6 +44,11 @@ impl Call {
     pub(super) fn number(&self, arch: Arch) -> Option<u32> {
         let number = self.numbers[arch as usize];
         (number != NO_NUMBER).then(|| number | arch.number_base())
+    }
+
+    /// Its place among all calls.
+    pub(super) fn index(&self) -> usize {
+        usize::from(self.index)
     }
 
     /// The other way to it on 32-bit x86: which call carries it, and as what.
@@ -58,7 +65,7 @@ pub(super) fn lookup(name: &str) -> Option<&'static Call> {
 }
 
 // Compiling fails if these are too small.
-const MAX_CALLS: usize = 512;
+pub(super) const MAX_CALLS: usize = 512;
 const MAX_TEXT: usize = 5 * 1024;
 const SLOTS: usize = 2048;
 const FREE: u16 = u16::MAX;
@@ -128,6 +135,7 @@ impl Table {
     const fn append(&mut self, name: &[u8]) {
         let call = &mut self.calls[self.calls_len];
         call.start = self.text_len as u16;
+        call.index = self.calls_len as u16;
         call.len = name.len() as u8;
         let mut i = 0;
         while i < name.len() {

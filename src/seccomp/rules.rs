@@ -62,6 +62,8 @@ pub(super) struct Gathered<'a> {
     carried: Vec<Carried<'a>>,
     pool: Vec<Vec<Condition>>,
     largest: [Option<u32>; ARCHES],
+    /// The calls that are named, one bit each.
+    named: [u64; names::MAX_CALLS / 64],
     /// Names that none of the ABIs has.
     pub(super) unknown: Vec<String>,
     /// Calls that an allowed carrier leads to whatever their rules ask.
@@ -77,6 +79,7 @@ impl<'a> Gathered<'a> {
             carried: Vec::new(),
             pool: Vec::new(),
             largest: [None; ARCHES],
+            named: [0; names::MAX_CALLS / 64],
             unknown: Vec::new(),
             bypassed: Vec::new(),
         }
@@ -111,10 +114,21 @@ impl<'a> Gathered<'a> {
                 call.number(arch).is_some() || arch == Arch::X86 && call.carried_by().is_some()
             })
         });
-        if call.is_none() && !self.unknown.iter().any(|known| known == name) {
-            self.unknown.push(name.to_owned());
+        match call {
+            Some(call) => {
+                let at = call.index();
+                self.named[at / 64] |= 1 << (at % 64);
+            }
+            None if self.unknown.iter().any(|known| known == name) => {}
+            None => self.unknown.push(name.to_owned()),
         }
         call
+    }
+
+    /// How many calls are named, each counted once.
+    pub(super) fn calls(&self) -> usize {
+        let known: u32 = self.named.iter().map(|word| word.count_ones()).sum();
+        known as usize + self.unknown.len()
     }
 
     fn place(&mut self, call: &Call, name: &'a str, action: u32, when: Option<usize>) {

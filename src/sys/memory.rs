@@ -7,6 +7,11 @@ use std::time::Duration;
 use nix::poll::PollFd;
 use nix::sys::time::TimeSpec;
 
+#[cfg(target_arch = "x86_64")]
+use super::raw::call;
+#[cfg(not(target_arch = "x86_64"))]
+use libc::syscall as call;
+
 /// Waits as `poll` does, and gives the kernel before whatever it can bring
 /// back, or that nobody uses: free memory of the allocator's, the stack below
 /// us, and those pages of the program that are as they are in its file. What
@@ -28,12 +33,31 @@ pub fn rest(fds: &mut [PollFd<'_>], timeout: Option<Duration>) {
     let limit = timeout
         .as_ref()
         .map_or(std::ptr::null(), std::ptr::from_ref);
-    file.0.iter().flatten().for_each(forget);
-    // SAFETY: both point to what the kernel expects there, for as long as the
-    // call takes. An interruption is as good as nothing ready.
+    // SAFETY: the pages are private ones of a file that nobody has written to,
+    // and come back as they were; and both others point to what the kernel
+    // expects there, for as long as the call takes.
     unsafe {
-        let (all, count) = (fds.as_mut_ptr(), fds.len());
-        libc::syscall(libc::SYS_ppoll, all, count, limit, 0_usize, 0_usize);
+        let fds = (fds.as_mut_ptr() as usize, fds.len());
+        forget_and_wait(&file.0, fds, limit as usize);
+    }
+}
+
+/// Whoever comes back here from the kernel brings the code around along, some
+/// tens of kilobytes for each place. So there is only this one.
+///
+/// # Safety
+///
+/// As of the two calls.
+#[inline(never)]
+unsafe fn forget_and_wait(pages: &[Option<Range<usize>>], fds: (usize, usize), limit: usize) {
+    const FORGET: usize = libc::MADV_DONTNEED as usize;
+    // SAFETY: the caller says so. An interruption is as good as nothing ready.
+    unsafe {
+        for pages in pages.iter().flatten() {
+            let length = pages.end - pages.start;
+            call(libc::SYS_madvise, pages.start, length, FORGET, 0, 0);
+        }
+        call(libc::SYS_ppoll, fds.0, fds.1, limit, 0, 0);
     }
 }
 
@@ -114,9 +138,8 @@ fn page_of(address: usize) -> usize {
 /// If the kernel will not, it keeps them, and nothing is lost.
 fn forget(pages: &Range<usize>) {
     let (start, length) = (pages.start, pages.len());
-    // SAFETY: either these pages are private ones of a file that nobody has
-    // written to, and come back as they were, or stack below all frames,
-    // which nobody reads before writing it.
+    // SAFETY: it is stack below all frames, which nobody reads before writing
+    // it.
     unsafe { libc::syscall(libc::SYS_madvise, start, length, libc::MADV_DONTNEED) };
 }
 

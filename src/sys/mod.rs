@@ -18,7 +18,11 @@ pub mod memory;
 pub mod mount;
 pub mod namespace;
 pub mod process;
+#[cfg(target_arch = "x86_64")]
+mod raw;
 pub mod socket;
+#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
+mod start;
 pub mod tty;
 pub mod xattr;
 

@@ -1,9 +1,9 @@
 //! One cgroup directory, held open.
 //!
 //! Everything that is written to a cgroup goes through here, and so does the
-//! one thing that keeps it honest: a directory is reached name by name from a
-//! mount whose file system was asked what it is, never through a symlink, and
-//! each file is asked again before it is written. A path that something else
+//! one thing that keeps it honest: a directory is reached from a mount whose
+//! file system was asked what it is, never through a symlink, it is asked
+//! itself, and each file is asked again before it is written. A path that something else
 //! was mounted over, or that was swapped for a link into /proc, ends in an
 //! error (CVE-2025-52881 was such a write gone astray).
 
@@ -24,7 +24,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use crate::cgroup::layout::Version;
 use crate::cgroup::paths::CgroupDir;
-use crate::sys::{SysError, SysResult};
+use crate::sys::{SysError, SysResult, fd};
 
 const DIRECTORY: OFlag = OFlag::O_RDONLY
     .union(OFlag::O_DIRECTORY)
@@ -54,12 +54,20 @@ impl Dir {
         Ok(dir)
     }
 
-    /// The directory a saved path names.
+    /// The directory a saved path names. No name on the way may be a link, and
+    /// none leads up.
     pub(super) fn open(spec: &CgroupDir) -> SysResult<Self> {
-        spec.components()
-            .try_fold(Self::mount(spec.version, &spec.mount)?, |at, name| {
-                at.child(name)
-            })
+        let mount = Self::mount(spec.version, &spec.mount)?;
+        let below: PathBuf = spec.components().collect();
+        if below.as_os_str().is_empty() {
+            return Ok(mount);
+        }
+        let how = libc::O_RDONLY | libc::O_DIRECTORY;
+        let found = fd::openat2_if_there(&mount.fd, &below, how, fd::NO_LINKS)?;
+        let fd = found.ok_or_else(|| mount.error(Errno::ENOENT, "open", &below))?;
+        let path = spec.mount.join(below);
+        mount.check(&fd, &path)?;
+        Ok(Self { fd, path, ..mount })
     }
 
     /// The cgroup `name` in this one.

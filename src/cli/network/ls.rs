@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use regex::Regex;
+use regex_lite::Regex;
 use serde_json::{Value, json};
 
 use super::built_in::{self, BuiltIn};

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::path::Path;
 
-use regex::Regex;
+use regex_lite::Regex;
 
 use super::{ports, row, status};
 use crate::cli::listing::Listed;

@@ -359,7 +359,7 @@ impl<'a> Lexer<'a> {
         };
         let matcher = search.regex()?;
         // What is put in is no pattern; `$1` in it means nothing.
-        let literal = regex::NoExpand(&to);
+        let literal = regex_lite::NoExpand(&to);
         let most = if all { usize::MAX } else { 1 };
         let found = matcher.find_iter(&value).take(most).count();
         if found.saturating_mul(to.len()) > MOST_LONG {

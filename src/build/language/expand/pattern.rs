@@ -1,7 +1,7 @@
 //! Patterns in `${x#pattern}` and its kin: `*` is anything, `?` any character,
 //! and a backslash takes these two and itself as they are.
 
-use regex::Regex;
+use regex_lite::Regex;
 
 /// A pattern may not be longer: it is compiled.
 const MOST_LONG: usize = 4096;
@@ -47,7 +47,7 @@ fn compile(tokens: &[Token], longest: bool, from_start: bool) -> Result<Regex> {
             Token::Anything if longest => text.push_str(".*"),
             Token::Anything => text.push_str(".*?"),
             Token::Any => text.push('.'),
-            Token::Char(c) => text.push_str(&regex::escape(c.encode_utf8(&mut [0; 4]))),
+            Token::Char(c) => text.push_str(&regex_lite::escape(c.encode_utf8(&mut [0; 4]))),
         }
     }
     Regex::new(&text).map_err(|_| "a pattern is too large".to_owned())

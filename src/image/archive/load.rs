@@ -47,9 +47,8 @@ pub fn load(images: &Images, input: &File, wanted: Option<&Platform>) -> Result<
 }
 
 fn keep(stage: &Stage, source: &Source<'_>, found: &Found) -> Result<Loaded> {
-    let fetch = |blob: &Descriptor, out: &mut dyn Write, stop: &AtomicBool| {
-        source.fetch(blob, out, stop)
-    };
+    let fetch =
+        |blob: &Descriptor, out: &mut dyn Write, stop: &AtomicBool| source.fetch(blob, out, stop);
     stage.fetch_layers(&found.manifest, &found.config, &fetch)?;
     let image = stage.commit(&found.names, &found.target, &found.digest)?;
     Ok(Loaded {

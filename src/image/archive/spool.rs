@@ -70,19 +70,16 @@ impl<'a> Spool<'a> {
             items: RefCell::default(),
             layers: RefCell::default(),
         };
-        match Still::of(input).context(unreadable)? {
-            Some(still) => {
-                let start = still.position;
-                let mut reader = Reader::new(BufReader::with_capacity(HEADERS, still));
-                spool.read(&mut reader, |reader, entry| {
-                    spool.look_at(start, reader, entry)
-                })?;
-            }
-            None => {
-                let plain = opened(BufReader::with_capacity(BUFFER, input))?;
-                let mut reader = Reader::new(BufReader::with_capacity(BUFFER, plain));
-                spool.read(&mut reader, |reader, entry| spool.take(reader, entry))?;
-            }
+        if let Some(still) = Still::of(input).context(unreadable)? {
+            let start = still.position;
+            let mut reader = Reader::new(BufReader::with_capacity(HEADERS, still));
+            spool.read(&mut reader, |reader, entry| {
+                spool.look_at(start, reader, entry)
+            })?;
+        } else {
+            let plain = opened(BufReader::with_capacity(BUFFER, input))?;
+            let mut reader = Reader::new(BufReader::with_capacity(BUFFER, plain));
+            spool.read(&mut reader, |reader, entry| spool.take(reader, entry))?;
         }
         Ok(spool)
     }
@@ -215,7 +212,11 @@ impl<'a> Spool<'a> {
             let packing = Packing::of(&self.begins(part)?);
             if packing == Packing::None {
                 self.expect(diff, part);
-                return Ok(Descriptor::new(packing.of_layer(), part.length, diff.clone()));
+                return Ok(Descriptor::new(
+                    packing.of_layer(),
+                    part.length,
+                    diff.clone(),
+                ));
             }
         }
         let blob = self.file(path)?;
@@ -233,7 +234,10 @@ impl<'a> Spool<'a> {
     /// Makes sure of an image's parts: its configuration is in the stage, and
     /// each layer is there or lies where it can be fetched.
     pub(super) fn provide(&self, manifest: &Manifest) -> Result<()> {
-        manifest.layers.iter().try_for_each(|blob| self.offer(blob))?;
+        manifest
+            .layers
+            .iter()
+            .try_for_each(|blob| self.offer(blob))?;
         self.need(&manifest.config)
     }
 
@@ -267,8 +271,8 @@ impl<'a> Spool<'a> {
     fn take_all(&self) -> Result<()> {
         let lies = |item: &Item| matches!(item, Item::Lies(_));
         let items = self.items.borrow().clone();
-        let all = items.iter().filter(|(_, item)| lies(item));
-        all.map(|(path, _)| self.file(path).map(drop)).collect()
+        let mut all = items.iter().filter(|(_, item)| lies(item));
+        all.try_for_each(|(path, _)| self.file(path).map(drop))
     }
 
     /// Where such blobs can be fetched.
@@ -373,7 +377,10 @@ impl<'a> Still<'a> {
         };
         let start = still.position;
         let mut first = Vec::new();
-        still.by_ref().take(HEADERS as u64).read_to_end(&mut first)?;
+        still
+            .by_ref()
+            .take(HEADERS as u64)
+            .read_to_end(&mut first)?;
         still.position = start;
         // What says it is empty, and is not, is one of the kernel's.
         let lies = is_archive(&first) && start < still.length;

@@ -26,13 +26,12 @@ pub(super) struct Header<'a>(&'a Block);
 impl<'a> Header<'a> {
     pub(super) fn check(block: &'a Block) -> Result<Self> {
         let told = number(&block[CHECKSUM]).map_err(|e| e.context("its checksum"))?;
-        let outside = |i: &usize| !CHECKSUM.contains(i);
         let spaces = i64::from(b' ') * CHECKSUM.len() as i64;
-        let sum = |value: fn(u8) -> i64| -> i64 {
-            (0..BLOCK).filter(outside).map(|i| value(block[i])).sum()
-        };
+        let unsigned = |bytes: &[u8]| bytes.iter().map(|b| i64::from(*b)).sum::<i64>();
+        let signed = |bytes: &[u8]| bytes.iter().map(|b| i64::from(*b as i8)).sum::<i64>();
+        let sum = |of: fn(&[u8]) -> i64| of(block) - of(&block[CHECKSUM]) + spaces;
         // Some early writers summed signed bytes; both have been allowed since.
-        if told == sum(i64::from) + spaces || told == sum(|b| i64::from(b as i8)) + spaces {
+        if told == sum(unsigned) || told == sum(signed) {
             Ok(Self(block))
         } else {
             Err(Error::user("the checksum of the header is wrong"))

@@ -8,7 +8,7 @@
 //! (CVE-2025-62518, CVE-2026-33055). What can be read in two ways is refused.
 
 use std::collections::VecDeque;
-use std::io::Read;
+use std::io::{Read, Seek};
 
 use super::entry::{Entry, Kind, Time};
 use super::header::{BLOCK, Block, Header, ZERO};
@@ -46,6 +46,18 @@ struct Before {
 impl Before {
     fn is_empty(&self) -> bool {
         self.pax.is_none() && self.path.is_none() && self.link.is_none()
+    }
+}
+
+impl<R: Read + Seek> Reader<R> {
+    /// Goes past the current entry's data without reading it.
+    pub fn pass_over(&mut self) -> Result<()> {
+        let far = i64::try_from(self.stored).map_err(|_| cut_short())?;
+        self.inner.seek_relative(far).map_err(broken)?;
+        self.position += self.stored;
+        self.stored = 0;
+        self.pieces.clear();
+        Ok(())
     }
 }
 
@@ -103,6 +115,16 @@ impl<R: Read> Reader<R> {
             return Ok(Some((offset, length)));
         }
         Ok(None)
+    }
+
+    /// Where in the stream the current entry's data lies and how much it is:
+    /// asked before any of it is read. What has holes lies nowhere as a whole.
+    pub fn place(&self) -> Option<(u64, u64)> {
+        let mut pieces = self.pieces.iter();
+        match (pieces.next(), pieces.next()) {
+            (Some(piece), None) if piece.offset == 0 => Some((self.position, piece.length)),
+            _ => None,
+        }
     }
 
     /// Reads what comes after the end mark, at most so many bytes, so that
@@ -185,10 +207,7 @@ impl<R: Read> Reader<R> {
     }
 
     fn fill(&mut self, buffer: &mut [u8]) -> Result<()> {
-        self.inner.read_exact(buffer).map_err(|e| match e.kind() {
-            std::io::ErrorKind::UnexpectedEof => cut_short(),
-            _ => Error::from(e).context("reading the archive"),
-        })?;
+        self.inner.read_exact(buffer).map_err(broken)?;
         self.position += buffer.len() as u64;
         Ok(())
     }
@@ -211,12 +230,15 @@ impl<R: Read> Reader<R> {
 
     fn skip(&mut self) -> Result<()> {
         let (stored, left) = (self.stored, self.stored.saturating_add(self.filling));
+        self.pieces.clear();
+        if left == 0 {
+            return Ok(());
+        }
         let mut rest = (&mut self.inner).take(left);
         let read = std::io::copy(&mut rest, &mut std::io::sink())
             .map_err(|e| Error::from(e).context("reading the archive"))?;
         self.position += read;
         (self.stored, self.filling) = (0, 0);
-        self.pieces.clear();
         if read == left {
             Ok(())
         } else if read == stored && self.open_end {
@@ -321,6 +343,13 @@ fn kind(header: &Header<'_>, path: &[u8]) -> Result<Kind> {
 /// How many bytes fill the last block up.
 fn filling(size: u64) -> u64 {
     size.wrapping_neg() % BLOCK as u64
+}
+
+fn broken(e: std::io::Error) -> Error {
+    match e.kind() {
+        std::io::ErrorKind::UnexpectedEof => cut_short(),
+        _ => Error::from(e).context("reading the archive"),
+    }
 }
 
 fn cut_short() -> Error {

@@ -153,10 +153,12 @@ fn unpack_any(
         directories: Vec::new(),
         reader: Reader::new(reader).open_end(options.layer),
         placer: Placer::new(root, options, below),
+        last: None,
     };
     while let Some(entry) = run.reader.next()? {
-        let name = shown(&entry.path);
-        run.one(entry).context(|| format!("unpacking {name}"))?;
+        let name = entry.path.clone();
+        run.one(entry)
+            .context(|| format!("unpacking {}", shown(&name)))?;
     }
     run.finish()
 }
@@ -177,6 +179,8 @@ struct Run<'a, R> {
     directories: Vec<Waiting>,
     reader: Reader<R>,
     placer: Placer<'a>,
+    /// The directory that the entry before was in.
+    last: Option<(Vec<u8>, OwnedFd)>,
 }
 
 impl<R: Read> Run<'_, R> {
@@ -191,12 +195,26 @@ impl<R: Read> Run<'_, R> {
         let Some((name, above)) = parts.split_last() else {
             return self.top(&entry);
         };
-        let parent = self.root.directory(above)?;
+        let parent = self.parent(above)?;
         if self.options.layer && name.starts_with(overlay::WHITEOUT) {
-            return self.placer.whiteout(&parent, name);
+            self.placer.whiteout(&parent, name)?;
+        } else {
+            let placed = self.placer.place(&parent, name, &entry, &mut self.reader)?;
+            self.remember(placed, path.clone(), &entry)?;
         }
-        let placed = self.placer.place(&parent, name, &entry, &mut self.reader)?;
-        self.remember(placed, path, &entry)
+        self.last = Some((joined(above), parent));
+        Ok(())
+    }
+
+    /// The directory of these names. Mostly it is that of the entry before, and
+    /// nothing but an entry that takes something away can make another of it:
+    /// nobody else is at work in a layer that is being made.
+    fn parent(&mut self, above: &[&[u8]]) -> Result<OwnedFd> {
+        let is_new = std::mem::take(&mut self.placer.took_away) || !self.options.layer;
+        match self.last.take() {
+            Some((path, dir)) if !is_new && path == joined(above) => Ok(dir),
+            _ => Ok(self.root.directory(above)?),
+        }
     }
 
     fn count(&mut self, entry: &Entry) -> Result<()> {
@@ -295,7 +313,9 @@ impl<R: Read> Run<'_, R> {
         if (stat.st_dev, stat.st_ino) != waiting.id {
             return Ok(());
         }
-        fd::chmod(&dir, waiting.mode)?;
+        if stat.st_mode & 0o7777 != waiting.mode {
+            fd::chmod(&dir, waiting.mode)?;
+        }
         if self.options.times {
             entry::set_time(&dir, waiting.mtime.seconds, waiting.mtime.nanoseconds)?;
         }

@@ -84,6 +84,18 @@ impl Descriptor {
         }
     }
 
+    /// Refuses a blob of another length.
+    pub(super) fn check_length(&self, there: u64) -> Result<()> {
+        if there == self.size {
+            return Ok(());
+        }
+        Err(Error::environment(format!(
+            "the blob {} is {there} bytes long, and its manifest says {}",
+            self.digest, self.size
+        ))
+        .hint("the image is spoilt; tell who made it"))
+    }
+
     /// Whether it names an index.
     pub fn is_index(&self) -> bool {
         kind_of(&self.media_type) == Some(Kind::Index)

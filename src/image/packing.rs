@@ -111,13 +111,14 @@ pub fn opened<'a>(packed: impl BufRead + 'a) -> Result<Box<dyn Read + 'a>> {
     Ok(Box::new(Cursor::new(first).chain(plain)))
 }
 
-/// Opens a layer, which only the specification's ways may pack.
+/// Opens a layer, which only the specification's ways may pack, and says in
+/// which it is.
 pub(in crate::image) fn decoded_layer<'a>(
     packed: impl BufRead + 'a,
-) -> io::Result<Box<dyn Read + 'a>> {
+) -> io::Result<(Packing, Box<dyn Read + 'a>)> {
     match seen(packed)? {
-        (Packing::Xz | Packing::Bzip2, all) => Ok(Box::new(all)),
-        (packing, all) => open(packing, all),
+        (Packing::Xz | Packing::Bzip2, all) => Ok((Packing::None, Box::new(all))),
+        (packing, all) => Ok((packing, open(packing, all)?)),
     }
 }
 
@@ -397,10 +398,9 @@ pub mod tests {
     fn a_layer_is_packed_as_the_specification_says() {
         let packed = packed_by(&["xz", "-c"], b"plain");
         let mut read = Vec::new();
-        decoded_layer(&packed[..])
-            .unwrap()
-            .read_to_end(&mut read)
-            .unwrap();
+        let (packing, mut layer) = decoded_layer(&packed[..]).unwrap();
+        layer.read_to_end(&mut read).unwrap();
+        assert_eq!(packing, Packing::None);
         assert_eq!(read, packed);
     }
 }

@@ -128,7 +128,8 @@ impl From<'_> {
                 progress: self.progress,
                 stop,
             };
-            self.client.fetch_blob(self.reference, blob, sink, watch)
+            self.client
+                .fetch_unsummed(self.reference, blob, sink, watch)
         };
         stage
             .fetch_layers(&resolved.manifest, config, &fetch)

@@ -310,19 +310,14 @@ impl Stage {
 
     /// Whether an image's parts, all of which are here, are as long as its
     /// manifest says. One that was here before was not measured by it.
-    pub(super) fn check_lengths(&self, manifest: &Manifest) -> Result<()> {
-        for blob in manifest.layers.iter().chain([&manifest.config]) {
-            let file = self.open(&blob.digest)?;
-            let there = file.metadata().context(|| CANNOT)?.len();
-            if there != blob.size {
-                return Err(Error::environment(format!(
-                    "the blob {} is {there} bytes long, and its manifest says {}",
-                    blob.digest, blob.size
-                ))
-                .hint("the image is spoilt; tell who made it"));
-            }
-        }
-        Ok(())
+    fn check_lengths(&self, manifest: &Manifest) -> Result<()> {
+        let mut parts = manifest.layers.iter().chain([&manifest.config]);
+        parts.try_for_each(|blob| self.check_length(blob))
+    }
+
+    pub(super) fn check_length(&self, blob: &Descriptor) -> Result<()> {
+        let file = self.open(&blob.digest)?;
+        blob.check_length(file.metadata().context(|| CANNOT)?.len())
     }
 
     /// Refuses what is larger than what is free on the disk, before a byte of

@@ -33,13 +33,14 @@ pub fn stat(dir: impl AsFd, name: &Path) -> SysResult<Option<libc::stat>> {
     let mut st: libc::stat = unsafe { std::mem::zeroed() };
     // SAFETY: `c` and `st` outlive the call and have the types it expects.
     let ret = unsafe { libc::fstatat(raw, c.as_ptr(), &raw mut st, libc::AT_SYMLINK_NOFOLLOW) };
-    let done = SysError::check(i64::from(ret), || {
-        format!("fstatat({}, {name:?}, AT_SYMLINK_NOFOLLOW)", fd::show(raw))
-    });
-    match done {
+    match Errno::result(ret) {
         Ok(_) => Ok(Some(st)),
-        Err(e) if e.errno == Errno::ENOENT => Ok(None),
-        Err(e) => Err(e),
+        // No failure, and not put into words.
+        Err(Errno::ENOENT) => Ok(None),
+        Err(errno) => {
+            let call = format!("fstatat({}, {name:?}, AT_SYMLINK_NOFOLLOW)", fd::show(raw));
+            Err(SysError::new(errno, call))
+        }
     }
 }
 

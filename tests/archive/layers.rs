@@ -95,6 +95,64 @@ const MERGED: [&str; 9] = [
     "both", "d", "d/two", "e", "e/new", "f", "f/new", "g", "g/new",
 ];
 
+/// The directory of one entry is kept for the next, until something is taken
+/// away: then the same name may lead elsewhere.
+#[test]
+fn a_directory_that_becomes_a_link_is_followed_from_then_on() {
+    let Some(room) = room() else { return };
+    let archive = Builder::new()
+        .dir("a")
+        .file("a/one", "1")
+        .file("a/two", "2")
+        .dir("b")
+        .file("a/three", "3")
+        .symlink("a", "b")
+        .file("a/four", "4")
+        .file("b/one", "5")
+        .file("a/one", "6")
+        .end();
+    layer(&room, "in", &archive);
+    assert_eq!(names(&room.path("in/b")), ["four", "one"]);
+    assert_eq!(room.text("in/b/one"), "6");
+    assert!(room.path("in/a").is_symlink());
+}
+
+/// A file that is made as it should be is not changed after that, whatever the
+/// caller's umask is.
+#[test]
+fn owners_and_modes_are_the_archives() {
+    let Some(room) = room() else { return };
+    let modes = [0o644, 0o600, 0o666, 0o777, 0o4755, 0o2755, 0o1777, 0o444, 0];
+    let mut builder = Builder::new();
+    for (kind, prefix) in [(Kind::File, "f"), (Kind::Directory, "d")] {
+        for mode in modes {
+            for uid in [0, 7] {
+                let like = Entry {
+                    mode,
+                    uid,
+                    gid: uid,
+                    ..entry(&format!("{prefix}{mode:o}-{uid}"), kind)
+                };
+                builder = match kind {
+                    Kind::File => builder.data(&like, "x"),
+                    _ => builder.bare(&like),
+                };
+            }
+        }
+    }
+    layer(&room, "in", &builder.end());
+    for prefix in ["f", "d"] {
+        for mode in modes {
+            for uid in [0, 7] {
+                let name = format!("in/{prefix}{mode:o}-{uid}");
+                let meta = room.path(&name).metadata().unwrap();
+                let is = (meta.mode() & 0o7777, meta.uid(), meta.gid());
+                assert_eq!(is, (mode, uid, uid), "{name}");
+            }
+        }
+    }
+}
+
 #[test]
 fn whiteouts_hide_what_is_below_and_only_that() {
     let Some(room) = room() else { return };

@@ -247,6 +247,54 @@ fn what_is_saved_is_loaded_again_with_the_same_sums() {
     other(&bed, &["rmi", "-f", "base", "two:a", "two:b"]).ok();
 }
 
+/// Layers are fetched out of an archive that lies still; one that passes is
+/// taken as it comes.
+#[test]
+fn an_archive_is_loaded_from_wherever_it_comes() {
+    let Some(bed) = bed_with_base(&[Need::Tool("tar")]) else {
+        return;
+    };
+    let id = id_of(&bed, "base");
+    let saved = bed.text_of("saved.tar");
+    bed.rcon(&["save", "-o", &saved, "base"]).ok();
+    let dir = bed.text_of("parts");
+    fs::create_dir(&dir).unwrap();
+    tool("tar", &["-C", &dir, "-xf", &saved]);
+    let dockers = bed.text_of("dockers.tar");
+    tool(
+        "tar",
+        &["-C", &dir, "-cf", &dockers, "blobs", "manifest.json"],
+    );
+    for archive in [&saved, &dockers] {
+        let bytes = fs::read(archive).unwrap();
+        let behind = bed.text_of("behind");
+        fs::write(&behind, [&[7; 1000][..], &bytes].concat()).unwrap();
+        let mut standing = File::open(&behind).unwrap();
+        std::io::Seek::seek_relative(&mut standing, 1000).unwrap();
+        let (from, mut to) = std::io::pipe().unwrap();
+        let writing = std::thread::spawn(move || std::io::Write::write_all(&mut to, &bytes));
+        let inputs = [
+            Stdio::from(File::open(archive).unwrap()),
+            Stdio::from(standing),
+            Stdio::from(from),
+        ];
+        for (at, input) in inputs.into_iter().enumerate() {
+            let call = bed.call(&["load"]).env("RCON_ROOT", &bed.text_of("other"));
+            let call = call.with(|c| {
+                c.stdin(input);
+            });
+            let said = call.output().ok().stdout;
+            assert_eq!(said, "Loaded image: base:latest\n", "{archive} {at}");
+            let inspect = ["image", "inspect", "-f", "{{.Id}}", "base"];
+            assert_eq!(other(&bed, &inspect).ok().stdout.trim(), id);
+            let run = other(&bed, &["run", "--rm", "base", "echo", "up"]);
+            assert_eq!(run.ok().stdout, "up\n");
+            other(&bed, &["rmi", "base"]).ok();
+        }
+        writing.join().unwrap().unwrap();
+    }
+}
+
 #[test]
 fn an_image_without_a_name_is_told_by_its_id() {
     let Some(bed) = bed_with_base(&[]) else {

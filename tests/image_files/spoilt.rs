@@ -146,6 +146,15 @@ fn a_spoilt_archive_is_refused_and_leaves_nothing() {
         all[middle] ^= 1;
         fs::write(&layer, all).unwrap();
     });
+    // The same without an index, as Docker's own archives are: then nothing but
+    // the configuration says what the layer is.
+    let dockers = spoilt(&bed, "dockers", |dir| {
+        let layer = blobs(dir).pop().unwrap();
+        let mut all = fs::read(&layer).unwrap();
+        *all.last_mut().unwrap() ^= 1;
+        fs::write(&layer, all).unwrap();
+        fs::remove_file(dir.join("index.json")).unwrap();
+    });
     let missing = spoilt(&bed, "missing", |dir| {
         fs::remove_file(blobs(dir).pop().unwrap()).unwrap();
     });
@@ -168,6 +177,7 @@ fn a_spoilt_archive_is_refused_and_leaves_nothing() {
     });
     for (archive, words) in [
         (&bytes, &["blob"][..]),
+        (&dockers, &["not what"]),
         (&missing, &["lacks"]),
         (&document, &["sha256"]),
         (&length, &["its manifest says 10"]),

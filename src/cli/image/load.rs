@@ -1,7 +1,7 @@
 //! `load`.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,6 +11,7 @@ use crate::cli::listing;
 use crate::error::{Context, Error, Result};
 use crate::image::archive;
 use crate::store::Store;
+use crate::sys::fd;
 
 #[derive(Debug, clap::Args)]
 pub struct Load {
@@ -28,18 +29,18 @@ pub struct Load {
 /// `load`.
 pub fn load(store: &Store, args: &Load) -> Result<ExitCode> {
     let wanted = platform(args.platform.as_deref())?;
-    let input: Box<dyn Read> = match args.input.as_deref().filter(|p| *p != Path::new("-")) {
+    let input = match args.input.as_deref().filter(|p| *p != Path::new("-")) {
         Some(path) => {
             let named = || format!("cannot read {}", path.display());
-            Box::new(File::open(path).context(named)?)
+            File::open(path).context(named)?
         }
         None if io::stdin().is_terminal() => {
             return Err(Error::user("an archive does not come from a terminal")
                 .hint("redirect one, or use --input"));
         }
-        None => Box::new(io::stdin().lock()),
+        None => fd::duplicate(io::stdin())?.into(),
     };
-    for loaded in archive::load(&of(store), input, wanted.as_ref())? {
+    for loaded in archive::load(&of(store), &input, wanted.as_ref())? {
         let id = loaded.image.id().to_string();
         note(store, "load", &id, &id);
         if loaded.names.is_empty() {

@@ -2,15 +2,15 @@
 //! layers by their paths.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 
 use serde::{Deserialize, Serialize};
 
-use super::load::{Found, Spool};
+use super::load::Found;
+use super::spool::Spool;
 use crate::error::{Error, Result};
-use crate::image::Packing;
+use crate::image::ImageConfig;
 use crate::image::config::OCI_CONFIG;
-use crate::image::manifest::{Descriptor, Document, LARGEST_DOCUMENT, Manifest};
+use crate::image::manifest::{Descriptor, Document, LARGEST_CONFIG, LARGEST_DOCUMENT, Manifest};
 use crate::image::reference::{Digest, Reference};
 
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -61,9 +61,11 @@ pub(super) fn images(spool: &Spool<'_>) -> Result<Vec<Found>> {
 
 fn one(spool: &Spool<'_>, image: &Listed) -> Result<Found> {
     let config = spool.file(&image.config)?;
-    let config = Descriptor::new(OCI_CONFIG, config.size, config.digest.clone());
-    let layers = image.layers.iter().flatten();
-    let layers = layers.map(|path| layer(spool, path));
+    let config = Descriptor::new(OCI_CONFIG, config.size, config.digest);
+    let layers = image.layers.as_deref().unwrap_or_default();
+    let diffs = diff_ids(spool, &image.config)?;
+    let layers = layers.iter().enumerate();
+    let layers = layers.map(|(at, path)| spool.layer(path, diffs.get(at)));
     let manifest = Manifest {
         config,
         layers: layers.collect::<Result<_>>()?,
@@ -73,12 +75,8 @@ fn one(spool: &Spool<'_>, image: &Listed) -> Result<Found> {
     Found::new(spool, target, &document, references(image))
 }
 
-/// A layer, which is packed as its first bytes say.
-fn layer(spool: &Spool<'_>, path: &str) -> Result<Descriptor> {
-    let blob = spool.file(path)?;
-    let mut first = Vec::new();
-    let file = spool.stage.open(&blob.digest)?;
-    file.take(8).read_to_end(&mut first)?;
-    let media_type = Packing::of(&first).of_layer();
-    Ok(Descriptor::new(media_type, blob.size, blob.digest.clone()))
+/// What the layers are to be, unpacked.
+fn diff_ids(spool: &Spool<'_>, config: &str) -> Result<Vec<Digest>> {
+    let bytes = spool.small(config, LARGEST_CONFIG)?;
+    Ok(ImageConfig::parse(&bytes)?.rootfs.diff_ids)
 }

@@ -9,6 +9,7 @@ mod docker;
 mod load;
 mod oci;
 mod save;
+mod spool;
 
 pub use load::{Loaded, load};
 pub use save::{check, save, save_staged};

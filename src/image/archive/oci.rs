@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use super::docker;
-use super::load::{Found, Spool};
+use super::load::Found;
+use super::spool::Spool;
 use crate::error::{Error, Result};
 use crate::image::manifest::{Content, Descriptor, Document, LARGEST_DOCUMENT};
 use crate::image::platform::{self, Platform};
@@ -73,7 +74,7 @@ fn document(spool: &Spool<'_>, entry: &Descriptor, wanted: Option<&Platform>) ->
             Content::Index(entries) => entries,
         };
         let here: Vec<Descriptor> = (entries.iter())
-            .filter(|e| spool.has(&path(&e.digest)))
+            .filter(|e| spool.has(&blob_path(&e.digest)))
             .cloned()
             .collect();
         let host = Platform::host();
@@ -88,13 +89,14 @@ fn document(spool: &Spool<'_>, entry: &Descriptor, wanted: Option<&Platform>) ->
     Err(Error::user("the archive's indexes are nested too deep"))
 }
 
-fn path(digest: &Digest) -> String {
+/// Where a layout has a blob.
+pub(super) fn blob_path(digest: &Digest) -> String {
     format!("blobs/{}/{}", digest.algorithm().name(), digest.hex())
 }
 
 /// A document, which must be what its name says.
 fn read(spool: &Spool<'_>, entry: &Descriptor) -> Result<Document> {
-    let path = path(&entry.digest);
+    let path = blob_path(&entry.digest);
     let blob = spool.file(&path)?;
     if blob.digest != entry.digest || blob.size != entry.size {
         return Err(Error::user(format!(

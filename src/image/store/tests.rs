@@ -410,6 +410,23 @@ fn who_needs_layers_for_long_does_not_hold_the_others_up() {
     assert!(!bed.images.store().layer(&a.layers()[0]).exists());
 }
 
+/// The blob of an image that another tool has put there was never summed.
+#[test]
+fn a_blob_that_was_here_before_is_not_believed() {
+    let bed = Bed::new();
+    let a = image(&bed, "a", &["a"]);
+    fs::remove_dir_all(bed.images.store().layer(&a.layers()[0])).unwrap();
+    let layer = &a.manifest.layers[0].digest;
+    assert_eq!(*layer, a.config.rootfs.diff_ids[0], "it is not packed");
+    let blob = bed.images.blob_path(layer);
+    let mut bytes = fs::read(&blob).unwrap();
+    bytes[512] ^= 1;
+    fs::write(&blob, bytes).unwrap();
+    let found = bed.images.find("a").unwrap();
+    let e = bed.images.unpack(&found).unwrap_err().to_string();
+    assert!(e.contains("not what the image's configuration says"), "{e}");
+}
+
 #[test]
 fn an_image_that_went_meanwhile_is_not_there_to_be_unpacked() {
     let bed = Bed::new();

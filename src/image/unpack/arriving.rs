@@ -71,6 +71,7 @@ impl Work<'_> {
             (blob.whole || blob.path.is_some()).then(|| blob.path.clone())
         })?;
         let digest = &self.layers[at].blob.digest;
+        let summed = path.is_some() || !self.stage.in_store(digest);
         let file = match path {
             Some(path) => File::open(path).context(|| format!("the blob {digest}"))?,
             None => self.stage.open(digest)?,
@@ -80,6 +81,7 @@ impl Work<'_> {
             at,
             file,
             position: 0,
+            summed,
         })
     }
 
@@ -96,6 +98,9 @@ pub(super) struct Follow<'a> {
     at: usize,
     file: File,
     position: u64,
+    /// Whoever writes it takes its sum, or has: one that was in the store
+    /// before may have come there by another tool.
+    pub(super) summed: bool,
 }
 
 impl Read for Follow<'_> {

@@ -1,14 +1,14 @@
 //! One layer, from its blob to its directory.
 
 use std::fs::{self, Permissions};
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
-use super::Work;
 use super::stream::Plain;
+use super::{Work, ahead};
 use crate::archive::{self, Summary, Unpack};
 use crate::error::{Context, Error, Result};
 use crate::image::stage::Fresh;
@@ -33,12 +33,14 @@ impl Work<'_> {
                 self.check_only(at)?;
                 name
             }
-            None => self
-                .make(at)
-                .map_err(|e| e.context(format!("the layer {}", layer.blob.digest)))?,
+            None => self.make(at).map_err(|e| self.about(at, e))?,
         };
         self.named(at, name);
         Ok(())
+    }
+
+    fn about(&self, at: usize, e: Error) -> Error {
+        e.context(format!("the layer {}", self.layers[at].blob.digest))
     }
 
     fn named(&self, at: usize, name: String) {
@@ -54,29 +56,41 @@ impl Work<'_> {
         let what = || format!("the layer {}", layer.blob.digest);
         let packed = AtomicU64::new(0);
         let endless = AtomicU64::new(u64::MAX);
-        let plain = Plain::open(self.follow(at)?, &layer.diff, &packed, &endless);
-        let mut plain = plain.context(what)?.buffered();
+        let plain = self.plain(at, &packed, &endless).context(what)?;
+        let mut plain = plain.buffered();
         io::copy(&mut plain, &mut io::sink()).context(what)?;
         plain.into_inner().finish(&layer.diff).context(what)?;
         self.wait_for_blob(at)
+    }
+
+    /// The archive of a layer, whose sum is taken once.
+    fn plain<'b>(
+        &'b self,
+        at: usize,
+        packed: &'b AtomicU64,
+        room: &'b AtomicU64,
+    ) -> Result<Plain<'b>> {
+        let layer = &self.layers[at];
+        let follow = self.follow(at)?;
+        let is_taken = follow.summed && layer.blob.digest == layer.diff;
+        let plain = Plain::open(follow, &layer.diff, packed, room)?;
+        Ok(plain.leave_sum(is_taken))
     }
 
     fn make(&self, at: usize) -> Result<String> {
         let layer = &self.layers[at];
         let path = self.stage.next_layer();
         let top = fresh_dir(&path)?;
-        let packed = AtomicU64::new(0);
-        let plain = Plain::open(self.follow(at)?, &layer.diff, &packed, &self.room)?;
-        let mut plain = plain.buffered();
         let options = Unpack {
             layer: true,
             ..Unpack::default()
         };
         let below = || self.below(at);
-        let summary = archive::unpack_over(&top, &mut plain, &options, &below)?;
-        // What may stand behind the archive's end counts for the sum.
-        io::copy(&mut plain, &mut io::sink())?;
-        plain.into_inner().finish(&layer.diff)?;
+        let unpack = |plain: &mut dyn Read| archive::unpack_over(&top, plain, &options, &below);
+        let packed = AtomicU64::new(0);
+        let open = || self.plain(at, &packed, &self.room);
+        let failed = |e: &Error| self.fail(&self.about(at, e.clone()));
+        let summary = ahead::read(open, &layer.diff, failed, unpack)?;
         self.wait_for_blob(at)?;
         Ok(self.keep(at, path, &summary))
     }

@@ -3,13 +3,15 @@
 //! Fetching, hashing, decompressing and writing overlap, and layers are
 //! unpacked at the same time: one set of threads writes what comes into the
 //! stage ([`arriving`]), another follows right behind it, reading the same
-//! bytes back while the kernel still has them at hand. Nothing is kept in
+//! bytes back while the kernel still has them at hand, and hands what it has
+//! decompressed to a third, which makes the files ([`ahead`]). Nothing is kept in
 //! memory but a few buffers a thread, and a slow disk does not keep a registry
 //! waiting.
 //!
 //! What is unpacked is checked as it passes ([`stream`]): the sum of the plain
 //! archive is the layer's name, and how much it may grow is bounded.
 
+mod ahead;
 mod arriving;
 mod layer;
 mod stream;

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
-use crate::image::packing::{decoded_layer, is_bomb};
+use crate::image::packing::{Packing, decoded_layer, is_bomb};
 use crate::image::reference::{Digest, Hasher};
 
 /// Bytes that are hashed and handed on at once.
@@ -31,7 +31,9 @@ pub(super) struct Plain<'a> {
     packed: &'a AtomicU64,
     /// What is left on the disk for all layers together.
     room: &'a AtomicU64,
-    hasher: Hasher,
+    /// None: the sum is taken by somebody else.
+    hasher: Option<Hasher>,
+    is_bare: bool,
     length: u64,
 }
 
@@ -47,13 +49,24 @@ impl<'a> Plain<'a> {
             inner: packed,
             count,
         };
+        let (packing, inner) = decoded_layer(BufReader::with_capacity(BUFFER, counted))?;
         Ok(Self {
-            inner: decoded_layer(BufReader::with_capacity(BUFFER, counted))?,
+            inner,
             packed: count,
             room,
-            hasher: Hasher::new(diff.algorithm()),
+            hasher: Some(Hasher::new(diff.algorithm())),
+            is_bare: packing == Packing::None,
             length: 0,
         })
+    }
+
+    /// Leaves the sum to whoever writes the blob, if that one is known to take
+    /// it and the blob is not packed: both are of the same bytes.
+    pub(super) fn leave_sum(mut self, is_taken: bool) -> Self {
+        if is_taken && self.is_bare {
+            self.hasher = None;
+        }
+        self
     }
 
     /// For reading in small pieces: hashing goes by large ones.
@@ -74,7 +87,10 @@ impl<'a> Plain<'a> {
     /// The sum must be the one by which the layer is known. Everything has
     /// been read before.
     pub(super) fn finish(self, diff: &Digest) -> Result<()> {
-        let got = self.hasher.finish();
+        let Some(hasher) = self.hasher else {
+            return Ok(());
+        };
+        let got = hasher.finish();
         if got == *diff {
             return Ok(());
         }
@@ -95,7 +111,9 @@ impl Read for Plain<'_> {
                 "the image is larger than what is free on the disk",
             ));
         }
-        self.hasher.update(&buffer[..n]);
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&buffer[..n]);
+        }
         self.length += n as u64;
         self.check_growth()?;
         Ok(n)

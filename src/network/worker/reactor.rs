@@ -138,6 +138,7 @@ impl Reactor {
             Err(Errno::EINTR) => 0,
             Err(e) => return Err(SysError::new(e, "epoll_wait()")),
         };
+        let mut busy = count > 0 || !self.again.is_empty();
         // Only those who are waiting now: who asks once more waits for the
         // next round.
         for _ in 0..self.again.len() {
@@ -166,7 +167,6 @@ impl Reactor {
                 service.ready(key, which, ready, reactor)
             });
         }
-        let mut busy = count > 0 || !self.again.is_empty();
         let now = Instant::now();
         while let Some(&(time, key)) = self.times.first() {
             if time > now {
@@ -284,6 +284,19 @@ mod tests {
         reactor.turn(Some(Duration::ZERO)).unwrap();
         assert_eq!(seen.borrow().len(), 1);
         assert!(reactor.is_empty());
+    }
+
+    /// Or memory would be given back in the middle of a long stream.
+    #[test]
+    fn whoever_asked_to_be_called_again_keeps_it_busy() {
+        let mut reactor = Reactor::new().unwrap();
+        let seen = Seen::default();
+        let key = reactor.key();
+        reactor.adopt(key, Box::new(noting(&seen, false, None)));
+        reactor.again(key, 1);
+        assert!(reactor.turn(None).unwrap());
+        assert_eq!(seen.borrow().len(), 1);
+        assert!(!reactor.turn(Some(Duration::ZERO)).unwrap());
     }
 
     #[test]

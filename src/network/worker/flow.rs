@@ -1,12 +1,13 @@
 //! One direction of a connection: how its bytes get from one side to the other.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
-use nix::fcntl::{SpliceFFlags, splice};
+use nix::sys::socket::{MsgFlags, send};
 
-use super::pipes::{FEW, Pipe, Pipes, SIZE};
+use super::pipes::{FEW, Pipe, Pipes};
 use super::reactor::Ready;
 
 /// Moved in one direction before others have their turn.
@@ -18,17 +19,27 @@ pub struct Side {
     pub socket: TcpStream,
     readable: bool,
     writable: bool,
-    /// An end waits behind what there is to read. The kernel says so once.
+    /// An end or an error waits behind what there is to read. The kernel says
+    /// so once.
     ending: bool,
+    /// It may be an error.
+    failed: bool,
+    /// Some of it is urgent: what is read may stop in between, and a pipe
+    /// takes nothing from there on.
+    urgent: bool,
 }
 
 impl Side {
+    /// One that is watched: whether there is something to read the kernel
+    /// says by itself.
     pub fn new(socket: TcpStream) -> Self {
         Self {
             socket,
-            readable: true,
+            readable: false,
             writable: true,
             ending: false,
+            failed: false,
+            urgent: false,
         }
     }
 
@@ -36,11 +47,23 @@ impl Side {
         self.readable |= ready.readable;
         self.writable |= ready.writable;
         self.ending |= ready.ending;
+        self.failed |= ready.failed;
+        self.urgent |= ready.urgent;
     }
 
-    /// There may be something to read that nobody has told of yet.
+    /// All that was there has been read, unless some of it is urgent. Whether
+    /// nothing more will come, as far as is known: an end was told of before
+    /// the last byte was read, and is nowhere but behind it.
+    fn emptied(&mut self) -> bool {
+        self.readable = self.ending || self.urgent;
+        self.ending && !self.failed && !self.urgent
+    }
+
+    /// It has broken off. There may be something to read that nobody has told
+    /// of yet, and behind it is no end but that.
     pub fn look_again(&mut self) {
         self.readable = true;
+        self.failed = true;
     }
 
     /// Has the peer see that the connection broke, rather than that it ended.
@@ -60,7 +83,6 @@ impl Side {
 pub struct Flow {
     /// Holds bytes that were taken from one side and not given to the other.
     pipe: Option<Pipe>,
-    held: usize,
     /// The same, for a few.
     rest: Vec<u8>,
     /// There is much to move.
@@ -93,17 +115,15 @@ enum Trouble {
     To,
 }
 
+/// The side that sends has broken off.
+pub struct Broken;
+
 type Step = Result<Option<usize>, Trouble>;
 
 impl Flow {
     /// Nobody takes what is sent: no more of it is asked for.
     pub fn abandon(&mut self, pipes: &Pipes) {
-        // A pipe that is not empty is nobody else's.
-        if self.held > 0 {
-            self.pipe = None;
-        }
         self.put_away(pipes);
-        self.held = 0;
         self.rest = Vec::new();
         self.ended = true;
         self.passed_on = true;
@@ -111,7 +131,12 @@ impl Flow {
 
     /// All that came has gone, and there will be nothing more.
     pub fn is_over(&self) -> bool {
-        self.ended && self.held == 0 && self.rest.is_empty()
+        self.ended && !self.holds()
+    }
+
+    /// Something has come and not gone.
+    pub fn holds(&self) -> bool {
+        !self.rest.is_empty() || self.pipe.as_ref().is_some_and(|pipe| pipe.held() > 0)
     }
 
     /// Tells the other side of the end, where it does not know.
@@ -126,12 +151,12 @@ impl Flow {
     pub fn pump(&mut self, from: &mut Side, to: &mut Side, pipes: &Pipes) -> Moved {
         let mut moved = 0;
         while moved < AT_ONCE {
-            let step = if self.held > 0 || !self.rest.is_empty() {
+            let step = if self.holds() {
                 self.give(to)
             } else if self.ended || !from.readable {
                 self.put_away(pipes);
                 return Moved::Enough;
-            } else if self.much {
+            } else if self.much && !from.urgent {
                 self.take(from, pipes)
             } else {
                 self.carry(from, to, pipes)
@@ -147,44 +172,87 @@ impl Flow {
         Moved::More
     }
 
+    /// What the client has said already, before there is anybody to hear it.
+    /// Whether there is something.
+    pub fn listen_ahead(&mut self, from: &mut Side, pipes: &Pipes) -> Result<bool, Broken> {
+        let mut buffer = pipes.buffer();
+        // Nobody has told of it: "not now" is no news.
+        let length = self.read(from, &mut buffer).map_err(|_| Broken)?;
+        self.rest = buffer[..length].to_vec();
+        Ok(length > 0)
+    }
+
+    /// Says that to a side which may not be connected yet. Whether it is.
+    pub fn speak_first(&mut self, to: &mut Side) -> nix::Result<bool> {
+        match self.offer(&self.rest, to) {
+            Ok(sent) => {
+                self.rest.drain(..sent);
+                Ok(true)
+            }
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
     /// A few, from one side to the other.
     fn carry(&mut self, from: &mut Side, to: &mut Side, pipes: &Pipes) -> Step {
         if !to.writable {
             return Ok(None);
         }
         let mut buffer = pipes.buffer();
-        let length = match (&from.socket).read(&mut buffer[..]) {
+        match self.read(from, &mut buffer)? {
+            0 => Ok(Some(0)),
+            length => self.send(&buffer[..length], to),
+        }
+    }
+
+    /// Nothing, if there is nothing now or for ever.
+    fn read(&mut self, from: &mut Side, buffer: &mut [u8; FEW]) -> Result<usize, Trouble> {
+        match (&from.socket).read(buffer) {
             Ok(0) => {
                 self.ended = true;
-                return Ok(Some(0));
+                Ok(0)
             }
-            Ok(length) => length,
+            Ok(length) => {
+                self.much = length == FEW;
+                if !self.much {
+                    self.ended = from.emptied();
+                }
+                Ok(length)
+            }
             Err(e) if e.kind() == ErrorKind::WouldBlock => {
                 from.readable = false;
-                return Ok(Some(0));
+                Ok(0)
             }
-            Err(e) if e.kind() == ErrorKind::Interrupted => return Ok(Some(0)),
-            Err(_) => return Err(Trouble::From),
-        };
-        self.much = length == FEW;
-        // That was all there was; only an end could be behind it.
-        from.readable = self.much || from.ending;
-        self.send(&buffer[..length], to)
+            Err(e) if e.kind() == ErrorKind::Interrupted => Ok(0),
+            Err(_) => Err(Trouble::From),
+        }
     }
 
     /// Sends, and keeps what cannot be sent now.
     fn send(&mut self, bytes: &[u8], to: &mut Side) -> Step {
-        let sent = match (&to.socket).write(bytes) {
+        let sent = match self.offer(bytes, to) {
             Ok(sent) => sent,
-            Err(e) if e.kind() == ErrorKind::WouldBlock => {
+            Err(Errno::EAGAIN) => {
                 to.writable = false;
                 0
             }
-            Err(e) if e.kind() == ErrorKind::Interrupted => 0,
+            Err(Errno::EINTR) => 0,
             Err(_) => return Err(Trouble::To),
         };
         self.rest = bytes[sent..].to_vec();
         Ok(Some(sent))
+    }
+
+    /// The last bytes wait in the kernel for the end that follows at once, and
+    /// are one packet with it.
+    fn offer(&self, bytes: &[u8], to: &Side) -> nix::Result<usize> {
+        let more = MsgFlags::from_bits_retain(libc::MSG_MORE);
+        let flags = match self.ended {
+            true => MsgFlags::MSG_NOSIGNAL | more,
+            false => MsgFlags::MSG_NOSIGNAL,
+        };
+        send(to.socket.as_raw_fd(), bytes, flags)
     }
 
     /// Many, from one side into the pipe. The pipe is empty, so "not now" can
@@ -194,14 +262,9 @@ impl Flow {
             Some(pipe) => pipe,
             None => pipes.take().map_err(|_| Trouble::Starved)?,
         };
-        let flags = SpliceFFlags::SPLICE_F_NONBLOCK | SpliceFFlags::SPLICE_F_MOVE;
-        let end = &self.pipe.insert(pipe).write;
-        match splice(&from.socket, None, end, None, SIZE, flags) {
+        match self.pipe.insert(pipe).fill(&from.socket) {
             Ok(0) => self.ended = true,
-            Ok(bytes) => {
-                self.held = bytes;
-                self.much = bytes >= FEW;
-            }
+            Ok(bytes) => self.much = bytes >= FEW,
             Err(Errno::EAGAIN) => from.readable = false,
             Err(Errno::EINTR) => {}
             Err(_) => return Err(Trouble::From),
@@ -218,15 +281,11 @@ impl Flow {
             let rest = std::mem::take(&mut self.rest);
             return self.send(&rest, to);
         }
-        let Some(pipe) = &self.pipe else {
+        let Some(pipe) = &mut self.pipe else {
             return Ok(None);
         };
-        let flags = SpliceFFlags::SPLICE_F_NONBLOCK | SpliceFFlags::SPLICE_F_MOVE;
-        match splice(&pipe.read, None, &to.socket, None, self.held, flags) {
-            Ok(bytes) => {
-                self.held -= bytes;
-                Ok(Some(bytes))
-            }
+        match pipe.drain(&to.socket) {
+            Ok(bytes) => Ok(Some(bytes)),
             Err(Errno::EAGAIN) => {
                 to.writable = false;
                 Ok(None)
@@ -236,7 +295,7 @@ impl Flow {
         }
     }
 
-    /// Nothing is held: the pipe is free for others.
+    /// Nothing that is held is wanted any more: the pipe may be had by others.
     fn put_away(&mut self, pipes: &Pipes) {
         if let Some(pipe) = self.pipe.take() {
             pipes.give_back(pipe);

@@ -28,6 +28,34 @@ pub struct Ready {
     pub writable: bool,
     /// Behind what is to be read there is an end, or an error.
     pub ending: bool,
+    /// There is an error to fetch, or the connection is over both ways.
+    pub failed: bool,
+    /// What is read stops in front of a byte that was sent as urgent, though
+    /// there may be more behind it.
+    pub urgent: bool,
+}
+
+impl Ready {
+    /// For whoever asked to be called again.
+    const BOTH: Self = Self {
+        readable: true,
+        writable: true,
+        ending: false,
+        failed: false,
+        urgent: false,
+    };
+
+    fn of(flags: EpollFlags) -> Self {
+        let over = EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP;
+        let read = over | EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP;
+        Self {
+            readable: flags.intersects(read),
+            writable: flags.intersects(over | EpollFlags::EPOLLOUT),
+            ending: flags.intersects(over | EpollFlags::EPOLLRDHUP),
+            failed: flags.intersects(over),
+            urgent: flags.contains(EpollFlags::EPOLLPRI),
+        }
+    }
 }
 
 /// Whether a service is still wanted.
@@ -96,6 +124,7 @@ impl Reactor {
         let flags = EpollFlags::EPOLLIN
             | EpollFlags::EPOLLOUT
             | EpollFlags::EPOLLRDHUP
+            | EpollFlags::EPOLLPRI
             | EpollFlags::EPOLLET;
         let data = u64::from(key.0) << 32 | u64::from(which);
         self.epoll
@@ -143,25 +172,13 @@ impl Reactor {
         // next round.
         for _ in 0..self.again.len() {
             if let Some((key, which)) = self.again.pop_front() {
-                let both = Ready {
-                    readable: true,
-                    writable: true,
-                    ending: false,
-                };
                 self.call(key, |service, reactor| {
-                    service.ready(key, which, both, reactor)
+                    service.ready(key, which, Ready::BOTH, reactor)
                 });
             }
         }
         for event in &events[..count] {
-            let flags = event.events();
-            let over = EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP;
-            let read = over | EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP;
-            let ready = Ready {
-                readable: flags.intersects(read),
-                writable: flags.intersects(over | EpollFlags::EPOLLOUT),
-                ending: flags.intersects(over | EpollFlags::EPOLLRDHUP),
-            };
+            let ready = Ready::of(event.events());
             let (key, which) = (Key((event.data() >> 32) as u32), event.data() as u32);
             self.call(key, |service, reactor| {
                 service.ready(key, which, ready, reactor)

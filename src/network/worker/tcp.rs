@@ -94,7 +94,7 @@ impl Port {
             return;
         }
         let mut connection = Connection {
-            near: Side::new(client),
+            near: Side::near(client),
             from,
             far: None,
             target: self.target.clone(),
@@ -162,7 +162,7 @@ impl Connection {
             Ok(dialed) => dialed,
             Err(e) => return self.later(e.errno, me, reactor),
         };
-        let mut far = Side::new(TcpStream::from(dialed.socket));
+        let mut far = Side::far(TcpStream::from(dialed.socket));
         let mut connected = dialed.connected;
         if speaks {
             match self.up.speak_first(&mut far) {

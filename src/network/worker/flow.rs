@@ -303,7 +303,8 @@ impl Flow {
             None => pipes.take().map_err(|_| Trouble::Starved)?,
         };
         match self.pipe.insert(pipe).fill(&from.socket) {
-            Ok(0) => self.ended = true,
+            // Or an urgent byte: whoever reads learns which.
+            Ok(0) => self.much = false,
             Ok(bytes) => self.much = bytes >= FEW,
             Err(Errno::EAGAIN) => from.readable = false,
             Err(Errno::EINTR) => {}

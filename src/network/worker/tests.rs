@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::socket::{MsgFlags, send};
+use nix::sys::socket::{MsgFlags, send, setsockopt, sockopt};
 
 use super::pipes::FEW;
 use super::reactor::Reactor;
@@ -195,13 +195,42 @@ fn what_is_behind_an_urgent_byte_arrives() {
         let sent = send(early.as_raw_fd(), b"!", MsgFlags::MSG_OOB);
         assert_eq!(sent, Ok(1));
         (&early).write_all(&part).unwrap();
+        early.shutdown(Shutdown::Write).unwrap();
         let program = TcpListener::bind(place).unwrap();
         let (conn, _) = program.accept().unwrap();
         conn.set_read_timeout(Some(LIMIT)).unwrap();
-        let mut all = vec![0; 2 * length];
-        (&conn).read_exact(&mut all).unwrap();
-        assert!(all.iter().all(|byte| *byte == b'a'), "{length}");
+        let mut all = Vec::new();
+        (&conn).read_to_end(&mut all).unwrap();
+        assert!(all == part.repeat(2), "{} of {length} twice", all.len());
     }
+}
+
+/// Or half an answer would pass for a whole one.
+#[test]
+fn a_break_behind_the_last_bytes_is_no_end() {
+    let program = local();
+    let listener = local();
+    let mut client = client(listener.local_addr().unwrap());
+    let mut reactor = Reactor::new().unwrap();
+    let pipes = super::pipes::Pipes::default();
+    super::not_waiting(&listener).unwrap();
+    let target = to(program.local_addr().unwrap());
+    super::tcp::Port::serve(listener, target, &pipes, &mut reactor).unwrap();
+    while reactor.turn(Some(Duration::from_millis(200))).unwrap() {}
+    let (conn, _) = program.accept().unwrap();
+    (&conn).write_all(b"half").unwrap();
+    let at_once = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    setsockopt(&conn, sockopt::Linger, &at_once).unwrap();
+    // Both are there before anybody looks.
+    drop(conn);
+    while reactor.turn(Some(Duration::from_millis(200))).unwrap() {}
+    let mut all = Vec::new();
+    let end = client.read_to_end(&mut all).map_err(|e| e.kind());
+    assert_eq!(end, Err(std::io::ErrorKind::ConnectionReset));
+    assert_eq!(all, b"half");
 }
 
 /// Pipes go from one connection to the next, also from those that broke off

@@ -99,6 +99,32 @@ pub fn accept(listener: impl AsFd) -> SysResult<OwnedFd> {
     }
 }
 
+/// Takes the next connection to a listening socket, if one is there; neither
+/// of the two waits for anything.
+pub fn accept_ready(listener: impl AsFd) -> nix::Result<OwnedFd> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let conn = accept4(listener.as_fd().as_raw_fd(), flags)?;
+    Ok(fd::own(i64::from(conn)))
+}
+
+/// Has what is sent first over a connection that is still to be made be the
+/// last step of making it, which saves a packet. If nothing is sent, whoever
+/// listens hears of the connection a little later.
+pub fn answer_with_data(sock: impl AsFd) {
+    let off: libc::c_int = 0;
+    // SAFETY: the option is as large as is said, and alive for the call. A
+    // failure is no harm: there is one packet more.
+    unsafe {
+        libc::setsockopt(
+            sock.as_fd().as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_QUICKACK,
+            (&raw const off).cast(),
+            size_of_val(&off) as libc::socklen_t,
+        );
+    }
+}
+
 /// Sends one message, with descriptors if there are any.
 pub fn send(sock: impl AsFd, bytes: &[u8], fds: &[i32]) -> SysResult<()> {
     let raw = sock.as_fd().as_raw_fd();

@@ -1,34 +1,65 @@
 //! One direction of a connection: how its bytes get from one side to the other.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
-use nix::fcntl::{SpliceFFlags, splice};
+use nix::sys::socket::{MsgFlags, send, setsockopt, sockopt};
 
-use super::pipes::{FEW, Pipe, Pipes, SIZE};
+use super::pipes::{FEW, Pipe, Pipes};
 use super::reactor::Ready;
 
 /// Moved in one direction before others have their turn.
 const AT_ONCE: usize = 1 << 20;
+/// Half of what waits in a socket to be sent on, where the way ends on this
+/// machine. The kernel's own choice grows to megabytes, which a way so short
+/// does not need; what is read while it is still in the processor's cache costs
+/// a third less.
+const SHALLOW: usize = 128 << 10;
 
 /// One end of a connection, and what is known about it until the kernel says
 /// otherwise.
 pub struct Side {
     pub socket: TcpStream,
+    /// It leads to the program.
+    far: bool,
     readable: bool,
     writable: bool,
-    /// An end waits behind what there is to read. The kernel says so once.
+    /// An end or an error waits behind what there is to read. The kernel says
+    /// so once.
     ending: bool,
+    /// It may be an error.
+    failed: bool,
+    /// Some of it is urgent: what is read may stop in between, and a pipe
+    /// takes nothing from there on.
+    urgent: bool,
+    /// How much it holds has been seen to.
+    measured: bool,
 }
 
 impl Side {
-    pub fn new(socket: TcpStream) -> Self {
+    /// The client's, which is watched: whether there is something to read the
+    /// kernel says by itself.
+    pub fn near(socket: TcpStream) -> Self {
         Self {
             socket,
-            readable: true,
+            far: false,
+            readable: false,
             writable: true,
             ending: false,
+            failed: false,
+            urgent: false,
+            measured: false,
+        }
+    }
+
+    /// The program's.
+    pub fn far(socket: TcpStream) -> Self {
+        let far = true;
+        Self {
+            far,
+            ..Self::near(socket)
         }
     }
 
@@ -36,11 +67,43 @@ impl Side {
         self.readable |= ready.readable;
         self.writable |= ready.writable;
         self.ending |= ready.ending;
+        self.failed |= ready.failed;
+        self.urgent |= ready.urgent;
     }
 
-    /// There may be something to read that nobody has told of yet.
+    /// All that was there has been read, unless some of it is urgent. Whether
+    /// nothing more will come, as far as is known: an end was told of before
+    /// the last byte was read, and is nowhere but behind it.
+    fn emptied(&mut self) -> bool {
+        self.readable = self.ending || self.urgent;
+        self.ending && !self.failed && !self.urgent
+    }
+
+    /// There is much to go there. Who is far away needs as much room as the
+    /// kernel finds right.
+    fn measure(&mut self) {
+        if !std::mem::replace(&mut self.measured, true) && self.stays_here() {
+            // Without it all goes on as well, only slower.
+            let _ = setsockopt(&self.socket, sockopt::SndBuf, &SHALLOW);
+        }
+    }
+
+    /// Both ends are on this machine, as far as can be seen from addresses.
+    fn stays_here(&self) -> bool {
+        let ends = || {
+            Some((
+                self.socket.peer_addr().ok()?,
+                self.socket.local_addr().ok()?,
+            ))
+        };
+        self.far || ends().is_some_and(|(peer, own)| peer.ip() == own.ip())
+    }
+
+    /// It has broken off. There may be something to read that nobody has told
+    /// of yet, and behind it is no end but that.
     pub fn look_again(&mut self) {
         self.readable = true;
+        self.failed = true;
     }
 
     /// Has the peer see that the connection broke, rather than that it ended.
@@ -50,8 +113,7 @@ impl Side {
             l_linger: 0,
         };
         // If that fails, the peer sees an end: less true, and no harm.
-        let linger = nix::sys::socket::sockopt::Linger;
-        let _ = nix::sys::socket::setsockopt(&self.socket, linger, &at_once);
+        let _ = setsockopt(&self.socket, sockopt::Linger, &at_once);
     }
 }
 
@@ -60,7 +122,6 @@ impl Side {
 pub struct Flow {
     /// Holds bytes that were taken from one side and not given to the other.
     pipe: Option<Pipe>,
-    held: usize,
     /// The same, for a few.
     rest: Vec<u8>,
     /// There is much to move.
@@ -93,17 +154,15 @@ enum Trouble {
     To,
 }
 
+/// The side that sends has broken off.
+pub struct Broken;
+
 type Step = Result<Option<usize>, Trouble>;
 
 impl Flow {
     /// Nobody takes what is sent: no more of it is asked for.
     pub fn abandon(&mut self, pipes: &Pipes) {
-        // A pipe that is not empty is nobody else's.
-        if self.held > 0 {
-            self.pipe = None;
-        }
         self.put_away(pipes);
-        self.held = 0;
         self.rest = Vec::new();
         self.ended = true;
         self.passed_on = true;
@@ -111,7 +170,12 @@ impl Flow {
 
     /// All that came has gone, and there will be nothing more.
     pub fn is_over(&self) -> bool {
-        self.ended && self.held == 0 && self.rest.is_empty()
+        self.ended && !self.holds()
+    }
+
+    /// Something has come and not gone.
+    pub fn holds(&self) -> bool {
+        !self.rest.is_empty() || self.pipe.as_ref().is_some_and(|pipe| pipe.held() > 0)
     }
 
     /// Tells the other side of the end, where it does not know.
@@ -126,12 +190,13 @@ impl Flow {
     pub fn pump(&mut self, from: &mut Side, to: &mut Side, pipes: &Pipes) -> Moved {
         let mut moved = 0;
         while moved < AT_ONCE {
-            let step = if self.held > 0 || !self.rest.is_empty() {
+            let step = if self.holds() {
                 self.give(to)
             } else if self.ended || !from.readable {
                 self.put_away(pipes);
                 return Moved::Enough;
-            } else if self.much {
+            } else if self.much && !from.urgent {
+                to.measure();
                 self.take(from, pipes)
             } else {
                 self.carry(from, to, pipes)
@@ -147,44 +212,87 @@ impl Flow {
         Moved::More
     }
 
+    /// What the client has said already, before there is anybody to hear it.
+    /// Whether there is something.
+    pub fn listen_ahead(&mut self, from: &mut Side, pipes: &Pipes) -> Result<bool, Broken> {
+        let mut buffer = pipes.buffer();
+        // Nobody has told of it: "not now" is no news.
+        let length = self.read(from, &mut buffer).map_err(|_| Broken)?;
+        self.rest = buffer[..length].to_vec();
+        Ok(length > 0)
+    }
+
+    /// Says that to a side which may not be connected yet. Whether it is.
+    pub fn speak_first(&mut self, to: &mut Side) -> nix::Result<bool> {
+        match self.offer(&self.rest, to) {
+            Ok(sent) => {
+                self.rest.drain(..sent);
+                Ok(true)
+            }
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
     /// A few, from one side to the other.
     fn carry(&mut self, from: &mut Side, to: &mut Side, pipes: &Pipes) -> Step {
         if !to.writable {
             return Ok(None);
         }
         let mut buffer = pipes.buffer();
-        let length = match (&from.socket).read(&mut buffer[..]) {
+        match self.read(from, &mut buffer)? {
+            0 => Ok(Some(0)),
+            length => self.send(&buffer[..length], to),
+        }
+    }
+
+    /// Nothing, if there is nothing now or for ever.
+    fn read(&mut self, from: &mut Side, buffer: &mut [u8; FEW]) -> Result<usize, Trouble> {
+        match (&from.socket).read(buffer) {
             Ok(0) => {
                 self.ended = true;
-                return Ok(Some(0));
+                Ok(0)
             }
-            Ok(length) => length,
+            Ok(length) => {
+                self.much = length == FEW;
+                if !self.much {
+                    self.ended = from.emptied();
+                }
+                Ok(length)
+            }
             Err(e) if e.kind() == ErrorKind::WouldBlock => {
                 from.readable = false;
-                return Ok(Some(0));
+                Ok(0)
             }
-            Err(e) if e.kind() == ErrorKind::Interrupted => return Ok(Some(0)),
-            Err(_) => return Err(Trouble::From),
-        };
-        self.much = length == FEW;
-        // That was all there was; only an end could be behind it.
-        from.readable = self.much || from.ending;
-        self.send(&buffer[..length], to)
+            Err(e) if e.kind() == ErrorKind::Interrupted => Ok(0),
+            Err(_) => Err(Trouble::From),
+        }
     }
 
     /// Sends, and keeps what cannot be sent now.
     fn send(&mut self, bytes: &[u8], to: &mut Side) -> Step {
-        let sent = match (&to.socket).write(bytes) {
+        let sent = match self.offer(bytes, to) {
             Ok(sent) => sent,
-            Err(e) if e.kind() == ErrorKind::WouldBlock => {
+            Err(Errno::EAGAIN) => {
                 to.writable = false;
                 0
             }
-            Err(e) if e.kind() == ErrorKind::Interrupted => 0,
+            Err(Errno::EINTR) => 0,
             Err(_) => return Err(Trouble::To),
         };
         self.rest = bytes[sent..].to_vec();
         Ok(Some(sent))
+    }
+
+    /// The last bytes wait in the kernel for the end that follows at once, and
+    /// are one packet with it.
+    fn offer(&self, bytes: &[u8], to: &Side) -> nix::Result<usize> {
+        let more = MsgFlags::from_bits_retain(libc::MSG_MORE);
+        let flags = match self.ended {
+            true => MsgFlags::MSG_NOSIGNAL | more,
+            false => MsgFlags::MSG_NOSIGNAL,
+        };
+        send(to.socket.as_raw_fd(), bytes, flags)
     }
 
     /// Many, from one side into the pipe. The pipe is empty, so "not now" can
@@ -194,14 +302,10 @@ impl Flow {
             Some(pipe) => pipe,
             None => pipes.take().map_err(|_| Trouble::Starved)?,
         };
-        let flags = SpliceFFlags::SPLICE_F_NONBLOCK | SpliceFFlags::SPLICE_F_MOVE;
-        let end = &self.pipe.insert(pipe).write;
-        match splice(&from.socket, None, end, None, SIZE, flags) {
-            Ok(0) => self.ended = true,
-            Ok(bytes) => {
-                self.held = bytes;
-                self.much = bytes >= FEW;
-            }
+        match self.pipe.insert(pipe).fill(&from.socket) {
+            // Or an urgent byte: whoever reads learns which.
+            Ok(0) => self.much = false,
+            Ok(bytes) => self.much = bytes >= FEW,
             Err(Errno::EAGAIN) => from.readable = false,
             Err(Errno::EINTR) => {}
             Err(_) => return Err(Trouble::From),
@@ -218,15 +322,11 @@ impl Flow {
             let rest = std::mem::take(&mut self.rest);
             return self.send(&rest, to);
         }
-        let Some(pipe) = &self.pipe else {
+        let Some(pipe) = &mut self.pipe else {
             return Ok(None);
         };
-        let flags = SpliceFFlags::SPLICE_F_NONBLOCK | SpliceFFlags::SPLICE_F_MOVE;
-        match splice(&pipe.read, None, &to.socket, None, self.held, flags) {
-            Ok(bytes) => {
-                self.held -= bytes;
-                Ok(Some(bytes))
-            }
+        match pipe.drain(&to.socket) {
+            Ok(bytes) => Ok(Some(bytes)),
             Err(Errno::EAGAIN) => {
                 to.writable = false;
                 Ok(None)
@@ -236,10 +336,48 @@ impl Flow {
         }
     }
 
-    /// Nothing is held: the pipe is free for others.
+    /// Nothing that is held is wanted any more: the pipe may be had by others.
     fn put_away(&mut self, pipes: &Pipes) {
         if let Some(pipe) = self.pipe.take() {
             pipes.give_back(pipe);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::socket::{SockType, SockaddrIn, bind, connect, getsockopt};
+    use std::net::TcpListener;
+
+    use super::super::target::open;
+
+    /// What is accepted from a client with this address.
+    fn accepted(client: &str) -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let socket = open(true, SockType::Stream).unwrap();
+        let [a, b, c, d] = client.parse::<std::net::Ipv4Addr>().unwrap().octets();
+        bind(socket.as_raw_fd(), &SockaddrIn::new(a, b, c, d, 0)).unwrap();
+        let to = SockaddrIn::new(127, 0, 0, 1, port);
+        let begun = connect(socket.as_raw_fd(), &to);
+        assert!(matches!(begun, Ok(()) | Err(Errno::EINPROGRESS)));
+        (listener.accept().unwrap().0, socket.into())
+    }
+
+    #[test]
+    fn little_waits_where_the_way_is_short() {
+        // The kernel counts what it needs itself, twice as much.
+        let shallow = |side: &Side| getsockopt(&side.socket, sockopt::SndBuf) == Ok(2 * SHALLOW);
+        for (client, near_is_shallow) in [("127.0.0.1", true), ("127.0.0.2", false)] {
+            let (near, _client) = accepted(client);
+            let (far, _program) = accepted("127.0.0.3");
+            let (mut near, mut far) = (Side::near(near), Side::far(far));
+            assert!(!shallow(&near) && !shallow(&far));
+            near.measure();
+            far.measure();
+            assert_eq!(shallow(&near), near_is_shallow, "{client}");
+            assert!(shallow(&far));
         }
     }
 }

@@ -23,6 +23,8 @@ const STACK: usize = 64 << 10;
 /// So many are made at a time for whoever needs that many: to wait for the
 /// other thread takes longer than to make a socket.
 const MOST_AT_ONCE: usize = 16;
+/// So few are left when the next are asked for: who needs many does not wait.
+const LOW: usize = 6;
 
 /// What a socket is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,12 +40,25 @@ pub(super) struct Make {
 struct Stock {
     ready: Vec<OwnedFd>,
     at_once: usize,
+    /// More have been asked for.
+    asked: bool,
+}
+
+impl Stock {
+    fn ask(&mut self, make: Make, wishes: &Sender<(Make, usize)>) -> SysResult<()> {
+        if self.asked {
+            return Ok(());
+        }
+        self.at_once = (self.at_once * 2).clamp(1, MOST_AT_ONCE);
+        self.asked = true;
+        wishes.send((make, self.at_once)).map_err(|_| gone(None))
+    }
 }
 
 /// The thread, as the others see it.
 pub struct Inside {
     wishes: Sender<(Make, usize)>,
-    made: Receiver<SysResult<Vec<OwnedFd>>>,
+    made: Receiver<(Make, SysResult<Vec<OwnedFd>>)>,
     stock: RefCell<BTreeMap<Make, Stock>>,
 }
 
@@ -61,7 +76,7 @@ impl Inside {
                 return;
             }
             for (make, count) in to_make {
-                if making.send(several(make, count)).is_err() {
+                if making.send((make, several(make, count))).is_err() {
                     return;
                 }
             }
@@ -80,16 +95,28 @@ impl Inside {
 
     /// A socket of the container's network, which does not wait.
     pub(super) fn socket(&self, make: Make) -> SysResult<OwnedFd> {
-        let mut stock = self.stock.borrow_mut();
-        let stock = stock.entry(make).or_default();
-        if let Some(ready) = stock.ready.pop() {
-            return Ok(ready);
+        let mut all = self.stock.borrow_mut();
+        loop {
+            let stock = all.entry(make).or_default();
+            if let Some(ready) = stock.ready.pop() {
+                if stock.at_once > LOW && stock.ready.len() < LOW {
+                    // Whoever needs the next hears of a failure.
+                    let _ = stock.ask(make, &self.wishes);
+                }
+                return Ok(ready);
+            }
+            let ahead = stock.asked;
+            stock.ask(make, &self.wishes)?;
+            let (of, made) = self.made.recv().map_err(|_| gone(None))?;
+            let stock = all.entry(of).or_default();
+            stock.asked = false;
+            match made {
+                Ok(made) => stock.ready.extend(made),
+                Err(e) if of == make && !ahead => return Err(e),
+                // What failed a while ago may do now.
+                Err(_) => {}
+            }
         }
-        stock.at_once = (stock.at_once * 2).clamp(1, MOST_AT_ONCE);
-        let wish = (make, stock.at_once);
-        self.wishes.send(wish).map_err(|_| gone(None))?;
-        stock.ready = self.made.recv().map_err(|_| gone(None))??;
-        stock.ready.pop().ok_or_else(|| gone(None))
     }
 }
 

@@ -4,15 +4,17 @@
 //! thousand idle connections need none.
 
 use std::cell::{Cell, RefCell, RefMut};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, splice};
 
 /// What a large pipe holds, and what is moved at once.
 pub const SIZE: usize = 1 << 20;
 /// What is read and written rather than passed through a pipe is less.
 pub const FEW: usize = 16 << 10;
+/// Nobody waits, and pages change hands rather than be copied.
+const AT_ONCE: SpliceFFlags = SpliceFFlags::SPLICE_F_NONBLOCK.union(SpliceFFlags::SPLICE_F_MOVE);
 /// So many are large. All processes of a user share an allowance for large
 /// pipes (`pipe-user-pages-soft`, 64 MB), and who comes when it is used up
 /// gets tiny ones: so the first few streams have them, and others the usual.
@@ -20,13 +22,33 @@ const LARGE: usize = 8;
 /// Kept for the next who needs one.
 const SPARE: usize = 32;
 
-/// Both ends.
+/// Both ends, and how much is between them.
 pub struct Pipe {
-    /// Where bytes come out.
-    pub read: OwnedFd,
-    /// Where bytes go in.
-    pub write: OwnedFd,
+    read: OwnedFd,
+    write: OwnedFd,
+    held: usize,
     _large: Option<Share>,
+}
+
+impl Pipe {
+    /// Moves bytes that have come to `from` into the pipe; none at its end.
+    pub fn fill(&mut self, from: impl AsFd) -> nix::Result<usize> {
+        let bytes = splice(from, None, &self.write, None, SIZE, AT_ONCE)?;
+        self.held += bytes;
+        Ok(bytes)
+    }
+
+    /// Moves bytes from the pipe to `to`, as many as it takes.
+    pub fn drain(&mut self, to: impl AsFd) -> nix::Result<usize> {
+        let bytes = splice(&self.read, None, to, None, self.held, AT_ONCE)?;
+        self.held -= bytes;
+        Ok(bytes)
+    }
+
+    /// How much has come and not gone.
+    pub fn held(&self) -> usize {
+        self.held
+    }
 }
 
 /// Counts as one of the large ones for as long as it is there.
@@ -82,6 +104,7 @@ impl Pipes {
         Ok(Pipe {
             read,
             write,
+            held: 0,
             _large: grown.then(|| Share::of(&self.large)),
         })
     }
@@ -91,10 +114,11 @@ impl Pipes {
         self.spare.take();
     }
 
-    /// Takes back a pipe, which must be empty.
+    /// Takes back a pipe, for the next who needs one. What is left in it is
+    /// nobody else's, and goes with it.
     pub fn give_back(&self, pipe: Pipe) {
         let mut spare = self.spare.borrow_mut();
-        if spare.len() < SPARE {
+        if pipe.held == 0 && spare.len() < SPARE {
             spare.push(pipe);
         }
     }
@@ -103,6 +127,34 @@ impl Pipes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    /// What is left of one connection is nobody else's.
+    #[test]
+    fn the_next_one_never_has_what_was_left() {
+        let pipes = Pipes::default();
+        let (mut far, near) = UnixStream::pair().unwrap();
+        let (mut out, into) = UnixStream::pair().unwrap();
+        for taken in [0, 5, 6] {
+            let mut pipe = pipes.take().unwrap();
+            far.write_all(b"secret").unwrap();
+            assert_eq!(pipe.fill(&near), Ok(6));
+            pipe.held = taken;
+            assert!(taken == 0 || pipe.drain(&into) == Ok(taken));
+            out.read_exact(&mut [0; 6][..taken]).unwrap();
+            pipe.held = 6 - taken;
+            pipes.give_back(pipe);
+            // One that is empty is had again.
+            assert_eq!(pipes.spare.borrow().len(), taken / 6);
+            far.write_all(b"x").unwrap();
+            let mut next = pipes.take().unwrap();
+            assert_eq!((next.fill(&near), next.drain(&into)), (Ok(1), Ok(1)));
+            let mut heard = [0; 6];
+            assert_eq!(out.read(&mut heard).unwrap(), 1);
+            assert_eq!(heard[0], b'x');
+        }
+    }
 
     fn size(pipe: &Pipe) -> usize {
         fcntl(&pipe.read, FcntlArg::F_GETPIPE_SZ).unwrap() as usize

@@ -28,6 +28,34 @@ pub struct Ready {
     pub writable: bool,
     /// Behind what is to be read there is an end, or an error.
     pub ending: bool,
+    /// There is an error to fetch, or the connection is over both ways.
+    pub failed: bool,
+    /// What is read stops in front of a byte that was sent as urgent, though
+    /// there may be more behind it.
+    pub urgent: bool,
+}
+
+impl Ready {
+    /// For whoever asked to be called again.
+    const BOTH: Self = Self {
+        readable: true,
+        writable: true,
+        ending: false,
+        failed: false,
+        urgent: false,
+    };
+
+    fn of(flags: EpollFlags) -> Self {
+        let over = EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP;
+        let read = over | EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP;
+        Self {
+            readable: flags.intersects(read),
+            writable: flags.intersects(over | EpollFlags::EPOLLOUT),
+            ending: flags.intersects(over | EpollFlags::EPOLLRDHUP),
+            failed: flags.intersects(over),
+            urgent: flags.contains(EpollFlags::EPOLLPRI),
+        }
+    }
 }
 
 /// Whether a service is still wanted.
@@ -96,6 +124,7 @@ impl Reactor {
         let flags = EpollFlags::EPOLLIN
             | EpollFlags::EPOLLOUT
             | EpollFlags::EPOLLRDHUP
+            | EpollFlags::EPOLLPRI
             | EpollFlags::EPOLLET;
         let data = u64::from(key.0) << 32 | u64::from(which);
         self.epoll
@@ -138,35 +167,23 @@ impl Reactor {
             Err(Errno::EINTR) => 0,
             Err(e) => return Err(SysError::new(e, "epoll_wait()")),
         };
+        let mut busy = count > 0 || !self.again.is_empty();
         // Only those who are waiting now: who asks once more waits for the
         // next round.
         for _ in 0..self.again.len() {
             if let Some((key, which)) = self.again.pop_front() {
-                let both = Ready {
-                    readable: true,
-                    writable: true,
-                    ending: false,
-                };
                 self.call(key, |service, reactor| {
-                    service.ready(key, which, both, reactor)
+                    service.ready(key, which, Ready::BOTH, reactor)
                 });
             }
         }
         for event in &events[..count] {
-            let flags = event.events();
-            let over = EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP;
-            let read = over | EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP;
-            let ready = Ready {
-                readable: flags.intersects(read),
-                writable: flags.intersects(over | EpollFlags::EPOLLOUT),
-                ending: flags.intersects(over | EpollFlags::EPOLLRDHUP),
-            };
+            let ready = Ready::of(event.events());
             let (key, which) = (Key((event.data() >> 32) as u32), event.data() as u32);
             self.call(key, |service, reactor| {
                 service.ready(key, which, ready, reactor)
             });
         }
-        let mut busy = count > 0 || !self.again.is_empty();
         let now = Instant::now();
         while let Some(&(time, key)) = self.times.first() {
             if time > now {
@@ -284,6 +301,19 @@ mod tests {
         reactor.turn(Some(Duration::ZERO)).unwrap();
         assert_eq!(seen.borrow().len(), 1);
         assert!(reactor.is_empty());
+    }
+
+    /// Or memory would be given back in the middle of a long stream.
+    #[test]
+    fn whoever_asked_to_be_called_again_keeps_it_busy() {
+        let mut reactor = Reactor::new().unwrap();
+        let seen = Seen::default();
+        let key = reactor.key();
+        reactor.adopt(key, Box::new(noting(&seen, false, None)));
+        reactor.again(key, 1);
+        assert!(reactor.turn(None).unwrap());
+        assert_eq!(seen.borrow().len(), 1);
+        assert!(!reactor.turn(Some(Duration::ZERO)).unwrap());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use nix::sys::socket::{
 };
 
 use super::inside::{Inside, Make};
+use crate::sys::socket::answer_with_data;
 use crate::sys::{SysError, SysResult};
 
 /// What a published port leads to.
@@ -55,11 +56,17 @@ impl Target {
         }
     }
 
-    /// A socket on its way to the program, on behalf of `client`.
-    pub fn connect(&self, kind: SockType, client: Option<SocketAddr>) -> SysResult<Dialed> {
+    /// A socket on its way to the program, on behalf of `client`; `speaks` if
+    /// something will be said at once.
+    pub fn connect(
+        &self,
+        kind: SockType,
+        client: Option<SocketAddr>,
+        speaks: bool,
+    ) -> SysResult<Dialed> {
         let mut failed = None;
         for (inside, from) in self.ways(client).into_iter().flatten() {
-            match self.dial(kind, inside, from) {
+            match self.dial(kind, inside, from, speaks) {
                 // Taken, or not for us: the next way is good enough.
                 Err(e) if is_about_address(e.errno) => failed = Some(e),
                 done => return done,
@@ -88,6 +95,7 @@ impl Target {
         kind: SockType,
         inside: Option<&Inside>,
         from: Option<SocketAddr>,
+        speaks: bool,
     ) -> SysResult<Dialed> {
         let v4 = self.address.is_ipv4();
         let make = Make {
@@ -101,6 +109,9 @@ impl Target {
         };
         if let Some(from) = from {
             take_address(&socket, from)?;
+        }
+        if speaks {
+            answer_with_data(&socket);
         }
         let to = SockaddrStorage::from(self.address);
         match connect(socket.as_raw_fd(), &to) {

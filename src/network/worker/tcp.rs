@@ -19,6 +19,7 @@ use super::flow::{Flow, Moved, Side};
 use super::pipes::Pipes;
 use super::reactor::{Key, Life, Reactor, Ready, Service};
 use super::target::{Target, error_of};
+use crate::sys::socket::accept_ready;
 
 /// Connections taken before others have their turn.
 const ACCEPTED_AT_ONCE: usize = 64;
@@ -64,31 +65,36 @@ impl Port {
 
     fn accept(&mut self, me: Key, reactor: &mut Reactor) -> Life {
         for _ in 0..ACCEPTED_AT_ONCE {
-            match self.listener.accept() {
-                Ok((client, from)) => self.take(client, from, reactor),
-                Err(e) => match Errno::from_raw(e.raw_os_error().unwrap_or(0)) {
-                    Errno::EAGAIN => return Life::Goes,
-                    // The next one may be there already.
-                    Errno::EINTR | Errno::ECONNABORTED => {}
-                    // No more descriptors or memory: others must end first.
-                    _ => {
-                        reactor.wake(me, Instant::now() + BREATH);
-                        return Life::Goes;
-                    }
-                },
+            match accept_ready(&self.listener) {
+                Ok(client) => self.take(client.into(), reactor),
+                Err(Errno::EAGAIN) => return Life::Goes,
+                // The next one may be there already.
+                Err(Errno::EINTR | Errno::ECONNABORTED) => {}
+                // No more descriptors or memory: others must end first.
+                Err(_) => {
+                    reactor.wake(me, Instant::now() + BREATH);
+                    return Life::Goes;
+                }
             }
         }
         reactor.again(me, 0);
         Life::Goes
     }
 
-    fn take(&self, client: TcpStream, from: SocketAddr, reactor: &mut Reactor) {
+    fn take(&self, client: TcpStream, reactor: &mut Reactor) {
+        let from = if self.target.keeps.is_some() {
+            // One that has gone already is nobody the program could be shown.
+            let Ok(from) = client.peer_addr() else { return };
+            Some(from)
+        } else {
+            None
+        };
         let key = reactor.key();
-        if client.set_nonblocking(true).is_err() || reactor.watch(&client, key, NEAR).is_err() {
+        if reactor.watch(&client, key, NEAR).is_err() {
             return;
         }
         let mut connection = Connection {
-            near: Side::new(client),
+            near: Side::near(client),
             from,
             far: None,
             target: self.target.clone(),
@@ -100,7 +106,12 @@ impl Port {
             pause: FIRST_PAUSE,
             give_up: Instant::now() + PATIENCE,
         };
-        if connection.attempt(key, reactor) == Life::Goes {
+        // Many speak first, and have by now. One that has gone meanwhile need
+        // not be announced to the program.
+        let ahead = connection
+            .up
+            .listen_ahead(&mut connection.near, &self.pipes);
+        if ahead.is_ok() && connection.attempt(key, reactor) == Life::Goes {
             reactor.adopt(key, Box::new(connection));
         }
     }
@@ -128,7 +139,8 @@ impl Service for Port {
 /// A client, the program, and the bytes between them.
 struct Connection {
     near: Side,
-    from: SocketAddr,
+    /// Who the client is, where the program is to see that.
+    from: Option<SocketAddr>,
     /// And whether it is connected.
     far: Option<(Side, bool)>,
     target: Target,
@@ -145,18 +157,25 @@ struct Connection {
 impl Connection {
     /// Tries to reach the program.
     fn attempt(&mut self, me: Key, reactor: &mut Reactor) -> Life {
-        match self.target.connect(SockType::Stream, Some(self.from)) {
-            Ok(dialed) => {
-                let socket = TcpStream::from(dialed.socket);
-                if reactor.watch(&socket, me, FAR).is_err() {
-                    return self.refuse();
-                }
-                self.answered.set(self.answered.get() || dialed.connected);
-                self.far = Some((Side::new(socket), dialed.connected));
-                self.pump(me, reactor)
+        let speaks = self.up.holds();
+        let dialed = match self.target.connect(SockType::Stream, self.from, speaks) {
+            Ok(dialed) => dialed,
+            Err(e) => return self.later(e.errno, me, reactor),
+        };
+        let mut far = Side::far(TcpStream::from(dialed.socket));
+        let mut connected = dialed.connected;
+        if speaks {
+            match self.up.speak_first(&mut far) {
+                Ok(sent) => connected |= sent,
+                Err(errno) => return self.later(errno, me, reactor),
             }
-            Err(e) => self.later(e.errno, me, reactor),
         }
+        if reactor.watch(&far.socket, me, FAR).is_err() {
+            return self.refuse();
+        }
+        self.answered.set(self.answered.get() || connected);
+        self.far = Some((far, connected));
+        self.pump(me, reactor)
     }
 
     /// A program that is just starting does not listen yet.
@@ -189,11 +208,13 @@ impl Connection {
         if !ready.writable {
             return Some(Life::Goes);
         }
-        if let Some(errno) = error_of(&far.socket) {
-            return Some(self.later(errno, me, reactor));
-        }
-        if far.socket.peer_addr().is_err() {
-            return Some(Life::Goes);
+        if ready.failed {
+            if let Some(errno) = error_of(&far.socket) {
+                return Some(self.later(errno, me, reactor));
+            }
+            if far.socket.peer_addr().is_err() {
+                return Some(Life::Goes);
+            }
         }
         *connected = true;
         self.answered.set(true);
@@ -213,10 +234,14 @@ impl Connection {
             self.broken = true;
             up = Moved::Enough;
         }
+        // What was said to the program is with it, whatever the client does
+        // next. Where the other direction is over, both sides are closed.
+        if !self.down.is_over() {
+            self.up.pass_end_on(far);
+        }
         let down = self.down.pump(far, &mut self.near, &self.pipes);
         let over = self.up.is_over() && self.down.is_over();
         if !over {
-            self.up.pass_end_on(far);
             self.down.pass_end_on(&self.near);
         }
         match (up, down) {

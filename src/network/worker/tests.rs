@@ -3,9 +3,13 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::{MsgFlags, send, setsockopt, sockopt};
+
+use super::pipes::FEW;
 use super::reactor::Reactor;
 use super::{Published, Target, Worker, udp};
 
@@ -143,6 +147,128 @@ fn what_was_said_before_a_break_is_heard() {
         let mut told = Vec::new();
         let _ = client.read_to_end(&mut told);
         assert_eq!(told, b"too large", "round {round}");
+    }
+}
+
+/// Whatever the last piece is, and however the end comes with it.
+#[test]
+fn the_last_bytes_come_with_the_end() {
+    let program = local();
+    let port = publish(program.local_addr().unwrap());
+    let lengths = [0, 1, 6, FEW - 1, FEW, FEW + 1, 2 * FEW, 100_000];
+    let answers = lengths.map(|length| vec![length as u8; length]);
+    let told = answers.clone();
+    thread::spawn(move || {
+        for (conn, answer) in program.incoming().flatten().zip(told.iter().cycle()) {
+            // Half of them after a question, half of them unasked.
+            let mut asked = Vec::new();
+            (&conn).read_to_end(&mut asked).unwrap();
+            assert!(asked.is_empty() || asked == *answer);
+            (&conn).write_all(answer).unwrap();
+        }
+    });
+    for round in 0..5 {
+        for answer in &answers {
+            let mut client = client(port);
+            if round % 2 == 0 {
+                client.write_all(answer).unwrap();
+            }
+            client.shutdown(Shutdown::Write).unwrap();
+            let mut all = Vec::new();
+            client.read_to_end(&mut all).unwrap();
+            assert!(all == *answer, "{} of {}", all.len(), answer.len());
+        }
+    }
+}
+
+/// An urgent byte is for who looks for it, which nobody here does; what is read
+/// stops in front of it all the same.
+#[test]
+fn what_is_behind_an_urgent_byte_arrives() {
+    for length in [3, FEW - 1, FEW, 200_000] {
+        let place = local().local_addr().unwrap();
+        let port = publish(place);
+        let early = client(port);
+        // A program that listens late has all of it come at once.
+        let part = vec![b'a'; length];
+        (&early).write_all(&part).unwrap();
+        let sent = send(early.as_raw_fd(), b"!", MsgFlags::MSG_OOB);
+        assert_eq!(sent, Ok(1));
+        (&early).write_all(&part).unwrap();
+        early.shutdown(Shutdown::Write).unwrap();
+        let program = TcpListener::bind(place).unwrap();
+        let (conn, _) = program.accept().unwrap();
+        conn.set_read_timeout(Some(LIMIT)).unwrap();
+        let mut all = Vec::new();
+        (&conn).read_to_end(&mut all).unwrap();
+        assert!(all == part.repeat(2), "{} of {length} twice", all.len());
+    }
+}
+
+/// Or half an answer would pass for a whole one.
+#[test]
+fn a_break_behind_the_last_bytes_is_no_end() {
+    let program = local();
+    let listener = local();
+    let mut client = client(listener.local_addr().unwrap());
+    let mut reactor = Reactor::new().unwrap();
+    let pipes = super::pipes::Pipes::default();
+    super::not_waiting(&listener).unwrap();
+    let target = to(program.local_addr().unwrap());
+    super::tcp::Port::serve(listener, target, &pipes, &mut reactor).unwrap();
+    while reactor.turn(Some(Duration::from_millis(200))).unwrap() {}
+    let (conn, _) = program.accept().unwrap();
+    (&conn).write_all(b"half").unwrap();
+    let at_once = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    setsockopt(&conn, sockopt::Linger, &at_once).unwrap();
+    // Both are there before anybody looks.
+    drop(conn);
+    while reactor.turn(Some(Duration::from_millis(200))).unwrap() {}
+    let mut all = Vec::new();
+    let end = client.read_to_end(&mut all).map_err(|e| e.kind());
+    assert_eq!(end, Err(std::io::ErrorKind::ConnectionReset));
+    assert_eq!(all, b"half");
+}
+
+/// Pipes go from one connection to the next, also from those that broke off
+/// in the middle.
+#[test]
+fn no_connection_hears_what_was_another_s() {
+    let program = local();
+    let port = publish(program.local_addr().unwrap());
+    thread::spawn(move || {
+        for conn in program.incoming().flatten() {
+            thread::spawn(move || std::io::copy(&mut &conn, &mut &conn));
+        }
+    });
+    let one = move |number: u8| {
+        for round in 0..12 {
+            let client = client(port);
+            let sent = vec![number; 700_000];
+            if round % 3 == 0 {
+                // Nobody reads: pipes are full when it goes.
+                client.set_nonblocking(true).unwrap();
+                while (&client).write(&sent).is_ok_and(|n| n > 0) {}
+                continue;
+            }
+            let writing = client.try_clone().unwrap();
+            let writer = thread::spawn(move || {
+                (&writing).write_all(&sent).unwrap();
+                writing.shutdown(Shutdown::Write).unwrap();
+            });
+            let mut back = Vec::new();
+            (&client).read_to_end(&mut back).unwrap();
+            writer.join().unwrap();
+            assert_eq!(back.len(), 700_000);
+            assert!(back.iter().all(|byte| *byte == number));
+        }
+    };
+    let all: Vec<_> = (1..=6).map(|n| thread::spawn(move || one(n))).collect();
+    for thread in all {
+        thread.join().unwrap();
     }
 }
 

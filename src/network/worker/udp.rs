@@ -105,7 +105,9 @@ impl Port {
                 self.forget(which);
             }
         }
-        let dialed = self.target.connect(SockType::Datagram, Some(client.0));
+        let dialed = self
+            .target
+            .connect(SockType::Datagram, Some(client.0), false);
         let socket = UdpSocket::from(dialed.ok()?.socket);
         loop {
             self.last = self.last.wrapping_add(1);

@@ -238,7 +238,7 @@ impl Stream {
         };
         while !outside.left.is_empty() {
             let target = Target::outside(outside.left.remove(0));
-            let Ok(dialed) = target.connect(SockType::Stream, None) else {
+            let Ok(dialed) = target.connect(SockType::Stream, None, false) else {
                 continue;
             };
             let mut framed = Framed::new(dialed.socket.into());

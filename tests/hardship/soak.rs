@@ -11,13 +11,8 @@ use std::path::Path;
 
 /// How many containers are being started at a time.
 const AT_A_TIME: usize = 8;
-/// What may be more: pages of memory come and go, in kilobytes, and a worker
-/// keeps a few pipes for the next who needs one.
-const SLACK: &[(&str, u64)] = &[
-    ("memory of the keeper", 512),
-    ("memory of the worker", 512),
-    ("descriptors of the worker", 8),
-];
+/// What may be more: pages of memory come and go, in kilobytes.
+const SLACK: &[(&str, u64)] = &[("memory of the keeper", 512), ("memory of the worker", 512)];
 
 /// A container that outlives all others, with everything that stays beside
 /// one: a keeper and a worker.

@@ -288,9 +288,10 @@ impl Flow {
     /// are one packet with it.
     fn offer(&self, bytes: &[u8], to: &Side) -> nix::Result<usize> {
         let more = MsgFlags::from_bits_retain(libc::MSG_MORE);
-        let flags = match self.ended {
-            true => MsgFlags::MSG_NOSIGNAL | more,
-            false => MsgFlags::MSG_NOSIGNAL,
+        let flags = if self.ended {
+            MsgFlags::MSG_NOSIGNAL | more
+        } else {
+            MsgFlags::MSG_NOSIGNAL
         };
         send(to.socket.as_raw_fd(), bytes, flags)
     }

@@ -118,6 +118,18 @@ impl Inside {
             }
         }
     }
+
+    /// Lets go of what nobody needs for now.
+    pub fn clear(&self) {
+        let mut all = self.stock.borrow_mut();
+        while let Ok((of, _)) = self.made.try_recv() {
+            all.entry(of).or_default().asked = false;
+        }
+        for stock in all.values_mut() {
+            stock.ready = Vec::new();
+            stock.at_once = 0;
+        }
+    }
 }
 
 fn gone(errno: Option<i32>) -> SysError {

@@ -55,6 +55,8 @@ pub struct Resolver {
 pub struct Worker {
     reactor: Reactor,
     pipes: pipes::Pipes,
+    /// Who makes sockets inside the container.
+    inside: Option<Rc<Inside>>,
 }
 
 impl Worker {
@@ -62,6 +64,10 @@ impl Worker {
     pub fn new(ports: Vec<Published>, resolver: Option<Resolver>) -> SysResult<Self> {
         let mut reactor = Reactor::new()?;
         let pipes = pipes::Pipes::default();
+        // One container, one thread there.
+        let inside = ports.iter().find_map(|port| match port {
+            Published::Tcp(_, target) | Published::Udp(_, target) => target.inside().cloned(),
+        });
         for port in ports {
             match port {
                 Published::Tcp(listener, target) => {
@@ -84,7 +90,11 @@ impl Worker {
                 &mut reactor,
             )?;
         }
-        Ok(Self { reactor, pipes })
+        Ok(Self {
+            reactor,
+            pipes,
+            inside,
+        })
     }
 
     /// Serves until the process is ended from outside.
@@ -97,6 +107,9 @@ impl Worker {
             calm = !busy;
             if calm {
                 self.pipes.clear();
+                if let Some(inside) = &self.inside {
+                    inside.clear();
+                }
                 self.reactor.rest();
             }
         }

@@ -56,6 +56,14 @@ impl Target {
         }
     }
 
+    /// Who makes sockets inside the container for it, if anybody does.
+    pub(super) fn inside(&self) -> Option<&Rc<Inside>> {
+        match &self.way {
+            Way::Outside => self.keeps.as_ref(),
+            Way::Inside(inside) | Way::InsideAs(inside, _) => Some(inside),
+        }
+    }
+
     /// A socket on its way to the program, on behalf of `client`; `speaks` if
     /// something will be said at once.
     pub fn connect(

@@ -87,7 +87,7 @@ impl Networks<'_> {
 
     pub(super) fn read(self, id: &Id) -> Result<Network> {
         let path = self.of(id).join("config.json");
-        let bytes = files::read(&path)?;
+        let bytes = files::read_left(&path)?;
         let version = serde_json::from_slice::<serde_json::Value>(&bytes)
             .ok()
             .and_then(|v| v["version"].as_u64());

@@ -165,7 +165,7 @@ impl Entry {
 
     /// Whether nothing is in one of its records, as a power failure leaves it.
     pub fn has_lost(&self, name: &str) -> bool {
-        files::read(&self.dir.join(name)).is_ok_and(|bytes| files::is_void(&bytes))
+        files::read_left(&self.dir.join(name)).is_ok_and(|bytes| files::is_void(&bytes))
     }
 
     /// Whether somebody keeps or changes it right now.
@@ -220,7 +220,7 @@ impl Entry {
     }
 
     fn bytes(&self, name: &str) -> Result<Vec<u8>> {
-        files::read(&self.dir.join(name)).map_err(|e| {
+        files::read_left(&self.dir.join(name)).map_err(|e| {
             if self.dir.exists() {
                 e
             } else {

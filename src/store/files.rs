@@ -108,6 +108,22 @@ pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
+/// The same, where the file was made before its directory got its name. Some
+/// file systems bring such a directory back after a power failure without what
+/// was in it; others have an empty file there, and this makes no difference of
+/// the two.
+pub(crate) fn read_left(path: &Path) -> Result<Vec<u8>> {
+    match read(path) {
+        Err(_) if is_lost(path) => Ok(Vec::new()),
+        read => read,
+    }
+}
+
+fn is_lost(path: &Path) -> bool {
+    let nothing = fs::symlink_metadata(path).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
+    nothing && path.parent().is_some_and(Path::is_dir)
+}
+
 /// Nothing was ever written there that the disk would know of: so looks what a
 /// power failure has taken.
 pub(crate) fn is_void(bytes: &[u8]) -> bool {

@@ -120,7 +120,7 @@ pub(super) fn leading_to(store: &Store, id: &Id) -> Result<Option<Name>> {
 }
 
 pub(super) fn read(dir: &std::path::Path) -> Result<Name> {
-    let bytes = files::read(&dir.join("name"))?;
+    let bytes = files::read_left(&dir.join("name"))?;
     if files::is_void(&bytes) {
         return Err(Error::environment("the container's name was lost")
             .hint("`rcon system check --repair` gives it one"));

@@ -94,7 +94,7 @@ impl Volumes<'_> {
 
     fn read(self, name: &str) -> Result<Volume> {
         let path = self.of(name).join("config.json");
-        let bytes = files::read(&path)?;
+        let bytes = files::read_left(&path)?;
         let version = serde_json::from_slice::<serde_json::Value>(&bytes)
             .ok()
             .and_then(|v| v["version"].as_u64());
@@ -126,14 +126,16 @@ impl Volumes<'_> {
         let Some(why) = self.why_unreadable(name) else {
             return Ok(());
         };
-        if !files::is_void(&files::read(&self.of(name).join("config.json"))?) {
+        let dir = self.of(name);
+        if !files::is_void(&files::read_left(&dir.join("config.json"))?) {
             return Err(why);
         }
         let unnamed = Id::try_from(name.to_owned()).is_ok();
         let volume = Volume::new(name, unnamed, &VolumeWish::default());
         let json =
             serde_json::to_vec_pretty(&volume).map_err(|e| Error::internal(e.to_string()))?;
-        files::replace_for_good(&self.of(name), "config.json", &json)
+        lay_out(&dir)
+            .and_then(|()| files::replace_for_good(&dir, "config.json", &json))
             .context(|| format!("cannot keep volume {name}"))
     }
 
@@ -192,7 +194,6 @@ impl Volumes<'_> {
             dir,
         };
         let json = serde_json::to_vec_pretty(volume).map_err(|e| Error::internal(e.to_string()))?;
-        let data = fresh.dir.join("_data");
         // One without a name is no more lasting than its container's record.
         let keep = if volume.anonymous {
             files::replace_soon
@@ -200,8 +201,7 @@ impl Volumes<'_> {
             files::replace_for_good
         };
         keep(&fresh.dir, "config.json", &json)
-            .and_then(|()| fs::create_dir(&data))
-            .and_then(|()| fs::set_permissions(&data, fs::Permissions::from_mode(0o755)))
+            .and_then(|()| lay_out(&fresh.dir))
             .context(what)?;
         Ok(fresh)
     }
@@ -303,6 +303,16 @@ impl Drop for Fresh {
             let _ = files::remove_tree(&self.dir);
         }
     }
+}
+
+/// Makes the place of a volume's files, if it is not there.
+fn lay_out(dir: &Path) -> io::Result<()> {
+    let data = dir.join("_data");
+    if data.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir(&data)?;
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o755))
 }
 
 fn is_taken(e: &io::Error) -> bool {

@@ -161,9 +161,23 @@ fn the_power_fails_where_contents_come_late() {
     at_random_instants("commit=1,data=writeback", 11);
 }
 
-/// What no ordinary file system does: each record there is comes back empty.
+/// What few file systems do: each record there is comes back empty.
 #[test]
 fn an_empty_record_keeps_nothing_from_working() {
+    after_a_loss_of_each_record(|path| fs::write(path, ""));
+}
+
+/// What others do: a directory comes back without it.
+#[test]
+fn a_missing_record_keeps_nothing_from_working() {
+    after_a_loss_of_each_record(|path| match fs::remove_file(path) {
+        // The journal is there only while images change.
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    });
+}
+
+fn after_a_loss_of_each_record(lose: fn(&Path) -> std::io::Result<()>) {
     let Some(place) = Place::new() else { return };
     place.ok(&["volume", "create", "data"]);
     place.ok(&["network", "create", "net"]);
@@ -187,7 +201,7 @@ fn an_empty_record_keeps_nothing_from_working() {
         place.ok(&["kill", "box"]);
         place.ok(&["wait", "box"]);
         for path in paths_of(&place, record) {
-            fs::write(&path, "").unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            lose(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         }
         place.repair(record);
         // Of a network nothing is left but its name, and that can be given anew.

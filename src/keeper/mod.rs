@@ -46,7 +46,7 @@ use crate::container::{Config, State, Status};
 use crate::error::{Context, Result};
 use crate::events;
 use crate::network::connection::Connection;
-use crate::store::{Entry, Forgotten, Lock, Store};
+use crate::store::{Entry, Lock, Store};
 use crate::sys::process::{self, Exit, Forked};
 use crate::sys::{fd, identity, socket};
 
@@ -271,11 +271,13 @@ impl Keeper {
         let failure = failure_of(e);
         self.state.exit_code = i32::from(failure.code);
         self.state.error.clone_from(&failure.text);
-        self.state.status = match self.state.started {
-            None => Status::Created,
-            Some(_) => Status::Exited,
-        };
-        clear(self.close());
+        if self.state.started.is_none() {
+            self.state.status = Status::Created;
+            self.close();
+        } else {
+            self.state.status = Status::Exited;
+            self.close();
+        }
         self.clients.reply(starter, &Reply::Failed(failure));
         self.part();
     }
@@ -284,21 +286,15 @@ impl Keeper {
     fn finish(&mut self) {
         self.state.status = Status::Exited;
         let code = self.state.exit_code;
-        let mut left = self.close();
-        if self.config.build.is_some() {
-            // A build is over when nothing of its steps is left.
-            clear(left.take());
-        }
+        self.close();
         self.let_in_the_last();
         self.clients.tell_exit(code);
-        clear(left);
         self.part();
     }
 
     /// Writes the last record and gives the lock back; a container that was
-    /// only wanted while it ran is no more. To free what it had on the disk
-    /// takes longer than all of this, and is for when that has been told.
-    fn close(&mut self) -> Option<Forgotten> {
+    /// only wanted while it ran is removed.
+    fn close(&mut self) {
         self.give_ports_back();
         self.leave_networks();
         self.hand_over();
@@ -309,14 +305,14 @@ impl Keeper {
             self.write_state();
         }
         let _ = fs::remove_dir_all(self.entry.run_dir());
-        let lock = self.lock.take()?;
-        if !self.config.auto_remove {
-            return None;
+        let Some(lock) = self.lock.take() else { return };
+        if self.config.auto_remove {
+            // What cannot be removed is for `volume prune`.
+            let _ = volumes::forget(&self.store, &self.config);
+            self.note("destroy", &[]);
+            // What is left is swept away by the next command.
+            let _ = self.store.remove(&self.entry, lock);
         }
-        // What cannot be removed is for `volume prune`.
-        let _ = volumes::forget(&self.store, &self.config);
-        self.note("destroy", &[]);
-        self.store.forget(&self.entry, lock).ok()
     }
 
     fn write_state(&self) {
@@ -358,11 +354,6 @@ pub fn note(store: &Store, entry: &Entry, config: &Config, action: &str, more: &
     let name = entry.name().unwrap_or_default();
     let attributes = events::attributes(&name, config, more);
     events::record(store, "container", action, entry.id().as_str(), &attributes);
-}
-
-/// What cannot be removed now is swept away by the next command.
-fn clear(left: Option<Forgotten>) {
-    let _ = left.map(Forgotten::clear);
 }
 
 /// Closes what the keeper has no use for: it would keep files of the caller's

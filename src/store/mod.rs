@@ -50,23 +50,6 @@ pub struct Store {
     run: PathBuf,
 }
 
-/// What was kept of a container that is no more. As long as this is there,
-/// nobody else takes it away; without [`Forgotten::clear`] the next command
-/// does.
-#[derive(Debug)]
-pub struct Forgotten {
-    gone: PathBuf,
-    _lock: Lock,
-}
-
-impl Forgotten {
-    /// Takes it away.
-    pub fn clear(self) -> Result<()> {
-        let what = || format!("cannot remove {}", self.gone.display());
-        files::remove_tree(&self.gone).context(what)
-    }
-}
-
 /// Who is about to start a new container.
 #[derive(Debug)]
 pub struct Starter {
@@ -369,12 +352,6 @@ impl Store {
 
     /// Forgets a container and everything kept of it.
     pub fn remove(&self, entry: &Entry, lock: Lock) -> Result<()> {
-        self.forget(entry, lock)?.clear()
-    }
-
-    /// Forgets a container: from here on there is none. What was kept of it
-    /// is still to be taken away.
-    pub fn forget(&self, entry: &Entry, lock: Lock) -> Result<Forgotten> {
         let gone = self.containers().join(format!(".gone-{}", entry.id()));
         let what = || format!("cannot remove {}", entry.dir().display());
         {
@@ -387,7 +364,9 @@ impl Store {
         }
         let _ = fs::remove_dir_all(entry.run_dir());
         let _ = fs::remove_file(self.build_mark(entry.id()));
-        Ok(Forgotten { gone, _lock: lock })
+        let removed = files::remove_tree(&gone).context(what);
+        drop(lock);
+        removed
     }
 
     /// Takes away what killed commands have left.

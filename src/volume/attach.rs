@@ -117,6 +117,8 @@ fn is_mounted(volumes: Volumes<'_>, name: &str) -> Result<bool> {
     match fd::openat2(&dir, Path::new("_data"), libc::O_PATH, 0, fd::SAME_MOUNT) {
         Ok(_) => Ok(false),
         Err(e) if e.errno == Errno::EXDEV => Ok(true),
+        // Taken by a power failure.
+        Err(e) if e.errno == Errno::ENOENT => Ok(false),
         Err(e) => Err(e.into()),
     }
 }

@@ -112,13 +112,18 @@ impl Volumes<'_> {
 
     /// What keeps a volume that is there from being read.
     pub(super) fn why_unreadable(self, name: &str) -> Option<Error> {
-        let why = self.read(name).err()?;
+        let why = match self.read(name) {
+            Err(why) => why,
+            Ok(_) if self.data(name).is_dir() => return None,
+            Ok(_) => Error::environment("the place of its files is gone"),
+        };
         // It may have been removed while we looked.
         self.of(name).is_dir().then_some(why)
     }
 
     /// Gives a volume whose record the power has taken a plain one: its files
-    /// are what matters. What else cannot be read may have a meaning yet.
+    /// are what matters. One whose files it has taken has a place for others.
+    /// What else cannot be read may have a meaning yet.
     pub(super) fn record_anew(self, name: &str) -> Result<()> {
         let Some(_lock) = self.hold(name, Hold::Alone)? else {
             return Ok(());
@@ -127,6 +132,9 @@ impl Volumes<'_> {
             return Ok(());
         };
         let dir = self.of(name);
+        if self.read(name).is_ok() {
+            return Ok(lay_out(&dir)?);
+        }
         if !files::is_void(&files::read_left(&dir.join("config.json"))?) {
             return Err(why);
         }
@@ -200,8 +208,9 @@ impl Volumes<'_> {
         } else {
             files::replace_for_good
         };
-        keep(&fresh.dir, "config.json", &json)
-            .and_then(|()| lay_out(&fresh.dir))
+        // The record is the last: with it, the directory comes to the disk.
+        lay_out(&fresh.dir)
+            .and_then(|()| keep(&fresh.dir, "config.json", &json))
             .context(what)?;
         Ok(fresh)
     }

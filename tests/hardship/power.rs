@@ -226,6 +226,29 @@ fn after_a_loss_of_each_record(lose: fn(&Path) -> std::io::Result<()>) {
     place.assert_goes();
 }
 
+#[test]
+fn a_volume_whose_files_are_gone_has_a_place_for_others() {
+    let Some(place) = Place::new() else { return };
+    let lose = || {
+        place.ok(&["volume", "create", "data"]);
+        let files = place.bed.root().join("volumes/data/_data");
+        fs::remove_dir(files).expect("an empty volume");
+    };
+    lose();
+    let found = place.findings(&[]);
+    assert_eq!(found, ["volume data: the place of its files is gone"]);
+    place.repair("after a loss");
+    let write = "echo x >/d/x && cat /d/x";
+    assert_eq!(
+        place.ok(&["run", "--rm", "-v", "data:/d", "base", "sh", "-c", write]),
+        "x"
+    );
+    place.ok(&["volume", "rm", "data"]);
+    lose();
+    place.ok(&["volume", "prune", "-af"]);
+    place.assert_goes();
+}
+
 /// All records of a kind.
 fn paths_of(place: &Place, record: &str) -> Vec<std::path::PathBuf> {
     let root = place.bed.root();

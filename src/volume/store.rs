@@ -208,10 +208,12 @@ impl Volumes<'_> {
         } else {
             files::replace_for_good
         };
-        // The record is the last: with it, the directory comes to the disk.
         lay_out(&fresh.dir)
             .and_then(|()| keep(&fresh.dir, "config.json", &json))
             .context(what)?;
+        if fresh.is_lasting {
+            files::sync_dir(&fresh.dir).context(what)?;
+        }
         Ok(fresh)
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 impl Machine {
     /// Has an image come that is like no other.
     #[track_caller]
-    fn import(&self, number: u64) {
+    pub fn import(&self, number: u64) {
         let place = &self.place;
         let file = place.bed.rootfs("number");
         let lines: Vec<String> = (0..20_000).map(|n| format!("{number}.{n}\n")).collect();
@@ -26,7 +26,7 @@ impl Machine {
 
 /// An image is there, and its files are what they were.
 #[track_caller]
-fn assert_image(place: &Place, number: u64) {
+pub fn assert_image(place: &Place, number: u64) {
     let name = format!("image{number}");
     let shown = place.ok(&["run", "--rm", &name, "tail", "-n", "1", "/number"]);
     assert_eq!(shown, format!("{number}.19999"));

@@ -7,6 +7,7 @@ use crate::chance::{Chance, asked};
 use crate::deeds::{DEEDS, Deed, furnish};
 use crate::machine::{Kind, Machine, ext4};
 use crate::place::Place;
+use crate::power::assert_image;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
@@ -105,6 +106,62 @@ fn at_random_instants(kind: &Kind, name: u64) {
     machine.place.assert_goes();
     let groups = Place::cgroups(&known);
     assert!(groups.is_empty(), "{groups:?}");
+}
+
+/// What a command has said that it did is in the picture that is taken when it
+/// has ended.
+fn what_was_said_is_there(kind: &Kind) {
+    let Some(mut machine) = Machine::shelved(kind, &SHELF) else {
+        return;
+    };
+    let mut disk = machine.disk("disk");
+    for round in 0..6 {
+        let place = &machine.place;
+        let (volume, network) = (format!("v{round}"), format!("n{round}"));
+        match round % 3 {
+            0 => machine.import(round),
+            1 => drop(place.ok(&["volume", "create", &volume])),
+            _ => drop(place.ok(&["network", "create", &network])),
+        }
+        let picture = machine.disk(&format!("picture{round}"));
+        photograph(&disk, &picture);
+        machine.start_again(Some(&picture));
+        disk = picture;
+        let place = &machine.place;
+        let of_volume = ["run", "--rm", "-v", &format!("{volume}:/d"), "base", "true"];
+        match round % 3 {
+            0 => assert_image(place, round),
+            1 => {
+                place.ok(&["volume", "inspect", &volume]);
+                place.ok(&of_volume);
+            }
+            _ => drop(place.ok(&["network", "inspect", &network])),
+        }
+        let when = format!("{kind:?}, round {round}");
+        // What was being removed may be half there.
+        place.repair(&when);
+        place.assert_lists(&when);
+    }
+    machine.place.assert_goes();
+}
+
+#[test]
+fn what_a_command_said_was_kept_is_in_the_next_picture() {
+    what_was_said_is_there(&ext4("commit=300"));
+}
+
+#[test]
+fn what_a_command_said_was_kept_is_in_the_next_picture_of_xfs() {
+    what_was_said_is_there(&XFS);
+}
+
+#[test]
+fn what_a_command_said_was_kept_is_in_the_next_picture_of_btrfs() {
+    let patient = Kind {
+        options: "commit=300",
+        ..BTRFS
+    };
+    what_was_said_is_there(&patient);
 }
 
 #[test]

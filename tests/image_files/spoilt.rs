@@ -49,18 +49,20 @@ fn renewed(dir: &Path, change: impl FnOnce(&mut Value)) {
 
 /// Changes the configuration of such an archive.
 fn reconfigured(dir: &Path, change: impl FnOnce(&mut Value)) {
-    renewed(dir, |manifest| {
-        let blobs = dir.join("blobs/sha256");
-        let old = manifest["config"]["digest"].as_str().unwrap()[7..].to_owned();
-        let mut config: Value =
-            serde_json::from_slice(&fs::read(blobs.join(old)).unwrap()).unwrap();
-        change(&mut config);
-        let text = config.to_string();
-        let digest = rcon::image::reference::Digest::of(text.as_bytes());
-        manifest["config"]["digest"] = json!(digest.to_string());
-        manifest["config"]["size"] = json!(text.len());
-        fs::write(blobs.join(digest.hex()), text).unwrap();
-    });
+    renewed(dir, |manifest| configured(dir, manifest, change));
+}
+
+/// Changes the configuration that a manifest names.
+fn configured(dir: &Path, manifest: &mut Value, change: impl FnOnce(&mut Value)) {
+    let blobs = dir.join("blobs/sha256");
+    let old = manifest["config"]["digest"].as_str().unwrap()[7..].to_owned();
+    let mut config: Value = serde_json::from_slice(&fs::read(blobs.join(old)).unwrap()).unwrap();
+    change(&mut config);
+    let text = config.to_string();
+    let digest = rcon::image::reference::Digest::of(text.as_bytes());
+    manifest["config"]["digest"] = json!(digest.to_string());
+    manifest["config"]["size"] = json!(text.len());
+    fs::write(blobs.join(digest.hex()), text).unwrap();
 }
 
 #[test]
@@ -193,4 +195,52 @@ fn a_spoilt_archive_is_refused_and_leaves_nothing() {
     other(&bed, &["load", "-i", &cut]).fails_naming(&["archive"]);
     let stages = fs::read_dir(bed.path("other/images/stage")).unwrap();
     assert_eq!(stages.count(), 0);
+}
+
+/// Each of its parts is here already, and is what it should be; but not as what
+/// the image says.
+#[test]
+fn a_blob_that_is_here_is_no_other_layer_that_is_here() {
+    let Some(bed) = bed_with_base(&[Need::Tool("tar")]) else {
+        return;
+    };
+    let dir = bed.path("second");
+    fs::create_dir(&dir).unwrap();
+    fs::write(dir.join("file"), "second").unwrap();
+    bed.rcon(&["import", dir.to_str().unwrap(), "second"]).ok();
+    let shown = bed.rcon(&["inspect", "-f", "{{index .RootFS.Layers 0}}", "second"]);
+    let second = json!(shown.ok().text());
+    let other_layer = spoilt(&bed, "other", |dir| {
+        reconfigured(dir, |config| {
+            config["rootfs"]["diff_ids"][0] = second.clone()
+        });
+    });
+    // The layer twice, as two blobs.
+    let twice = spoilt(&bed, "twice", |dir| {
+        renewed(dir, |manifest| {
+            let mut blob = manifest["layers"][0].clone();
+            blob["digest"] = second.clone();
+            blob["size"] = json!(blob_size(&bed, &second));
+            manifest["layers"].as_array_mut().unwrap().push(blob);
+            configured(dir, manifest, |config| {
+                let diffs = config["rootfs"]["diff_ids"].as_array_mut().unwrap();
+                diffs.push(diffs[0].clone());
+                config["history"] = json!([]);
+            });
+        });
+    });
+    for archive in [other_layer, twice] {
+        let out = bed.rcon(&["load", "-i", &archive]).code(1);
+        out.fails_naming(&["not what the image's configuration says"]);
+        bed.rcon(&["load", "-i", &bed.text_of("saved.tar")]).ok();
+    }
+    let listed = bed.rcon(&["images", "-aq"]).ok();
+    assert_eq!(listed.stdout.lines().count(), 2, "{listed}");
+}
+
+/// Of a blob in the store, by its sum.
+fn blob_size(bed: &StoreBed, digest: &Value) -> u64 {
+    let blob = digest.as_str().unwrap().replace(':', "/");
+    let path = bed.root().join("images/blobs").join(blob);
+    fs::metadata(path).unwrap().len()
 }

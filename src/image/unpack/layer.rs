@@ -23,7 +23,11 @@ impl Work<'_> {
         if layer.first != at {
             let name = self.wait(|state| state.names[layer.first].clone())?;
             if !name.starts_with("chain-") {
-                self.wait_for_blob(at)?;
+                if self.layers[layer.first].blob.digest == layer.blob.digest {
+                    self.wait_for_blob(at)?;
+                } else {
+                    self.check_only(at)?;
+                }
                 self.named(at, name);
                 return Ok(());
             }
@@ -47,10 +51,11 @@ impl Work<'_> {
         self.change(|state| state.names[at] = Some(name));
     }
 
-    /// The layer is here, but this blob was not: is it that layer?
+    /// The layer is here, but is this blob that layer? Only where it is that
+    /// of an image already, this need not be found out once more.
     fn check_only(&self, at: usize) -> Result<()> {
         let layer = &self.layers[at];
-        if self.stage.in_store(&layer.blob.digest) {
+        if self.stage.in_store(&layer.blob.digest) && self.is_known(layer) {
             return self.wait_for_blob(at);
         }
         let what = || format!("the layer {}", layer.blob.digest);

@@ -18,12 +18,13 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::Image;
 use super::manifest::{Descriptor, Manifest};
 use super::reference::Digest;
 use super::stage::{Fetch, Stage};
@@ -81,6 +82,9 @@ struct Work<'a> {
     stop: AtomicBool,
     /// Bytes that may still be written to this disk.
     room: AtomicU64,
+    /// Blobs of images that are here, and the layers that they were found to
+    /// be; looked up when somebody asks.
+    known: OnceLock<HashSet<(Digest, Digest)>>,
 }
 
 struct State {
@@ -163,7 +167,24 @@ impl<'a> Work<'a> {
             changed: Condvar::new(),
             stop: AtomicBool::new(false),
             room: AtomicU64::new(room),
+            known: OnceLock::new(),
         })
+    }
+
+    /// Whether an image that is here has this blob as that very layer: then it
+    /// was checked when the image came.
+    fn is_known(&self, layer: &Layer) -> bool {
+        let find = || {
+            let images = self.stage.images().list().unwrap_or_default();
+            let whole = images.into_iter().filter(Image::is_unpacked);
+            let pairs = whole.flat_map(|image| {
+                let blobs = image.manifest.layers.into_iter().map(|blob| blob.digest);
+                blobs.zip(image.config.rootfs.diff_ids)
+            });
+            pairs.collect()
+        };
+        let pair = (layer.blob.digest.clone(), layer.diff.clone());
+        self.known.get_or_init(find).contains(&pair)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -2,7 +2,8 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::io::Read;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::{DeviceNode, Edits, File, yaml};
@@ -39,11 +40,7 @@ fn read_all(directories: &[PathBuf]) -> Result<Vec<(PathBuf, File)>> {
     for directory in directories.iter().rev() {
         for path in names_in(directory)? {
             let what = || format!("{}", path.display());
-            let length = fs::metadata(&path).context(what)?.len();
-            if length > LARGEST {
-                return Err(Error::user(format!("{}: it is too large", path.display())));
-            }
-            let text = fs::read_to_string(&path).context(what)?;
+            let text = read(&path).context(what)?;
             let is_json = path.extension().is_some_and(|ending| ending == "json");
             let file = if is_json {
                 File::parse(&text)
@@ -55,6 +52,25 @@ fn read_all(directories: &[PathBuf]) -> Result<Vec<(PathBuf, File)>> {
         }
     }
     Ok(files)
+}
+
+/// Reads a file that is one; nothing that never ends, or that one waits for.
+pub(super) fn read(path: &Path) -> Result<String> {
+    let mut options = fs::File::options();
+    let file = options
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(Error::user("it is no regular file"));
+    }
+    let mut text = String::new();
+    file.take(LARGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LARGEST {
+        return Err(Error::user("it is too large"));
+    }
+    Ok(text)
 }
 
 fn names_in(directory: &Path) -> Result<Vec<PathBuf>> {

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::find::look_up;
+use super::find::{look_up, read};
 use super::{Edits, File};
 use crate::error::Result;
 use crate::spec::tests::Fixture;
@@ -172,4 +172,16 @@ fn what_is_not_understood_is_refused() {
         let e = fixture.spec().unwrap_err().to_string();
         assert!(e.contains(word), "{word}: {e}");
     }
+}
+
+/// Or whoever can put a file there could stop every start.
+#[test]
+fn what_never_ends_is_not_read() {
+    let dir = std::env::temp_dir().join(format!("rcon-test-cdi-{}", std::process::id()));
+    std::fs::create_dir(&dir).unwrap();
+    let pipe = dir.join("a.yaml");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
+    let (of_pipe, of_zeroes) = (read(&pipe), read(std::path::Path::new("/dev/zero")));
+    std::fs::remove_dir_all(&dir).unwrap();
+    assert!(of_pipe.is_err() && of_zeroes.is_err());
 }

@@ -212,7 +212,7 @@ fn a_blob_that_is_here_is_no_other_layer_that_is_here() {
     let second = json!(shown.ok().text());
     let other_layer = spoilt(&bed, "other", |dir| {
         reconfigured(dir, |config| {
-            config["rootfs"]["diff_ids"][0] = second.clone()
+            config["rootfs"]["diff_ids"][0] = second.clone();
         });
     });
     // The layer twice, as two blobs.

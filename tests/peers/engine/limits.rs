@@ -67,8 +67,11 @@ fn pids_limit_holds(engine: &Engine) {
 
 fn out_of_memory(engine: &Engine) {
     // dd takes its whole buffer at once, and fills it.
-    let greed = "exec dd if=/dev/zero of=/dev/null bs=100M count=1";
-    engine.background("greedy", "--memory 32m", greed);
+    let greed = "dd if=/dev/zero of=/dev/null bs=100M count=1";
+    // The engine hears of it by an event of its own, which must not come after
+    // that of the container's end.
+    let patient = format!("{greed}; code=$?; sleep 1; exit $code");
+    engine.background("greedy", "--memory 32m", &patient);
     assert_eq!(engine.wait("greedy"), "137");
     assert!(engine.noticed_out_of_memory("greedy"));
     engine.sh("--memory 256m", greed).code(0);

@@ -2,6 +2,8 @@
 //! something, each in a lane of its own with a container `t`, an image `i`, a
 //! network `n` and a volume `v`, so that several can be killed at a time.
 
+use crate::chance::Chance;
+use crate::common::Running;
 use crate::place::{Place, SLEEP};
 use std::fs;
 
@@ -170,6 +172,25 @@ impl Deed {
             }
         }
     }
+}
+
+/// Three of them, each in its lane, and the commands that are at work.
+#[track_caller]
+pub fn three_at_work(
+    place: &Place,
+    chance: &mut Chance,
+) -> (Vec<(u32, &'static Deed)>, Vec<Running>) {
+    let deeds: Vec<(u32, &Deed)> = (0..3).map(|lane| (lane, chance.of(DEEDS))).collect();
+    for (lane, deed) in &deeds {
+        deed.prepare(place, *lane);
+    }
+    let words = deeds.iter().map(|(lane, deed)| deed.words(place, *lane));
+    let running = words.map(|words| {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        place.bed.call(&words).spawn()
+    });
+    let running = running.collect();
+    (deeds, running)
 }
 
 /// A container that is as it is wanted; a new one where there is none, or where

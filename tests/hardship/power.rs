@@ -2,7 +2,7 @@
 //! is there, in whichever order the file system gave it.
 
 use crate::chance::{Chance, asked};
-use crate::deeds::{DEEDS, Deed, furnish};
+use crate::deeds::{furnish, three_at_work};
 use crate::machine::{Machine, ext4};
 use crate::place::Place;
 use std::collections::BTreeSet;
@@ -123,18 +123,8 @@ fn at_random_instants(options: &'static str, name: u64) {
     let mut known = BTreeSet::new();
     for round in 0..asked("RCON_TEST_ROUNDS", 150) / 25 {
         let place = &machine.place;
-        let deeds: Vec<(u32, &Deed)> = (0..3).map(|lane| (lane, chance.of(DEEDS))).collect();
+        let (deeds, running) = three_at_work(place, &mut chance);
         let when = format!("round {round}, after {deeds:?}");
-        for (lane, deed) in &deeds {
-            deed.prepare(place, *lane);
-        }
-        let words = deeds.iter().map(|(lane, deed)| deed.words(place, *lane));
-        let running: Vec<_> = words
-            .map(|words| {
-                let words: Vec<&str> = words.iter().map(String::as_str).collect();
-                place.bed.call(&words).spawn()
-            })
-            .collect();
         // Beyond the second in which a journal is committed.
         std::thread::sleep(chance.instant(Duration::from_millis(1500)));
         known.extend(place.ids());

@@ -4,7 +4,7 @@
 //! ext4.
 
 use crate::chance::{Chance, asked};
-use crate::deeds::{DEEDS, Deed, furnish};
+use crate::deeds::{Deed, furnish, three_at_work};
 use crate::machine::{Kind, Machine, ext4};
 use crate::place::Place;
 use crate::power::assert_image;
@@ -51,18 +51,7 @@ fn photograph(disk: &Path, picture: &Path) {
 
 /// Three commands at work, and pictures taken meanwhile. What they were.
 fn work(machine: &Machine, disk: &Path, chance: &mut Chance) -> Vec<(u32, &'static Deed)> {
-    let place = &machine.place;
-    let deeds: Vec<(u32, &Deed)> = (0..3).map(|lane| (lane, chance.of(DEEDS))).collect();
-    for (lane, deed) in &deeds {
-        deed.prepare(place, *lane);
-    }
-    let words = deeds.iter().map(|(lane, deed)| deed.words(place, *lane));
-    let running: Vec<_> = words
-        .map(|words| {
-            let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            place.bed.call(&words).spawn()
-        })
-        .collect();
+    let (deeds, running) = three_at_work(&machine.place, chance);
     for n in 0..PICTURES {
         // Beyond the second in which a journal is committed.
         std::thread::sleep(chance.instant(Duration::from_millis(1200)));

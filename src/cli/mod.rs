@@ -221,11 +221,6 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // A file that gets too large for `ulimit -f` is an error with a name.
     crate::sys::process::ignore(libc::SIGXFSZ);
     let args: Vec<OsString> = args.into_iter().collect();
-    if makes_processes(&args) && powers::check(true).is_ok() {
-        // All is done anew in the copy of us, so this had better be the first
-        // thing. What fails here fails again where somebody is told.
-        let _ = crate::run::protect_own_binary();
-    }
     let cli = match switches::parse(args) {
         Ok(cli) => cli,
         Err((e, args)) => return refused(&e, &args),
@@ -305,14 +300,6 @@ fn refused(e: &clap::Error, args: &[OsString]) -> ExitCode {
 /// Whether the command is one whose exit code is a program's.
 fn runs_a_program(args: &[OsString]) -> bool {
     matches!(command_word(args), Some("run" | "create" | "exec"))
-}
-
-/// Whether the command is one that `of_containers` executes us again for.
-fn makes_processes(args: &[OsString]) -> bool {
-    matches!(
-        command_word(args),
-        Some("run" | "start" | "restart" | "exec")
-    )
 }
 
 /// The word that says what is to be done, as far as that can be told without
@@ -436,31 +423,6 @@ mod tests {
         for (name, listed, own) in all.iter().flat_map(abouts) {
             assert_ne!(listed, "", "{name} is listed without a word");
             assert_eq!(listed, own, "{name}");
-        }
-    }
-
-    #[test]
-    fn who_makes_processes_is_known_before_the_rest_is_understood() {
-        let makes = |line: &str| {
-            let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-            makes_processes(&args)
-        };
-        for line in [
-            "rcon run img",
-            "rcon --root run exec box true",
-            "rcon --root=/x container start box",
-            "rcon container --run-root ps restart box",
-        ] {
-            assert!(makes(line), "{line}");
-        }
-        for line in [
-            "rcon",
-            "rcon ps",
-            "rcon rm run",
-            "rcon --root run",
-            "rcon create run",
-        ] {
-            assert!(!makes(line), "{line}");
         }
     }
 }

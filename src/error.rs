@@ -83,6 +83,13 @@ impl Error {
         self
     }
 
+    /// A flag, or what it was given, is wrong by itself: Docker has a code of
+    /// its own for that, with every command.
+    #[must_use]
+    pub fn wrong_flag(self) -> Self {
+        self.exit(125)
+    }
+
     /// The code the command ends with, if it has a meaning.
     pub fn exit_code(&self) -> Option<u8> {
         self.exit

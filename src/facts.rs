@@ -16,6 +16,7 @@ use crate::cgroup::ops;
 use crate::error::{Context, Error, Result};
 use crate::plan::{Namespace, Overlay};
 use crate::sys::identity::{self, CapSet};
+use crate::sys::read_kernel_file;
 
 /// What a path is, links followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +94,7 @@ pub fn observe() -> Result<Facts> {
 fn last_cap() -> u32 {
     // Where the file is missing, the highest capability rcon itself knows: it
     // is better to try to drop one too many than one too few.
-    let text = fs::read_to_string("/proc/sys/kernel/cap_last_cap").unwrap_or_default();
+    let text = read_kernel_file("/proc/sys/kernel/cap_last_cap".as_ref()).unwrap_or_default();
     text.trim().parse().map_or(40, |n: u32| n.min(63))
 }
 

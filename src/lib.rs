@@ -42,4 +42,5 @@ pub mod spec;
 pub mod store;
 pub mod sys;
 pub mod sysctl;
+pub mod timings;
 pub mod volume;

@@ -1,10 +1,9 @@
 //! Processes of the host, told apart for good: a pid is given again to
 //! another one some day, a pid with the time of its start is not.
 
-use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use crate::sys::fd;
+use crate::sys::{fd, read_kernel_file};
 
 /// A handle on the process `pid` that started at `start`, if that very process
 /// is still there.
@@ -18,7 +17,7 @@ pub fn handle(pid: i32, start: u64) -> Option<OwnedFd> {
 
 /// When process `pid` started, and whether it is more than a zombie.
 pub fn start_time(pid: i32) -> Option<(u64, bool)> {
-    parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    parse_stat(&read_kernel_file(format!("/proc/{pid}/stat").as_ref()).ok()?)
 }
 
 /// The name in `/proc/<pid>/stat` may hold anything, even `) R 1`; what

@@ -34,6 +34,37 @@ fn a_sound_store_has_nothing_left_over() {
 }
 
 #[test]
+fn a_person_is_told_that_all_is_well() {
+    let Some(bed) = StoreBed::new() else { return };
+    let mut p = pty::under_pty(bed.call(&["system", "check"]), 24, 80);
+    p.terminal.wait_for("Nothing is left over");
+    p.running.wait().code(0);
+}
+
+#[test]
+fn a_damaged_image_is_told_and_left_to_a_person() {
+    let Some(bed) = StoreBed::new() else { return };
+    bed.rcon(&["run", "--rm", "--network", "none", "hello"])
+        .ok();
+    let id = bed.says(&["image", "inspect", "-f", "{{.Id}}", "hello"]);
+    let hex = id.trim().trim_start_matches("sha256:");
+    fs::write(bed.root().join("images/blobs/sha256").join(hex), "{}").unwrap();
+    for args in [
+        &["system", "check"][..],
+        &["system", "check", "--repair"],
+        &["system", "check"],
+    ] {
+        let out = bed.rcon(args).code(1);
+        let told = [hex, "is damaged", "`rcon rmi hello:latest`"];
+        for part in told {
+            assert!(out.stdout.contains(part), "{part}: {out}");
+        }
+    }
+    bed.rcon(&["rmi", "hello:latest"]).ok();
+    assert_eq!(bed.says(&["system", "check"]), "");
+}
+
+#[test]
 fn a_killed_keeper_is_found_and_settled() {
     let Some(bed) = StoreBed::new() else { return };
     let id = bed.sleeper("web", &[]);
@@ -238,7 +269,7 @@ fn a_store_whose_parts_were_taken_away_is_whole_again() {
     // Its cgroups may be somebody's until they are old.
     let clean = || {
         let repaired = bed.rcon(&["system", "check", "--repair"]).status.success();
-        repaired && cgroups::named(&id).is_empty()
+        repaired && cgroups::named(&format!("rcon-{id}")).is_empty()
     };
     assert!(host::becomes_true(Duration::from_secs(10), clean));
 }
@@ -287,4 +318,31 @@ fn what_happens_is_noted() {
         "destroy",
     ];
     assert_eq!(told, want);
+}
+
+/// A container may have put its processes into cgroups of its own.
+#[test]
+fn a_cgroup_with_processes_further_down_is_somebodys() {
+    let Some(bed) = StoreBed::new() else { return };
+    let hierarchies = cgroups::hierarchies();
+    let any = hierarchies.iter().find(|h| h.v2).or(hierarchies.first());
+    let any = any.expect("a cgroup hierarchy");
+    let id = format!("{:0>64x}", std::process::id());
+    let top = any.at.join(format!("rcon-{id}"));
+    fs::create_dir_all(top.join("inner")).unwrap();
+    let mut sleeper = Command::new("sleep").arg("60").spawn().unwrap();
+    fs::write(top.join("inner/cgroup.procs"), sleeper.id().to_string()).unwrap();
+    let dated = |at| fs::File::open(&top).unwrap().set_modified(at).unwrap();
+    dated(SystemTime::now() - Duration::from_secs(60));
+    let said = bed.rcon(&["system", "check"]).stdout;
+    // Others are not to take it for a leftover meanwhile.
+    dated(SystemTime::now());
+    sleeper.kill().unwrap();
+    sleeper.wait().unwrap();
+    let gone = || {
+        let _ = fs::remove_dir(top.join("inner"));
+        fs::remove_dir(&top).is_ok()
+    };
+    assert!(host::becomes_true(Duration::from_secs(5), gone));
+    assert!(!said.contains(&id), "{said}");
 }

@@ -76,6 +76,22 @@ fn exit_codes_of_a_wrong_command_line() {
         (&["ps", "--last", "x"], 125),
         (&["ps", "--all=maybe"], 125),
         (&["logs", "--tail"], 125),
+        (&["logs", "--tail", "abc", "x"], 125),
+        (&["logs", "--since", "abc", "x"], 125),
+        (&["events", "--until", "abc"], 125),
+        (&["ps", "--filter", "foo=1"], 125),
+        (&["ps", "--filter", "status=foo"], 125),
+        (&["images", "--filter", "dangling=perhaps"], 125),
+        (&["system", "prune", "-f", "--filter", "until=abc"], 125),
+        (&["build", "-t", "Bad Name", "."], 125),
+        (&["build", "-t", "x", "a", "b"], 1),
+        (&["kill", "-s", "FOO", "x"], 125),
+        (&["stop", "-t", "abc", "x"], 125),
+        (&["start", "--detach-keys", "abc-", "-a", "x"], 125),
+        (&["create", "--explain", "x"], 125),
+        (&["exec"], 1),
+        (&["exec", "nobody", "true"], 1),
+        (&["df"], 1),
         (&["network", "nope"], 1),
     ] {
         let out = bed.rcon(args).code(code);
@@ -94,6 +110,71 @@ fn exit_codes_of_a_wrong_command_line() {
     let root = bed.rootfs("");
     bed.rcon(&["run", "--rootfs", root.to_str().unwrap()])
         .code(125);
+}
+
+#[test]
+fn what_exec_could_not_do_has_dockers_code() {
+    let Some(bed) = StoreBed::new() else { return };
+    bed.make_container(&["create", "--name", "new"], &["true"]);
+    bed.sleeper("web", &[]);
+    for (args, told) in [
+        (&["new", "true"][..], "not running"),
+        (&["-it", "web", "sh"], "not a TTY"),
+        (&["-u", "nobody-there", "web", "true"], "nobody-there"),
+        (&["--env-file", "no-file", "web", "true"], "no-file"),
+    ] {
+        let out = bed.rcon(&[&["exec"], args].concat());
+        out.code(1).fails_naming(&[told]);
+    }
+    bed.rcon(&["pause", "web"]).ok();
+    let out = bed.rcon(&["exec", "web", "true"]);
+    out.code(1).fails_naming(&["paused"]);
+}
+
+#[test]
+fn mistakes_are_told_with_the_way_out() {
+    let Some(bed) = StoreBed::new() else { return };
+    for (args, told) in [
+        (&["df"][..], "rcon system df"),
+        (&["prune"], "rcon system prune"),
+        (&["create", "--explain", "x"], "`start`"),
+        (&["stop", "-t", "abc", "x"], "\"abc\" is not a whole number"),
+        (&["stop", "-t", "99999999999999999999", "x"], "is too large"),
+    ] {
+        bed.rcon(args).fails_naming(&[told]);
+    }
+    for (flags, told) in [
+        (&["--device", "/dev/nosuch"], "no such file"),
+        (&["--device", "/etc/passwd"], "not a device node"),
+        (&["--cap-add", "NET_ADMN"], "--cap-add: unknown"),
+        (&["--log-opt", "foo=1"], "known are max-size, max-file, l"),
+    ] {
+        run(&bed, flags, &["true"]).code(125).fails_naming(&[told]);
+    }
+    let out = run(&bed, &["--security-opt", "foo=1"], &["true"]).code(125);
+    assert_eq!(out.stderr.matches("--security-opt").count(), 1, "{out}");
+}
+
+#[test]
+fn the_steps_of_a_start_are_told() {
+    let Some(bed) = StoreBed::new() else { return };
+    bed.make_container(
+        &["create", "--name", "new", "--network", "none"],
+        &["echo", "hi"],
+    );
+    for args in [
+        &["start", "--explain", "new"][..],
+        &["start", "--explain", "-a", "new"],
+    ] {
+        let told = bed.rcon(args).ok().stderr;
+        assert!(
+            told.contains(" launcher ") && told.contains(" init "),
+            "{told}"
+        );
+        // Nobody has given a bundle.
+        assert!(!told.contains("the bundle"), "{told}");
+        bed.rcon(&["wait", "new"]).ok();
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::error::{Context, Error, Result};
 use crate::sys::{SysResult, entry, fd};
 
 /// Directories on the way down that stay open.
-const OPEN_LEVELS: usize = 32;
+pub(super) const OPEN_LEVELS: usize = 32;
 
 /// Something met on a walk.
 pub struct Item<'a> {
@@ -187,7 +187,8 @@ fn go_up(levels: &mut Vec<Level>, path: &[u8], visitor: &mut impl Visitor) -> Re
         return Ok(());
     };
     if above.fd.is_none() {
-        above.fd = Some(parent(&done, above.id).context(|| shown(path))?);
+        let below = done.fd.as_ref().ok_or_else(lost)?;
+        above.fd = Some(parent(below, above.id).context(|| shown(path))?);
     }
     let dir = above.fd.as_ref().ok_or_else(lost)?;
     let name = path.rsplit(|b| *b == b'/').next().unwrap_or(path);
@@ -195,19 +196,18 @@ fn go_up(levels: &mut Vec<Level>, path: &[u8], visitor: &mut impl Visitor) -> Re
 }
 
 /// The directory above one that has been left, if it is still the one it was.
-fn parent(done: &Level, id: (u64, u64)) -> Result<OwnedFd> {
-    let below = done.fd.as_ref().ok_or_else(lost)?;
+pub(super) fn parent(below: &OwnedFd, id: (u64, u64)) -> Result<OwnedFd> {
     let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW;
     let above = fd::openat2(below, Path::new(".."), flags, 0, 0)?;
     let stat = fd::stat(&above)?;
     if (stat.st_dev, stat.st_ino) == id {
         Ok(above)
     } else {
-        Err(Error::environment("was moved while its tree was walked"))
+        Err(Error::environment("it was moved while its tree was walked"))
     }
 }
 
-fn lost() -> Error {
+pub(super) fn lost() -> Error {
     Error::internal("a walk lost the directory it is in")
 }
 

@@ -22,7 +22,7 @@ use crate::error::Result;
 use crate::image::make::OCI_LAYER;
 use crate::image::manifest::Descriptor;
 use crate::image::reference::{Algorithm, Digest, Hasher};
-use crate::image::{Images, Kept, Stage, chain_ids};
+use crate::image::{ImageConfig, Images, Kept, Stage, chain_ids};
 
 /// Other keys, other entries: raised when either means something else.
 const VERSION: &[u8] = b"rcon build 2";
@@ -36,6 +36,35 @@ pub struct Entry {
     pub created: String,
     /// The layer that came of it, if anything changed.
     pub layer: Option<Known>,
+    /// What it stood on, if that was anything.
+    #[serde(default)]
+    pub below: Option<Digest>,
+}
+
+impl Entry {
+    /// Whether what came of it is in this image.
+    pub fn is_in(&self, image: &ImageConfig) -> bool {
+        let diffs = &image.rootfs.diff_ids;
+        if let Some(layer) = &self.layer {
+            return diffs.contains(&layer.diff);
+        }
+        // Of a step without a layer there is only its date, on those below.
+        let chains = chain_ids(diffs);
+        let is_it = |layers: usize, created: &Option<String>| {
+            let below = layers.checked_sub(1).map(|top| chains.get(top));
+            let same = match below {
+                None => self.below.is_none(),
+                Some(chain) => chain.is_some() && chain == self.below.as_ref(),
+            };
+            same && created.as_deref() == Some(&*self.created)
+        };
+        let mut layers = 0;
+        let in_history = image.history.iter().any(|step| {
+            layers += usize::from(!step.empty_layer);
+            step.empty_layer && is_it(layers, &step.created)
+        });
+        in_history || is_it(diffs.len(), &image.created)
+    }
 }
 
 /// A layer.
@@ -201,6 +230,51 @@ pub fn of_workdir(state: &State, path: &str, epoch: Option<i64>) -> Key {
     key.done()
 }
 
+/// The key of the date of an image that no step of its own has dated; it is
+/// that of the last layer otherwise. The date it inherits does not count.
+pub fn of_date(config: &ImageConfig) -> Result<Key> {
+    let config = ImageConfig {
+        created: None,
+        ..config.clone()
+    };
+    let mut key = Keyed::new("date", None, None);
+    key.text(&String::from_utf8_lossy(&config.to_bytes()?));
+    Ok(key.done())
+}
+
+/// The date that is remembered by this key.
+pub fn find_date(images: &Images, key: &Key) -> Option<String> {
+    let entry = read(&images.find_kept(&key.0)?)?;
+    touch(images, key);
+    Some(entry.created)
+}
+
+/// What is to be remembered of a date.
+pub fn keep_date(key: &Key, step: &str, created: &str, state: &State) -> Kept {
+    let entry = Entry {
+        step: step.to_owned(),
+        created: created.to_owned(),
+        layer: None,
+        below: state.chain(),
+    };
+    kept(key, &entry)
+}
+
+fn kept(key: &Key, entry: &Entry) -> Kept {
+    let mut kept = Kept {
+        name: key.0.clone(),
+        ..Kept::default()
+    };
+    if let Some(layer) = &entry.layer {
+        kept.blobs.push(layer.diff.clone());
+        kept.layers.push(layer.diff.hex().to_owned());
+    }
+    if let Ok(Value::Object(says)) = serde_json::to_value(entry) {
+        kept.says = says;
+    }
+    kept
+}
+
 /// Finds what a step came to, if all of it is still here, and keeps that from
 /// being taken away.
 pub fn find(stage: &Stage, state: &State, key: &Key) -> Result<Option<(Entry, Option<Layer>)>> {
@@ -239,28 +313,24 @@ fn layer(stage: &Stage, state: &State, known: &Known) -> Result<Option<Layer>> {
     }))
 }
 
-/// Takes in what a worker has made: the layer, and what is to be remembered.
+/// Takes in what a worker has made on top of `below`: the layer, and what is
+/// to be remembered.
 pub fn take(
     stage: &Stage,
     key: &Key,
-    step: &str,
-    created: &str,
+    (step, created): (&str, &str),
+    below: Option<Digest>,
     done: &Done,
 ) -> Result<(Option<Layer>, Kept)> {
     let mut entry = Entry {
         step: step.to_owned(),
         created: created.to_owned(),
         layer: None,
-    };
-    let mut kept = Kept {
-        name: key.0.clone(),
-        ..Kept::default()
+        below,
     };
     let mut layer = None;
     if let Some(made) = &done.layer {
         let (diff, dir) = taken(stage, made)?;
-        kept.blobs.push(diff.clone());
-        kept.layers.push(diff.hex().to_owned());
         entry.layer = Some(Known {
             diff: diff.clone(),
             length: made.length,
@@ -272,10 +342,7 @@ pub fn take(
             dir,
         });
     }
-    if let Ok(Value::Object(says)) = serde_json::to_value(&entry) {
-        kept.says = says;
-    }
-    Ok((layer, kept))
+    Ok((layer, kept(key, &entry)))
 }
 
 /// What was made goes into the stage, unless it is here already.

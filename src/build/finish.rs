@@ -2,7 +2,6 @@
 
 use super::ask::Ask;
 use super::state::State;
-use crate::container::Timestamp;
 use crate::error::Result;
 use crate::image::config::OCI_CONFIG;
 use crate::image::manifest::{Descriptor, Document, Manifest};
@@ -26,10 +25,7 @@ impl Described {
 
 /// Writes down what the image is.
 pub fn describe(stage: &Stage, ask: &Ask<'_>, state: &State) -> Result<Described> {
-    let now = ask
-        .epoch
-        .map_or_else(Timestamp::now, |seconds| Timestamp { seconds, nanos: 0 });
-    let mut config = state.finished(now);
+    let mut config = state.finished();
     config.config.labels.extend(ask.labels.iter().cloned());
     let manifest = Manifest {
         config: stage.bytes(OCI_CONFIG, &config.to_bytes()?)?,

@@ -1,7 +1,7 @@
 //! Which stages a build needs, what each begins with, and what it takes from
 //! others. A stage that nobody needs is not even looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::language::{
     Diagnostic, Dockerfile, Expander, Instruction, Source, Step, Word, near, parse_trigger,
@@ -73,8 +73,37 @@ impl Search<'_> {
     /// All that stage `target` needs.
     pub fn needed(&self, target: usize, bring: &mut Bring<'_>) -> Result<Graph> {
         let mut graph = Graph::default();
-        self.visit(target, &mut graph, bring)?;
+        // In their order, so that each finds there what it is built on: a long
+        // row of stages is no deep recursion.
+        for stage in self.below(target) {
+            self.visit(stage, &mut graph, bring)?;
+        }
         Ok(graph)
+    }
+
+    /// A stage and those that it needs, as far as the file alone tells.
+    fn below(&self, target: usize) -> BTreeSet<usize> {
+        let mut needed = BTreeSet::new();
+        let mut todo = vec![target];
+        while let Some(index) = todo.pop() {
+            if !needed.insert(index) {
+                continue;
+            }
+            let stage = &self.file.stages[index];
+            let base = self.expand(&stage.base).ok();
+            let base = base.map(|name| self.file.base(index, &name));
+            let froms = stage.steps.iter().flat_map(from_of);
+            let froms = froms.map(|from| self.file.from(index, &from.text));
+            todo.extend(
+                base.into_iter()
+                    .chain(froms)
+                    .filter_map(|source| match source {
+                        Source::Stage(other) => Some(other),
+                        _ => None,
+                    }),
+            );
+        }
+        needed
     }
 
     fn visit(&self, index: usize, graph: &mut Graph, bring: &mut Bring<'_>) -> Result<()> {

@@ -23,5 +23,6 @@ pub mod scope;
 pub mod show;
 pub mod state;
 pub mod trouble;
+pub mod undefined;
 pub mod work;
 pub mod worker;

@@ -94,6 +94,11 @@ impl Globals {
         self.values.get(name).cloned()
     }
 
+    /// Whether a `FROM` line may use it.
+    pub fn is_known(&self, name: &str) -> bool {
+        self.values.contains_key(name) || self.declared.iter().any(|known| known == name)
+    }
+
     /// Typed for programs, whatever the file says of it.
     pub fn proxies(&self) -> impl Iterator<Item = (&str, &String)> {
         let typed = PROXIES.iter();

@@ -2,7 +2,6 @@
 //! and the layers it is made of.
 
 use crate::build::scope::Scope;
-use crate::container::Timestamp;
 use crate::error::{Error, Result};
 use crate::image::config::History;
 use crate::image::make::{as_oci, empty_config};
@@ -38,6 +37,11 @@ pub struct State {
     pub own_cmd: bool,
     /// When its last layer was made.
     pub created: Option<String>,
+    /// That was in this build, or in one before it that is in the cache: it
+    /// is not only the date of an image that is built on.
+    pub dated: bool,
+    /// So many notes in its history are those of such an image.
+    inherited: usize,
 }
 
 impl State {
@@ -49,6 +53,8 @@ impl State {
             scope: Scope::default(),
             own_cmd: false,
             created: None,
+            dated: false,
+            inherited: 0,
         }
     }
 
@@ -75,6 +81,8 @@ impl State {
         }
         Ok(Self {
             created: config.created.clone(),
+            dated: false,
+            inherited: config.history.len(),
             config,
             layers,
             scope: Scope::default(),
@@ -122,6 +130,7 @@ impl State {
     /// Notes a step that had work to do.
     pub fn add(&mut self, text: String, created: &str, layer: Option<Layer>) {
         self.created = Some(created.to_owned());
+        self.dated = true;
         self.history(text, Some(created.to_owned()), layer.is_none());
         self.layers.extend(layer);
     }
@@ -136,12 +145,25 @@ impl State {
         });
     }
 
+    /// Whether it still is the image that is built on, and nothing else.
+    pub fn is_base(&self) -> bool {
+        self.inherited > 0 && self.config.history.len() == self.inherited
+    }
+
+    /// Dates it, and all its own notes, which have no date of their own.
+    pub fn date(&mut self, created: &str) {
+        self.created = Some(created.to_owned());
+        for note in &mut self.config.history[self.inherited..] {
+            note.created = Some(created.to_owned());
+        }
+        self.dated = true;
+    }
+
     /// The whole configuration.
-    pub fn finished(&self, now: Timestamp) -> ImageConfig {
+    pub fn finished(&self) -> ImageConfig {
         let mut config = self.config.clone();
         config.rootfs.diff_ids = self.diffs();
-        let created = self.created.clone();
-        config.created = Some(created.unwrap_or_else(|| now.to_string()));
+        config.created.clone_from(&self.created);
         config
     }
 }

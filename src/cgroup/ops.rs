@@ -46,7 +46,9 @@ pub struct Cgroup {
 
 /// This machine's layout.
 pub fn observe() -> Result<Layout> {
-    let read = |path: &str| std::fs::read_to_string(path).context(|| format!("reading {path}"));
+    let read = |path: &str| {
+        crate::sys::read_kernel_file(path.as_ref()).context(|| format!("reading {path}"))
+    };
     complete(Layout::parse(
         &read("/proc/self/mountinfo")?,
         &read("/proc/self/cgroup")?,

@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 use super::layout::{Hierarchy, Layout, Mode, Version};
 use crate::error::{Error, Result};
 
-/// The cgroup right below each mount that the containers of `rcon run` have
-/// theirs in. It is rcon's own, like its state directory: made with the first
-/// of them, and gone with the last.
-pub const OWN_PARENT: &str = "rcon";
+/// What the names of cgroups of `rcon run` begin with, in front of the id. They
+/// lie right below each mount: one to share would have to be made by the first
+/// container and removed by the last, in each hierarchy, and that costs as much
+/// again as the container's own.
+pub const OWN_PREFIX: &str = "rcon-";
 
 /// The container's directory in one hierarchy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,12 +93,6 @@ impl CgroupDir {
     /// people; we open it step by step from the mount instead.
     pub fn full(&self) -> PathBuf {
         self.mount.join(&self.path)
-    }
-
-    /// Whether it is right below [`OWN_PARENT`].
-    pub fn is_below_own_parent(&self) -> bool {
-        let mut names = self.components();
-        names.next() == Some(OWN_PARENT) && names.count() == 1
     }
 
     /// The names from the mount down.
@@ -320,22 +315,6 @@ mod tests {
             "{e}"
         );
         assert_eq!(full(&hybrid(), "/a:b:c")[2], "/sys/fs/cgroup/cpu/a:b:c");
-    }
-
-    #[test]
-    fn own_parent_is_no_other_of_that_name() {
-        for (path, want) in [
-            ("/rcon/id", true),
-            ("rcon/id", false),
-            ("/rcon", false),
-            ("/rcon/team/id", false),
-            ("/rcon2/id", false),
-            ("/team/rcon/id", false),
-        ] {
-            let paths = CgroupPaths::plan(&hybrid(), path, "id").unwrap();
-            let own = paths.find("memory").unwrap().is_below_own_parent();
-            assert_eq!(own, want, "{path}");
-        }
     }
 
     #[test]

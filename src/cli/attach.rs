@@ -38,13 +38,17 @@ pub fn attach(store: &Store, args: &Attach) -> Result<ExitCode> {
         return Err(Error::user("a paused container says nothing")
             .hint(format!("`rcon unpause {}` lets it go on", args.container)));
     }
-    let connection = common::connect(&found)?;
     let config = found.entry.config()?;
     let attached = Attached {
         input: config.program.open_stdin && !args.no_stdin,
         output: true,
         errors: true,
     };
+    // A pipe's end is none for who reads from a terminal: it would wait for ever.
+    if attached.input && config.program.tty {
+        common::check_terminal("--no-stdin only shows what it says")?;
+    }
+    let connection = common::connect(&found)?;
     let options = session::options(&config, attached, args.sig_proxy, keys.as_deref());
     // A keeper at its end does not listen any more, but it still says how
     // that was.

@@ -1,6 +1,6 @@
 //! `builder`: what builds remember.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -12,6 +12,7 @@ use super::{listing, sizes};
 use crate::build::{cache, caches};
 use crate::container::Timestamp;
 use crate::error::{Error, Result};
+use crate::format::escaped;
 use crate::format::filter::Filters;
 use crate::format::units::{duration, size, time};
 use crate::format::{Column, Format, render_list};
@@ -40,7 +41,7 @@ pub struct Du {
 
 #[derive(Debug, clap::Args)]
 pub struct Prune {
-    /// Also those whose layers are part of an image
+    /// Also those whose outcome is part of an image
     #[arg(short, long)]
     all: bool,
     /// Only what was not of use for so long: until=24h
@@ -79,7 +80,7 @@ pub struct Remembered {
     used: Option<SystemTime>,
     /// The bytes that would be free without it, as far as no image has them.
     pub size: u64,
-    /// An image has the same layer, or a build is using it.
+    /// An image has what came of it, or a build is using it.
     pub active: bool,
     /// As a listing shows it.
     pub row: Value,
@@ -94,20 +95,19 @@ enum What {
 pub fn all(store: &Store) -> Result<Vec<Remembered>> {
     let images = of(store);
     let list = images.list()?;
-    let layers: HashSet<&String> = list.iter().flat_map(Image::layers).collect();
     let steps = images.kept().into_iter();
     let mut all: Vec<Remembered> = steps
-        .filter_map(|kept| step(&images, kept, &layers))
+        .filter_map(|kept| step(&images, kept, &list))
         .chain(caches::list(store).into_iter().map(mount))
         .collect();
     all.sort_by_key(|one| std::cmp::Reverse(one.used));
     Ok(all)
 }
 
-fn step(images: &Images, kept: Kept, layers: &HashSet<&String>) -> Option<Remembered> {
+fn step(images: &Images, kept: Kept, list: &[Image]) -> Option<Remembered> {
     let entry = cache::read(&kept)?;
     let used = images.kept_used(&kept.name);
-    let active = kept.layers.iter().any(|layer| layers.contains(layer));
+    let active = list.iter().any(|image| entry.is_in(&image.config));
     let size = entry.layer.as_ref().map_or(0, |l| l.size + l.length);
     let row = row(&kept.name, "regular", size, used, &entry.step);
     Some(Remembered {
@@ -190,21 +190,29 @@ fn prune(store: &Store, args: &Prune) -> Result<ExitCode> {
     if !args.force && !listing::confirm(&question)? {
         return Err(Error::user("builder prune has been cancelled"));
     }
-    let (_, bytes) = forget(store, args.all, age, args.keep_storage.unwrap_or(0))?;
-    listing::print(&format!(
-        "Total reclaimed space: {}\n",
-        size::decimal(bytes)
-    ))?;
+    let (gone, bytes) = forget(store, args.all, age, args.keep_storage.unwrap_or(0))?;
+    let mut text = String::new();
+    if !gone.is_empty() {
+        text += "Deleted build cache objects:\n";
+        for row in &gone {
+            let word = |name: &str| row[name].as_str().unwrap_or_default();
+            let step = escaped(word("Description"));
+            let _ = writeln!(text, "{}  {step}", word("ID"));
+        }
+        text.push('\n');
+    }
+    let _ = writeln!(text, "Total reclaimed space: {}", size::decimal(bytes));
+    listing::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Forgets what was not of use for so long, but for so many bytes of what was
-/// of use last; how much that was, and the bytes that are free again.
-pub fn forget(store: &Store, every: bool, age: Duration, keep: u64) -> Result<(usize, u64)> {
+/// of use last; the rows of that, and the bytes that are free again.
+pub fn forget(store: &Store, every: bool, age: Duration, keep: u64) -> Result<(Vec<Value>, u64)> {
     let mut kept_bytes = 0;
-    let mut steps = HashSet::new();
+    let mut steps = HashMap::new();
     let mut bytes = 0;
-    let mut count = 0;
+    let mut rows = Vec::new();
     for one in all(store)? {
         let since = one.used.and_then(|used| used.elapsed().ok());
         let old = since.is_none_or(|since| since >= age);
@@ -216,21 +224,22 @@ pub fn forget(store: &Store, every: bool, age: Duration, keep: u64) -> Result<(u
             continue;
         }
         match one.what {
-            What::Step(kept) => drop(steps.insert(kept.name)),
+            What::Step(kept) => drop(steps.insert(kept.name, one.row)),
             What::Cache(cache) => match caches::remove(&cache) {
                 Ok(true) => {
                     bytes += one.size;
-                    count += 1;
+                    rows.push(one.row);
                 }
                 Ok(false) => {}
                 Err(e) => say::error(e),
             },
         }
     }
-    let (gone, freed) = of(store).forget_kept(&|kept| steps.contains(&kept.name))?;
+    let (gone, freed) = of(store).forget_kept(&|kept| steps.contains_key(&kept.name))?;
+    rows.extend(gone.iter().filter_map(|kept| steps.remove(&kept.name)));
     if every && age.is_zero() && keep == 0 {
         // Sums of files cost a little room, and are found again.
         let _ = std::fs::remove_dir_all(store.build().join("sums"));
     }
-    Ok((count + gone.len(), bytes + freed))
+    Ok((rows, bytes + freed))
 }

@@ -9,11 +9,15 @@ use crate::error::{Error, Result};
 use crate::keeper::{self, NotReached, Reply, Request};
 use crate::say;
 use crate::store::{Entry, Lock, Store};
+use crate::sys::{fd, tty};
 
 /// How long somebody else may take to start or end a container.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks whether it is done.
 pub const PAUSE: Duration = Duration::from_millis(2);
+
+/// What helps who asked for a terminal and has none.
+pub const WITHOUT_TERMINAL: &str = "leave out -t when input comes from a pipe or a file";
 
 /// A container, and what became of it.
 pub struct Found {
@@ -140,4 +144,12 @@ pub fn wait_for_exit_until(connection: &OwnedFd, until: Instant) -> Result<bool>
 /// The code a program ended with as that of this command.
 pub fn exit_code(code: i32) -> ExitCode {
     ExitCode::from(code as u8)
+}
+
+/// What is typed into a pipe cannot control a terminal.
+pub fn check_terminal(remedy: &str) -> Result<()> {
+    if tty::size(fd::standard(0)).is_some() {
+        return Ok(());
+    }
+    Err(Error::user("the input device is not a TTY").hint(remedy))
 }

@@ -28,11 +28,11 @@ pub struct EventsOf {
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
     /// Show what has happened since then, too: a time, or as 10m for so long ago
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = listing::moment)]
+    since: Option<Timestamp>,
     /// Only until then
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = listing::moment)]
+    until: Option<Timestamp>,
 }
 
 const KNOWN: &[&str] = &["container", "event", "id", "image", "label", "name", "type"];
@@ -47,8 +47,7 @@ pub fn events(store: &Store, args: &EventsOf) -> Result<ExitCode> {
         return Err(Error::user("events has no table").hint("leave out \"table\""));
     }
     let filters = Filters::parse(&args.filter, KNOWN)?;
-    let since = moment("--since", args.since.as_deref())?;
-    let until = moment("--until", args.until.as_deref())?;
+    let (since, until) = (args.since, args.until);
     let what = || "cannot read the events";
     let mut reader = match since.or(until) {
         Some(_) => Reader::from_the_beginning(store),
@@ -71,12 +70,6 @@ pub fn events(store: &Store, args: &EventsOf) -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
     }
-}
-
-fn moment(flag: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
-    let Some(text) = text else { return Ok(None) };
-    let read = time::parse_moment(text, Timestamp::now(), listing::own_zone());
-    Ok(Some(read.map_err(|e| e.context(flag))?))
 }
 
 /// Waits a moment; true when nobody reads any more.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 use oci_spec::runtime::{Process, Spec};
 
@@ -17,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::facts::{self, Facts};
 use crate::foreground::pipes::{self, Pipes};
 use crate::foreground::relay::{self, Ending};
-use crate::foreground::session;
+use crate::foreground::session::{self, cannot_write};
 use crate::keeper::{self, Failure, Reply};
 use crate::plan::{self, ExecRequest};
 use crate::run::{self, Explain, Held, Launch, State};
@@ -25,7 +26,7 @@ use crate::say;
 use crate::spec::{self, Further, users};
 use crate::store::Store;
 use crate::sys::process::{Exit, Forked};
-use crate::sys::{fd, process, socket};
+use crate::sys::{fd, process, socket, title};
 
 /// `exec`.
 pub fn exec(store: &Store, args: &Exec) -> Result<ExitCode> {
@@ -33,7 +34,7 @@ pub fn exec(store: &Store, args: &Exec) -> Result<ExitCode> {
     let found = common::find(store, request.container.as_str())?;
     let container = first_process(&found)?;
     if request.tty && request.interactive && !request.detach {
-        check_terminal()?;
+        common::check_terminal(common::WITHOUT_TERMINAL)?;
     }
     let name = found.entry.name()?;
     let mut spec = found.entry.spec()?;
@@ -84,7 +85,8 @@ pub fn exec(store: &Store, args: &Exec) -> Result<ExitCode> {
     };
     if wanted.detach {
         let launch = || launch(&found, container, &spec, &wanted).map_err(ended);
-        return in_background(launch, note_end).map(|()| ExitCode::SUCCESS);
+        let id = found.entry.id().short();
+        return in_background(id, launch, note_end).map(|()| ExitCode::SUCCESS);
     }
     let outcome = run(&found, container, &spec, &wanted).map_err(ended)?;
     let Outcome {
@@ -104,6 +106,7 @@ pub fn exec(store: &Store, args: &Exec) -> Result<ExitCode> {
 /// Has a process of its own start the program and see its end, which only who
 /// started it can. Returns once the program runs.
 fn in_background(
+    id: &str,
     launch: impl FnOnce() -> Result<(Held, OnOurSide)>,
     note_end: impl FnOnce(i32),
 ) -> Result<()> {
@@ -114,6 +117,7 @@ fn in_background(
     }
     drop(ours);
     let _ = process::new_session();
+    let _ = title::set(c"rcon:exec", id);
     // Where the command was typed is not to be kept busy.
     let _ = std::env::set_current_dir("/");
     let started = launch().and_then(|(held, _)| held.release());
@@ -145,14 +149,6 @@ fn withhold_nothing(spec: &mut Spec) {
     if let Some(linux) = spec.linux_mut() {
         linux.set_seccomp(None);
     }
-}
-
-fn check_terminal() -> Result<()> {
-    if crate::sys::tty::size(fd::standard(0)).is_some() {
-        return Ok(());
-    }
-    Err(Error::user("the input device is not a TTY")
-        .hint("leave out -t when input comes from a pipe or a file"))
 }
 
 /// What is to run.
@@ -219,6 +215,7 @@ fn launch(
         container: Some(container),
         preserve_fds: 0,
         patience: None,
+        meanwhile: None,
         explain: explain(wanted)?,
     };
     let held = pipes::lent(&streams, || run::launch(launch))??;
@@ -261,20 +258,27 @@ fn stay_at_terminal(held: Held, console: Option<OwnedFd>, wanted: &Wanted) -> Re
     let keys = wanted.input.then_some(&wanted.detach_keys[..]);
     let session = relay::Session::open(console, keys)?;
     let (_, pidfd) = held.release()?;
-    let (exit, otherwise) = match relay::attend_until(&pidfd, &signals, session)? {
-        Ending::Exit(exit) => (Some(exit), ExitCode::SUCCESS),
-        Ending::Left => (None, ExitCode::SUCCESS),
-        Ending::Unread(exit) => {
+    let (exit, lost) = match relay::attend_until(&pidfd, &signals, session)? {
+        Ending::Exit(exit) => (Some(exit), None),
+        Ending::Left => {
+            return Ok(Outcome {
+                code: None,
+                lost: None,
+                otherwise: ExitCode::SUCCESS,
+            });
+        }
+        Ending::Unshown(why, exit) => {
             if exit.is_none() {
                 tell_it_goes_on();
             }
-            (exit, unread())
+            // Of a reader that went, there is nobody to be told.
+            (exit, (why != Errno::EPIPE).then(|| cannot_write(1, why)))
         }
     };
     Ok(Outcome {
         code: exit.map(Exit::shell_code),
-        lost: None,
-        otherwise,
+        lost,
+        otherwise: unread(),
     })
 }
 

@@ -13,8 +13,8 @@ use crate::store::Store;
 #[derive(Debug, clap::Args)]
 pub struct Kill {
     /// Name or number of the signal
-    #[arg(short, long, default_value = "KILL")]
-    signal: String,
+    #[arg(short, long, default_value = "KILL", value_parser = signal::parse)]
+    signal: i32,
     /// Names or ids
     #[arg(required = true, value_name = "CONTAINER")]
     containers: Vec<String>,
@@ -23,8 +23,8 @@ pub struct Kill {
 #[derive(Debug, clap::Args)]
 pub struct Stop {
     /// Name or number of the signal to ask with [default: the container's own, or TERM]
-    #[arg(short, long)]
-    signal: Option<String>,
+    #[arg(short, long, value_parser = signal::parse)]
+    signal: Option<i32>,
     /// Seconds to wait before killing; -1 is for ever [default: the container's own, or 10]
     #[arg(short, long, visible_alias = "timeout", allow_negative_numbers = true)]
     time: Option<i64>,
@@ -48,16 +48,16 @@ pub struct Unpause {
 }
 
 /// `kill`.
-pub fn kill(store: &Store, args: &Kill) -> Result<ExitCode> {
-    let number = signal::parse(&args.signal)?;
-    Ok(common::each(&args.containers, |name| {
+pub fn kill(store: &Store, args: &Kill) -> ExitCode {
+    let number = args.signal;
+    common::each(&args.containers, |name| {
         let found = common::find(store, name)?;
         common::ask(&found, &Request::Signal(number))?;
         if number == libc::SIGKILL {
             wait_for_the_end(store, &found);
         }
         Ok(())
-    }))
+    })
 }
 
 /// That signal cannot be ignored, so who sent it wants to see its effect: the
@@ -94,11 +94,10 @@ pub fn unpause(store: &Store, args: &Unpause) -> ExitCode {
 }
 
 /// `stop`.
-pub fn stop(store: &Store, args: &Stop) -> Result<ExitCode> {
-    let number = args.signal.as_deref().map(signal::parse).transpose()?;
-    Ok(common::each(&args.containers, |name| {
-        end(store, &common::find(store, name)?, number, args.time)
-    }))
+pub fn stop(store: &Store, args: &Stop) -> ExitCode {
+    common::each(&args.containers, |name| {
+        end(store, &common::find(store, name)?, args.signal, args.time)
+    })
 }
 
 /// Ends a container, if it is up, and returns when that is over.

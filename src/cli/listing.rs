@@ -159,6 +159,11 @@ pub fn local(t: Timestamp) -> String {
     time::spaced(t, offset, &zone)
 }
 
+/// What `--since` and the like are given: a time, or as `10m` for so long ago.
+pub fn moment(text: &str) -> Result<Timestamp> {
+    time::parse_moment(text, Timestamp::now(), own_zone())
+}
+
 /// The zone of `--since` and the like when none is typed.
 pub fn own_zone() -> i32 {
     clock::zone_at(Timestamp::now().seconds).0

@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use super::{common, listing};
 use crate::container::Timestamp;
 use crate::error::{Error, Result};
-use crate::format::units::time::parse_moment;
 use crate::keeper;
 use crate::logs::{Entry, Event, Options, Reader, Stream, Wanted};
 use crate::say;
@@ -24,15 +23,16 @@ pub struct Logs {
         long,
         value_name = "LINES",
         default_value = "all",
-        allow_hyphen_values = true
+        allow_hyphen_values = true,
+        value_parser = tail
     )]
-    tail: String,
+    tail: Tail,
     /// Only what was said since then: a time, or as 10m for so long ago
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = listing::moment)]
+    since: Option<Timestamp>,
     /// Only what was said until then: a time, or as 10m for so long ago
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = listing::moment)]
+    until: Option<Timestamp>,
     /// Show when each line was said
     #[arg(short, long)]
     timestamps: bool,
@@ -48,9 +48,9 @@ pub fn logs(store: &Store, args: &Logs) -> Result<ExitCode> {
     let entry = common::find(store, &args.container)?.entry;
     let options = Options::new(&entry.config()?.log)?;
     let wanted = Wanted {
-        tail: tail(&args.tail)?,
-        since: moment("--since", args.since.as_deref())?,
-        until: moment("--until", args.until.as_deref())?,
+        tail: args.tail.0,
+        since: args.since,
+        until: args.until,
         follow: args.follow,
     };
     let mut reader = Reader::open(entry.dir(), &options, wanted)?;
@@ -66,19 +66,18 @@ pub fn logs(store: &Store, args: &Logs) -> Result<ExitCode> {
     }
 }
 
-fn tail(text: &str) -> Result<Option<u64>> {
+/// So many lines at the end; none: all.
+#[derive(Debug, Clone, Copy)]
+struct Tail(Option<u64>);
+
+fn tail(text: &str) -> Result<Tail> {
     match text.parse::<i64>() {
         // As in Docker, less than nothing is everything.
-        Ok(n) => Ok(u64::try_from(n).ok()),
-        Err(_) if text == "all" || text.is_empty() => Ok(None),
-        Err(_) => Err(Error::user(format!("--tail {text}: not a number of lines"))),
+        Ok(n) => Ok(Tail(u64::try_from(n).ok())),
+        Err(_) if text == "all" || text.is_empty() => Ok(Tail(None)),
+        Err(_) => Err(Error::user(format!("{text:?} is not a number of lines"))
+            .hint("a number as 100, or all")),
     }
-}
-
-fn moment(flag: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
-    let Some(text) = text else { return Ok(None) };
-    let moment = parse_moment(text, Timestamp::now(), listing::own_zone());
-    moment.map(Some).map_err(|e| e.context(flag))
 }
 
 /// Shows each stream at a descriptor of its own, in the order it was said.

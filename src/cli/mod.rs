@@ -289,17 +289,23 @@ fn refused(e: &clap::Error, args: &[OsString]) -> ExitCode {
         && let Some(error) = flags::one_line(e)
     {
         // With some, all other codes are the program's.
-        let is_special = runs_a_program(args) || flags::is_wrong_flag(e);
-        return failed(&error.exit(if is_special { 125 } else { 1 }));
+        let is_special = makes_a_container(args) || flags::is_wrong_flag(e);
+        let error = error.exit(1);
+        return failed(&if is_special {
+            error.wrong_flag()
+        } else {
+            error
+        });
     }
     // Help on a closed output has no reader to miss it.
     let _ = e.print();
     ExitCode::SUCCESS
 }
 
-/// Whether the command is one whose exit code is a program's.
-fn runs_a_program(args: &[OsString]) -> bool {
-    matches!(command_word(args), Some("run" | "create" | "exec"))
+/// Whether the command is one with a code of its own for what it could not do.
+/// `exec` has none, as in Docker: scripts take its 1 for "no such container".
+fn makes_a_container(args: &[OsString]) -> bool {
+    matches!(command_word(args), Some("run" | "create"))
 }
 
 /// The word that says what is to be done, as far as that can be told without
@@ -348,11 +354,8 @@ fn sweep(store: &Store) -> Result<()> {
 
 fn of_containers(places: Places, command: Container) -> Result<ExitCode> {
     // With these, all other codes are the program's.
-    let runs = matches!(
-        command,
-        Container::Run(_) | Container::Create(_) | Container::Exec(_)
-    );
-    let coded = |e: Error| if runs { e.exit(125) } else { e };
+    let makes = matches!(command, Container::Run(_) | Container::Create(_));
+    let coded = |e: Error| if makes { e.exit(125) } else { e };
     let starts = matches!(
         command,
         Container::Run(_) | Container::Start(_) | Container::Restart(_) | Container::Exec(_)
@@ -373,16 +376,16 @@ fn of_containers(places: Places, command: Container) -> Result<ExitCode> {
         Container::Diff(args) => cp::diff(store, &args),
         Container::Export(args) => cp::export(store, &args),
         Container::Inspect(args) => inspect::inspect(store, &args),
-        Container::Kill(args) => kill::kill(store, &args),
+        Container::Kill(args) => Ok(kill::kill(store, &args)),
         Container::Logs(args) => logs::logs(store, &args),
         Container::Pause(args) => Ok(kill::pause(store, &args)),
         Container::Port(args) => port::port(store, &args),
         Container::Rename(args) => rm::rename(store, &args),
-        Container::Restart(args) => start::restart(store, &args),
+        Container::Restart(args) => Ok(start::restart(store, &args)),
         Container::Rm(args) => Ok(rm::rm(store, &args)),
         Container::Start(args) => start::start(store, &args),
         Container::Stats(args) => stats::stats(store, &args),
-        Container::Stop(args) => kill::stop(store, &args),
+        Container::Stop(args) => Ok(kill::stop(store, &args)),
         Container::Top(args) => top::top(store, &args),
         Container::Unpause(args) => Ok(kill::unpause(store, &args)),
         Container::Update(args) => update::update(store, &args),

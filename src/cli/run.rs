@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::flags::{Create, Request, Resolve, Run, Source, Surroundings};
-use super::start;
+use super::{common, start};
 use crate::container::{Id, ImageDefaults, Mount};
 use crate::error::{Context, Error, Result};
 use crate::foreground::session;
@@ -13,6 +13,7 @@ use crate::keeper::{self, Attached};
 use crate::say;
 use crate::store::{Entry, Lock, Starter, Store};
 use crate::sys::process;
+use crate::timings::{self, Moment};
 use crate::volume::arrange::arrange;
 
 /// Other containers, as the store knows them.
@@ -48,11 +49,15 @@ pub fn create(store: &Store, args: &Create) -> Result<ExitCode> {
 
 /// `run`.
 pub fn run(store: &Store, args: &Run) -> Result<ExitCode> {
+    if args.timings {
+        timings::begin()?;
+    }
     let request = here(|here| args.request(here, &Others(store)));
     let mut request = request.map_err(usage)?;
     check_terminal(&request)?;
     start::refuse_terminal(&request.config)?;
     let (entry, lock) = make(store, &mut request, Some(keeper::starter()))?;
+    timings::mark(Moment::Kept);
     let config = &request.config;
     let start = keeper::Start {
         explain: request.explain,
@@ -60,7 +65,9 @@ pub fn run(store: &Store, args: &Run) -> Result<ExitCode> {
     };
     if request.detach {
         start::background(store, start)?;
+        timings::mark(Moment::Heard);
         say::out(&config.id);
+        timings::tell();
         return Ok(ExitCode::SUCCESS);
     }
     let attached = Attached {
@@ -70,7 +77,10 @@ pub fn run(store: &Store, args: &Run) -> Result<ExitCode> {
     };
     let keys = Some(&request.detach_keys[..]);
     let options = session::options(config, attached, request.sig_proxy, keys);
-    start::foreground(store, start, &options)
+    let ended = start::foreground(store, start, &options);
+    timings::mark(Moment::Heard);
+    timings::tell();
+    ended
 }
 
 /// A wrong command line ends with another code than a program that failed.
@@ -81,14 +91,12 @@ fn usage(e: Error) -> Error {
     }
 }
 
-/// What is typed into a pipe cannot control a terminal.
+/// Before anything is fetched or made.
 fn check_terminal(request: &Request) -> Result<()> {
     let program = &request.config.program;
     let typed = program.tty && request.attach.stdin && !request.detach;
-    if typed && crate::sys::tty::size(crate::sys::fd::standard(0)).is_none() {
-        return Err(Error::user("the input device is not a TTY")
-            .hint("leave out -t when input comes from a pipe or a file")
-            .exit(125));
+    if typed {
+        common::check_terminal(common::WITHOUT_TERMINAL).map_err(usage)?;
     }
     Ok(())
 }

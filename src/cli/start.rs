@@ -24,6 +24,9 @@ pub struct Start {
     /// What to type to leave [default: ctrl-p,ctrl-q]
     #[arg(long, value_name = "KEYS")]
     detach_keys: Option<String>,
+    /// Tell every step as it is taken
+    #[arg(long)]
+    explain: bool,
     /// Names or ids
     #[arg(required = true, value_name = "CONTAINER")]
     containers: Vec<String>,
@@ -32,8 +35,8 @@ pub struct Start {
 #[derive(Debug, clap::Args)]
 pub struct Restart {
     /// Name or number of the signal to ask with [default: the container's own, or TERM]
-    #[arg(short, long)]
-    signal: Option<String>,
+    #[arg(short, long, value_parser = signal::parse)]
+    signal: Option<i32>,
     /// Seconds to wait before killing; -1 is for ever [default: the container's own, or 10]
     #[arg(short, long, visible_alias = "timeout", allow_negative_numbers = true)]
     time: Option<i64>,
@@ -52,7 +55,7 @@ pub fn start(store: &Store, args: &Start) -> Result<ExitCode> {
                 status if status.is_up() => return Ok(()),
                 _ => {}
             }
-            quietly(store, &found.entry)
+            quietly(store, &found.entry, args.explain)
         }));
     }
     let keys = args.detach_keys.as_deref().map(flags::detach_keys);
@@ -69,7 +72,10 @@ pub fn start(store: &Store, args: &Start) -> Result<ExitCode> {
         return Err(running());
     }
     let lock = common::lock(&found.entry)?.ok_or_else(running)?;
-    let start = keeper::Start::of(found.entry, lock)?;
+    let start = keeper::Start {
+        explain: args.explain,
+        ..keeper::Start::of(found.entry, lock)?
+    };
     let attached = Attached {
         input: args.interactive && start.config.program.open_stdin,
         output: true,
@@ -80,15 +86,14 @@ pub fn start(store: &Store, args: &Start) -> Result<ExitCode> {
 }
 
 /// `restart`.
-pub fn restart(store: &Store, args: &Restart) -> Result<ExitCode> {
-    let number = args.signal.as_deref().map(signal::parse).transpose()?;
-    Ok(common::each(&args.containers, |name| {
+pub fn restart(store: &Store, args: &Restart) -> ExitCode {
+    common::each(&args.containers, |name| {
         let found = common::find(store, name)?;
-        kill::end(store, &found, number, args.time)?;
-        quietly(store, &found.entry)?;
+        kill::end(store, &found, args.signal, args.time)?;
+        quietly(store, &found.entry, false)?;
         keeper::note(store, &found.entry, &found.entry.config()?, "restart", &[]);
         Ok(())
-    }))
+    })
 }
 
 /// Frozen is not ended.
@@ -98,11 +103,15 @@ fn paused(name: &str) -> Error {
 }
 
 /// Starts one that nobody looks at.
-fn quietly(store: &Store, entry: &Entry) -> Result<()> {
-    match common::lock(entry)? {
-        Some(lock) => background(store, keeper::Start::of(entry.clone(), lock)?),
-        None => Ok(()),
-    }
+fn quietly(store: &Store, entry: &Entry, explain: bool) -> Result<()> {
+    let Some(lock) = common::lock(entry)? else {
+        return Ok(());
+    };
+    let start = keeper::Start {
+        explain,
+        ..keeper::Start::of(entry.clone(), lock)?
+    };
+    background(store, start)
 }
 
 /// With `passthrough` the program gets this command's own streams. A terminal

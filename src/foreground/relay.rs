@@ -51,16 +51,18 @@ pub enum Ending {
     Exit(Exit),
     /// The person has left, and the process goes on.
     Left,
-    /// Nobody reads what it says any more, so its terminal was hung up. Its
-    /// end, if that was taken for one.
-    Unread(Option<Exit>),
+    /// What it says cannot be shown any more, for this reason, so its terminal
+    /// was hung up. Its end, if that was taken for one.
+    Unshown(Errno, Option<Exit>),
 }
 
 /// Waits for the process behind `pidfd`, passing signals on to it.
 pub fn attend(pidfd: &OwnedFd, signals: &OwnedFd, session: Option<Session>) -> Result<Exit> {
     match attend_until(pidfd, signals, session)? {
         Ending::Exit(exit) => Ok(exit),
-        Ending::Left | Ending::Unread(_) => Err(Error::internal("somebody left without a way to")),
+        Ending::Left | Ending::Unshown(..) => {
+            Err(Error::internal("somebody left without a way to"))
+        }
     }
 }
 
@@ -71,7 +73,7 @@ pub fn attend_until(
     mut session: Option<Session>,
 ) -> Result<Ending> {
     let mut insisting = Insisting::default();
-    let mut leaves_at = None;
+    let mut hung_up: Option<(Errno, Instant)> = None;
     loop {
         let mut fds = vec![
             PollFd::new(pidfd.as_fd(), PollFlags::POLLIN),
@@ -83,7 +85,7 @@ pub fn attend_until(
                 fds.push(PollFd::new(fd::standard(0), PollFlags::POLLIN));
             }
         }
-        match poll(&mut fds, until(leaves_at)) {
+        match poll(&mut fds, until(hung_up.map(|(_, at)| at))) {
             Err(Errno::EINTR) => continue,
             ready => ready.map_err(|e| Error::environment(e.desc()))?,
         };
@@ -109,16 +111,20 @@ pub fn attend_until(
                 s.drain();
             }
             let exit = process::wait(pidfd)?;
-            return Ok(match leaves_at {
+            let unshown = session.as_ref().and_then(Session::unshown);
+            return Ok(match hung_up.map(|(why, _)| why).or(unshown) {
                 None => Ending::Exit(exit),
-                Some(_) => Ending::Unread(Some(exit)),
+                Some(why) => Ending::Unshown(why, Some(exit)),
             });
         }
-        if leaves_at.is_some_and(|at| at <= Instant::now()) {
-            return Ok(Ending::Unread(None));
+        if let Some((why, at)) = hung_up
+            && at <= Instant::now()
+        {
+            return Ok(Ending::Unshown(why, None));
         }
-        if session.take_if(|s| s.is_unread && s.hangs_up).is_some() {
-            leaves_at = Some(Instant::now() + FAREWELL);
+        if let Some(why) = session.as_ref().and_then(Session::unshown) {
+            session = None;
+            hung_up = Some((why, Instant::now() + FAREWELL));
         }
         if session.as_ref().is_some_and(|s| s.leaves) {
             if let Some(session) = session.take() {
@@ -200,8 +206,8 @@ pub struct Session {
     input_open: bool,
     detach: Detach,
     leaves: bool,
-    /// Nobody reads what we show.
-    is_unread: bool,
+    /// Why what it says can no longer be shown.
+    failed: Option<Errno>,
     /// Then the program has its terminal hung up; otherwise that goes by.
     hangs_up: bool,
     _raw: Option<RawMode>,
@@ -241,7 +247,7 @@ impl Session {
             input_open: true,
             detach: Detach::new(keys),
             leaves: false,
-            is_unread: false,
+            failed: None,
             hangs_up: false,
             _raw: raw,
         };
@@ -254,6 +260,11 @@ impl Session {
             // A size that cannot be set leaves the old one, no more.
             let _ = tty::set_size(&self.master, rows, columns);
         }
+    }
+
+    /// Why the program's terminal is to be hung up, if it is.
+    fn unshown(&self) -> Option<Errno> {
+        self.failed.filter(|_| self.hangs_up)
     }
 
     /// No more is read than what the container has taken.
@@ -286,7 +297,9 @@ impl Session {
         let mut buf = [0; 8192];
         match nix::unistd::read(&self.master, &mut buf) {
             Ok(n) if n > 0 => {
-                self.is_unread |= write_all(&buf[..n]) == Err(Errno::EPIPE);
+                if self.failed.is_none() {
+                    self.failed = write_all(&buf[..n]).err();
+                }
                 true
             }
             _ => false,

@@ -309,7 +309,7 @@ pub(super) fn until(at: Option<Instant>) -> PollTimeout {
 }
 
 /// What was said on a stream is lost.
-pub(super) fn cannot_write(number: i32, why: Errno) -> Error {
+pub fn cannot_write(number: i32, why: Errno) -> Error {
     let name = if number == 1 { "output" } else { "error" };
     Error::environment(why.desc()).context(format!("cannot write to standard {name}"))
 }

@@ -54,7 +54,7 @@ impl Filters {
     pub fn patterns(&self, key: &str) -> Result<Vec<Regex>> {
         let read = |text: &String| {
             Regex::new(text).map_err(|_| {
-                Error::user(format!("invalid filter \"{key}={text}\""))
+                invalid(&format!("\"{key}={text}\""))
                     .hint("it is a regular expression, as ^web$ or db-[0-9]")
             })
         };
@@ -71,9 +71,8 @@ impl Filters {
                 _ => return Err(no_flag(key, value)),
             };
             if said.is_some_and(|said| said != value) {
-                return Err(Error::user(format!(
-                    "filter {key:?} is both true and false"
-                )));
+                let what = format!("filter {key:?} is both true and false");
+                return Err(Error::user(what).wrong_flag());
             }
             said = Some(value);
         }
@@ -91,8 +90,10 @@ impl Filters {
 }
 
 fn split(filter: &str) -> Result<(String, String)> {
-    let bad =
-        || Error::user(format!("bad format of filter {filter:?}")).hint("it is written name=value");
+    let bad = || {
+        let bad = Error::user(format!("bad format of filter {filter:?}"));
+        bad.hint("it is written name=value").wrong_flag()
+    };
     let (key, value) = filter.split_once('=').ok_or_else(bad)?;
     let key = key.trim().to_lowercase();
     if key.is_empty() {
@@ -102,14 +103,16 @@ fn split(filter: &str) -> Result<(String, String)> {
 }
 
 fn unknown(key: &str, allowed: &[&str]) -> Error {
-    Error::user(format!("invalid filter {key:?}"))
-        .hint(format!("this command knows {}", allowed.join(", ")))
+    invalid(&format!("{key:?}")).hint(format!("this command knows {}", allowed.join(", ")))
 }
 
 fn no_flag(key: &str, value: &str) -> Error {
-    Error::user(format!(
-        "invalid filter {key:?}: {value:?} is neither true nor false"
-    ))
+    invalid(&format!("{key:?}: {value:?} is neither true nor false"))
+}
+
+/// One that is refused for what it says, and not for what there is.
+pub fn invalid(what: &str) -> Error {
+    Error::user(format!("invalid filter {what}")).wrong_flag()
 }
 
 #[cfg(test)]

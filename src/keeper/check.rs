@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use super::reach::keeper_of;
 use super::{connect, ending};
-use crate::cgroup::ops;
+use crate::cgroup::layout::{Hierarchy, Mode};
+use crate::cgroup::ops::{self, Cgroup};
+use crate::cgroup::paths::{CgroupDir, CgroupPaths, OWN_PREFIX};
 use crate::container::Id;
 use crate::error::{Error, Result};
 use crate::network::leftovers::{self, Leftover};
@@ -32,7 +34,7 @@ enum Remedy {
     /// A directory or file is removed.
     Remove(PathBuf),
     /// An empty cgroup is removed.
-    RemoveCgroup(PathBuf),
+    RemoveCgroup(CgroupPaths),
     /// What a dead keeper left open is settled.
     Settle(Entry),
     /// The directory of a container's sockets is removed.
@@ -95,7 +97,7 @@ pub fn check(store: &Store) -> Result<Vec<Finding>> {
 pub fn repair(store: &Store, finding: &Finding) -> Result<bool> {
     match &finding.remedy {
         Remedy::Remove(path) => files::remove_tree(path)?,
-        Remedy::RemoveCgroup(path) => gone(fs::remove_dir(path))?,
+        Remedy::RemoveCgroup(cgroup) => remove_cgroup(cgroup)?,
         Remedy::Settle(entry) => {
             if let Err(e) = ending::note_truth(store, entry)
                 && entry.exists()
@@ -115,14 +117,6 @@ pub fn repair(store: &Store, finding: &Finding) -> Result<bool> {
         Remedy::Person => return Ok(false),
     }
     Ok(true)
-}
-
-/// What another has taken away meanwhile is gone, too.
-fn gone(removed: std::io::Result<()>) -> std::io::Result<()> {
-    match removed {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
-    }
 }
 
 /// What is seen twice: a network that was made or removed between a look at the
@@ -168,8 +162,8 @@ fn check_entry(entry: &Entry) -> Option<Finding> {
     match entry.recorded() {
         Err(e) => spoilt(&e),
         Ok(_) if entry.is_held() || !is_left_open(entry) => None,
-        Ok(_) => finding(
-            format!("container {short}: its keeper was killed"),
+        Ok(state) => finding(
+            format!("container {short}: {}", ending::what_was_cut_short(&state)),
             Remedy::Settle(entry.clone()),
         ),
     }
@@ -254,19 +248,21 @@ fn check_cgroups(ids: &BTreeSet<&str>) -> Result<Vec<Finding>> {
     let layout = ops::observe()?;
     let mut found = Vec::new();
     for hierarchy in &layout.hierarchies {
-        let parent = hierarchy.mount.join("rcon");
-        let Ok(dirs) = fs::read_dir(&parent) else {
+        let Ok(dirs) = fs::read_dir(&hierarchy.mount) else {
             continue;
         };
         for dir in dirs.flatten() {
             let name = dir.file_name();
-            let name = name.to_string_lossy();
-            let path = dir.path();
-            let ours = name.len() == 64 && !ids.contains(&*name);
-            if ours && is_empty(&path) && is_old(&path) {
+            let Some(name) = name.to_str() else { continue };
+            let id = name.strip_prefix(OWN_PREFIX);
+            if id.is_none_or(|id| id.len() != 64 || ids.contains(id)) {
+                continue;
+            }
+            let (path, cgroup) = (dir.path(), one(layout.mode, hierarchy, name));
+            if is_empty(&cgroup) && is_old(&path) {
                 found.push(Finding {
                     what: format!("{}: a cgroup without a container", path.display()),
-                    remedy: Remedy::RemoveCgroup(path),
+                    remedy: Remedy::RemoveCgroup(cgroup),
                 });
             }
         }
@@ -274,8 +270,32 @@ fn check_cgroups(ids: &BTreeSet<&str>) -> Result<Vec<Finding>> {
     Ok(found)
 }
 
-fn is_empty(cgroup: &Path) -> bool {
-    fs::read_to_string(cgroup.join("cgroup.procs")).is_ok_and(|t| t.is_empty())
+/// One cgroup of one hierarchy, right below its mount.
+fn one(mode: Mode, hierarchy: &Hierarchy, name: &str) -> CgroupPaths {
+    let dir = CgroupDir {
+        version: hierarchy.version,
+        controllers: hierarchy.controllers.clone(),
+        name: hierarchy.name.clone(),
+        mount: hierarchy.mount.clone(),
+        path: name.to_owned(),
+        made: true,
+    };
+    CgroupPaths {
+        mode,
+        dirs: vec![dir],
+    }
+}
+
+/// Whether no process is in it, nor in a cgroup that a container has made in
+/// its own.
+fn is_empty(cgroup: &CgroupPaths) -> bool {
+    let pids = Cgroup::open(cgroup).and_then(|cgroup| cgroup.pids());
+    pids.is_ok_and(|pids| pids.is_empty())
+}
+
+/// The kernel refuses while a process is in it.
+fn remove_cgroup(cgroup: &CgroupPaths) -> Result<()> {
+    ops::destroy_empty(cgroup).map_err(|mut all| all.remove(0))
 }
 
 /// A container takes far less time from its cgroup to its first process.

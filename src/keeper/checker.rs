@@ -109,6 +109,7 @@ impl Keeper {
             preserve_fds: 0,
             explain: None,
             patience: None,
+            meanwhile: None,
         });
         streams::forget_own()?;
         let (pid, pidfd) = held?.release()?;

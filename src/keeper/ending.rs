@@ -150,6 +150,20 @@ fn truth_with(store: &Store, entry: &Entry, is_step: impl Fn() -> bool) -> Resul
     }
 }
 
+fn was_begun(state: &State) -> bool {
+    state.status.is_up() || state.started.is_some()
+}
+
+/// What became of a container whose keeper left without a word. One that was
+/// just about to start it may have failed to, and found no room to say so.
+pub(super) fn what_was_cut_short(state: &State) -> &'static str {
+    if was_begun(state) {
+        "its keeper was killed"
+    } else {
+        "its start was cut short"
+    }
+}
+
 /// Settles what a dead keeper has left open. Its lock is ours now.
 fn settle(store: &Store, entry: &Entry, lock: Lock) -> Result<Truth> {
     let mut state = entry.recorded()?;
@@ -172,8 +186,8 @@ fn settle(store: &Store, entry: &Entry, lock: Lock) -> Result<Truth> {
         super::volumes::release(store, config);
     }
     state.keeper = 0;
-    // Who was to start it may have been killed before it was begun.
-    if state.status.is_up() || state.started.is_some() {
+    let why = what_was_cut_short(&state);
+    if was_begun(&state) {
         state.status = Status::Exited;
         state.exit_code = 137;
         state.finished = Some(Timestamp::now());
@@ -181,12 +195,12 @@ fn settle(store: &Store, entry: &Entry, lock: Lock) -> Result<Truth> {
     state.error = if rebooted {
         "the machine was restarted".to_owned()
     } else {
-        "its keeper was killed".to_owned()
+        why.to_owned()
     };
     let _ = std::fs::remove_dir_all(entry.run_dir());
     // Where it cannot be noted it is true all the same, and whoever looks next
     // finds it out again.
-    let mut noted = entry.write_state(&lock, &state);
+    let mut noted = entry.write_state(&lock, &state, false);
     if let Some(config) = config.ok().filter(|c| c.auto_remove) {
         let _ = super::volumes::forget(store, &config);
         noted = noted.and(store.remove(entry, lock));
@@ -220,7 +234,8 @@ pub fn starter() -> Starter {
 
 /// A different one after each start of the machine.
 pub(super) fn boot_id() -> String {
-    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let path = "/proc/sys/kernel/random/boot_id";
+    let id = crate::sys::read_kernel_file(path.as_ref()).unwrap_or_default();
     id.trim().to_owned()
 }
 

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::process::start_time;
 use crate::run::{self, Explain, Launch};
 use crate::sys::fd;
+use crate::timings::{self, Moment};
 
 /// How long a start is waited for that the processes of another container can
 /// hold up.
@@ -54,8 +55,10 @@ impl Keeper {
         let parents = parents::missing(&prepared.plan.cgroups);
         self.write_state();
         let shares_processes = matches!(self.config.isolation.pid, Sharing::Container(_));
+        timings::mark(Moment::Recorded);
         theirs.place()?;
         let console = theirs.console;
+        let entry = &self.entry;
         let held = run::launch(Launch {
             plan: &prepared.plan,
             state: prepared.state.clone(),
@@ -69,6 +72,7 @@ impl Keeper {
                 start: Instant::now(),
                 json: false,
             }),
+            meanwhile: Some(Box::new(|| entry.write_spec(&prepared.spec))),
             patience: shares_processes.then_some(PATIENCE),
         });
         parents::mark(&parents);
@@ -91,9 +95,11 @@ impl Keeper {
         self.state.started = Some(Timestamp::now());
         self.state.finished = None;
         self.state.health = self.config.health.as_ref().map(|_| Health::default());
-        self.write_state();
-        match held.release() {
+        // Until this is on record the program may have begun already. Who ends
+        // us in between finds cgroups on record, and ends what is in them.
+        match held.release_and(|| self.write_state()) {
             Ok((_, pidfd)) => {
+                timings::mark(Moment::Runs);
                 self.running = Some(Running { pidfd });
                 self.begin_checks();
                 self.note("start", &[]);

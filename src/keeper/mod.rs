@@ -12,6 +12,7 @@
 pub mod check;
 mod checker;
 mod clients;
+mod confine;
 mod ending;
 mod handover;
 mod health;
@@ -48,7 +49,8 @@ use crate::events;
 use crate::network::connection::Connection;
 use crate::store::{Entry, Lock, Store};
 use crate::sys::process::{self, Exit, Forked};
-use crate::sys::{fd, identity, socket};
+use crate::sys::{fd, identity, socket, title};
+use crate::timings::{self, Moment};
 
 /// What a keeper has in its hands.
 struct Keeper {
@@ -155,7 +157,8 @@ pub fn start(store: &Store, start: Start) -> Result<OwnedFd> {
 /// We are the keeper. Our job: to start the program and stay with it.
 fn be(store: &Store, start: Start, starter: OwnedFd) -> i32 {
     // Only what `ps` shows.
-    let _ = identity::set_name(c"rcon:keeper");
+    let _ = title::set(c"rcon:keeper", start.entry.id().short());
+    timings::mark(Moment::Keeper);
     match Keeper::new(store, start, &starter) {
         Ok(mut keeper) => {
             let number = keeper.clients.add(starter).unwrap_or_default();
@@ -199,8 +202,11 @@ impl Keeper {
         close_others(&[start.lock.as_fd(), starter.as_fd()])?;
         std::env::set_current_dir("/").context(|| "cannot enter /")?;
         let path = start.entry.socket();
-        // Without it a full disk may keep the end from being noted.
-        let _ = start.entry.keep_room();
+        // Without it a full disk may keep the end from being noted. Of one that
+        // goes with its end, it may keep a pause from being noted: that can wait.
+        if !config.auto_remove {
+            let _ = start.entry.keep_room();
+        }
         // The lock is ours: whoever listened there is gone.
         let _ = fs::remove_file(&path);
         let listener = socket::listen_messages(&path)?;
@@ -313,11 +319,13 @@ impl Keeper {
             // What is left is swept away by the next command.
             let _ = self.store.remove(&self.entry, lock);
         }
+        timings::mark(Moment::Closed);
     }
 
     fn write_state(&self) {
         if let Some(lock) = &self.lock {
-            if self.entry.write_state(lock, &self.state).is_ok() {
+            let passes = self.config.auto_remove;
+            if self.entry.write_state(lock, &self.state, passes).is_ok() {
                 return;
             }
             // What checks have printed is what there may be no room for. If
@@ -327,7 +335,7 @@ impl Keeper {
             for probe in short.health.iter_mut().flat_map(|health| &mut health.log) {
                 probe.output.clear();
             }
-            let _ = self.entry.write_state(lock, &short);
+            let _ = self.entry.write_state(lock, &short, passes);
         }
     }
 

@@ -22,16 +22,10 @@ fn above(dir: &CgroupDir) -> impl Iterator<Item = PathBuf> + use<> {
         .take_while(move |path| *path != mount && path.starts_with(&mount))
 }
 
-fn foreign(paths: &CgroupPaths) -> impl Iterator<Item = &CgroupDir> {
-    paths.dirs.iter().filter(|dir| !dir.is_below_own_parent())
-}
-
 /// Those that will have to be made.
 pub(super) fn missing(paths: &CgroupPaths) -> Vec<PathBuf> {
-    foreign(paths)
-        .flat_map(above)
-        .filter(|path| !path.exists())
-        .collect()
+    let all = paths.dirs.iter().flat_map(above);
+    all.filter(|path| !path.exists()).collect()
 }
 
 /// Remembers that these are ours. Where that cannot be, they stay.
@@ -43,7 +37,7 @@ pub(super) fn mark(made: &[PathBuf]) {
 
 /// Removes ours as far as nothing is in them.
 pub(super) fn remove(paths: &CgroupPaths) {
-    for dir in foreign(paths) {
+    for dir in &paths.dirs {
         for path in above(dir) {
             let ours = File::open(&path).map(|dir| xattr::get(&dir, MARK));
             let ours = matches!(ours, Ok(Ok(Some(_))));

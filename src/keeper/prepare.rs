@@ -21,9 +21,12 @@ use crate::plan::{self, Options, Plan, Slot};
 use crate::run::State;
 use crate::spec::{self, Files, HostFacts, Inputs, Joined, users};
 use crate::store::{Entry, Store};
+use crate::timings::{self, Moment};
 
 /// Everything a start needs.
 pub(super) struct Prepared {
+    /// What it is started with, to be kept beside its other records.
+    pub spec: Spec,
     pub plan: Plan,
     pub state: State,
     /// What is laid over each other already: the layers of its root, and of
@@ -70,6 +73,7 @@ pub(super) fn prepare(
     let (rootfs, overlay) = root::of(store, entry, config)?;
     let is_laid_out = overlay.is_some();
     let root = root::view(&rootfs, overlay.as_ref())?;
+    timings::mark(Moment::Laid);
     let place = (rootfs.as_path(), root.as_fd());
     let (namespaces, shared) = joined(store, config)?;
     let context = (store, entry, config, &facts);
@@ -78,7 +82,6 @@ pub(super) fn prepare(
     for limit in limits {
         keep_limit(&mut spec, *limit)?;
     }
-    entry.write_spec(&spec)?;
     let bundle = BundleFacts {
         overlay,
         ..facts::observe_sources(entry.dir(), &rootfs, &spec)
@@ -91,6 +94,7 @@ pub(super) fn prepare(
         ..Options::default()
     };
     let plan = plan::container(&spec, &facts, &bundle, &options)?;
+    timings::mark(Moment::Planned);
     let state = State {
         oci_version: spec.version().clone(),
         id: entry.id().to_string(),
@@ -102,6 +106,7 @@ pub(super) fn prepare(
     let mut made = volumes.made(&plan);
     made.extend(is_laid_out.then_some((Slot::Root, root)));
     Ok(Prepared {
+        spec,
         plan,
         state,
         made,

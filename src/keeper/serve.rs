@@ -13,6 +13,7 @@ use crate::container::Status;
 use crate::error::{Error, Result};
 use crate::sys::process::{self, Exit};
 use crate::sys::{fd, memory, socket};
+use crate::timings::{self, Moment};
 
 /// How long nobody is let in when there are no descriptors for it.
 const DEAF: Duration = Duration::from_millis(200);
@@ -31,6 +32,8 @@ enum Source {
     /// Somebody comes to a port or to the name server.
     Door,
     Worker,
+    /// The worker asks for names.
+    Questions,
     Output(Stream),
     Input,
     Client(u64),
@@ -117,6 +120,9 @@ impl Keeper {
         if rests {
             // What was needed to start a program, or to do what somebody
             // wanted, is not needed to wait for the next who comes.
+            if self.config.auto_remove {
+                let _ = self.entry.keep_room();
+            }
             memory::rest(&mut fds, deadline.map(left));
         }
         let ready = fds
@@ -144,6 +150,7 @@ impl Keeper {
             Source::CheckOutput,
             Source::Door,
             Source::Worker,
+            Source::Questions,
         ] {
             if self.descriptor(source).is_some() {
                 all.push((source, PollFlags::POLLIN));
@@ -179,6 +186,7 @@ impl Keeper {
             Source::CheckOutput => self.checks.output(),
             Source::Door => self.net.door(),
             Source::Worker => self.net.process(),
+            Source::Questions => self.net.questions(),
             Source::Output(stream) => self.streams.source(stream),
             Source::Input => self.streams.sink(),
             Source::Client(number) => self.clients.socket(number),
@@ -195,6 +203,7 @@ impl Keeper {
             Source::CheckOutput => self.checks.read(),
             Source::Door => self.open(),
             Source::Worker => self.see_worker_end(),
+            Source::Questions => self.net.answer(),
             Source::Output(stream) => {
                 self.relay(stream);
             }
@@ -260,12 +269,14 @@ impl Keeper {
         let Ok(Some(exit)) = process::try_wait(&running.pidfd) else {
             return;
         };
+        timings::mark(Moment::Ended);
         self.running = None;
         self.close_doors();
         self.cease_checks();
         // Who shares the host's processes may have left some behind, and they
         // could keep the streams open.
         self.clear_up();
+        timings::mark(Moment::Cleared);
         for stream in [Stream::Out, Stream::Err] {
             while self.relay(stream) {}
         }

@@ -9,19 +9,19 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::parent_id;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use super::Keeper;
+use super::{Keeper, confine};
 use crate::container::NetworkMode;
 use crate::container::Protocol;
 use crate::error::{Error, Result};
 use crate::network::connection::Connection;
 use crate::network::holder::{self, Holder};
+use crate::network::inquiry::{Answering, Asking};
 use crate::network::interface;
 use crate::network::knowledge::Knowledge;
 use crate::network::publish::{self, Bound, Failure, Socket, Taken};
@@ -29,9 +29,8 @@ use crate::network::record::Driver;
 use crate::network::worker::dns::Names;
 use crate::network::worker::{self, Inside, Published, Resolver, Target, Worker};
 use crate::network::{resolver, source};
-use crate::sys::fd;
-use crate::sys::identity::{self, CapSet};
 use crate::sys::process::{Forked, exit_now, fork, try_wait, wait};
+use crate::sys::{fd, identity, socket, title};
 
 /// What `ps` shows.
 const NAME: &std::ffi::CStr = c"rcon:net";
@@ -77,6 +76,8 @@ struct Place {
 
 struct Running {
     pidfd: OwnedFd,
+    /// What it asks; nothing, once it has gone.
+    asks: Option<Answering>,
     since: Instant,
     /// Where connections go; another worker is needed if that changes.
     way: Way,
@@ -120,6 +121,21 @@ impl Net {
     /// Is ready when the worker has ended.
     pub(super) fn process(&self) -> Option<BorrowedFd<'_>> {
         self.running.as_ref().map(|r| r.pidfd.as_fd())
+    }
+
+    /// Is ready when the worker asks something.
+    pub(super) fn questions(&self) -> Option<BorrowedFd<'_>> {
+        let asks = self.running.as_ref().and_then(|r| r.asks.as_ref());
+        asks.map(AsFd::as_fd)
+    }
+
+    /// Answers the worker.
+    pub(super) fn answer(&mut self) {
+        let Some(running) = &mut self.running else {
+            return;
+        };
+        // Who has gone asks no more; its end is seen elsewhere.
+        running.asks.take_if(|asks| asks.answer().is_err());
     }
 
     fn bound(&self) -> &[Bound] {
@@ -267,14 +283,21 @@ impl Keeper {
     /// Somebody knocks: from here on the worker sees to it.
     pub(super) fn open(&mut self) {
         let way = self.way();
-        match fork(0, None) {
+        let Ok((ours, theirs)) = socket::message_pair() else {
+            return self.see_quick_end();
+        };
+        match fork(confine::NAMESPACES, None) {
             Ok(Forked::Child) => {
-                let code = i32::from(self.work(&way).is_err());
+                drop(ours);
+                let code = i32::from(self.work(&way, Asking::new(theirs)).is_err());
                 exit_now(code);
             }
             Ok(Forked::Parent { pidfd, .. }) => {
+                let (store, id) = (&self.store, self.entry.id());
+                let knowledge = Knowledge::of(store, id, &self.config.network.dns);
                 self.net.running = Some(Running {
                     pidfd,
+                    asks: Some(Answering::new(ours, knowledge)),
                     since: Instant::now(),
                     way,
                 });
@@ -319,20 +342,20 @@ impl Keeper {
     }
 
     /// We are the worker.
-    fn work(&mut self, way: &Way) -> Result<std::convert::Infallible> {
-        let _ = identity::set_name(NAME);
-        identity::set_parent_death_signal(libc::SIGKILL)?;
-        if parent_id() as i32 != self.state.keeper {
-            return Err(Error::internal("the keeper is gone"));
-        }
+    fn work(&mut self, way: &Way, names: Asking) -> Result<std::convert::Infallible> {
+        let _ = title::set(NAME, self.entry.id().short());
         let place = self.net.inside.take().ok_or_else(nothing_to_do)?;
         let bound = self.net.bound.take().unwrap_or_default();
-        keep_only(&place, &bound)?;
+        keep_only(&place, &bound, &names)?;
         raise_limit(Resource::RLIMIT_NOFILE)?;
-        let names = Knowledge::of(&self.store, self.entry.id(), &self.config.network.dns);
-        let names: Rc<dyn Names> = Rc::new(names);
         let keeps = self.config.network.keep_source;
         let reach = Reach::make(way, place.namespace, &bound, keeps)?;
+        // Whoever becomes another user has to ask for that anew.
+        identity::set_parent_death_signal(libc::SIGKILL)?;
+        if !names.is_heard() {
+            return Err(Error::internal("the keeper is gone"));
+        }
+        let names: Rc<dyn Names> = Rc::new(names);
         let ports = bound.into_iter().map(|one| {
             let to = reach.target(&one);
             match one.socket {
@@ -409,12 +432,13 @@ impl<'a> Reach<'a> {
         // that cannot be prepared for that is spoken to from here.
         let prepared = *way != Way::Inside && source::prepare(&namespace, false).is_ok();
         let foreign = keeps || prepared;
+        confine::leave_files()?;
         identity::no_new_privs()?;
         let goes = wanted && (*way == Way::Inside || foreign);
         let inside = goes
             .then(|| Inside::enter(namespace, foreign))
             .transpose()?;
-        identity::set_caps(CapSet::default(), CapSet::default(), CapSet::default())?;
+        confine::give_up_power()?;
         Ok(Self {
             way,
             inside: inside.map(Rc::new),
@@ -458,8 +482,8 @@ impl<'a> Reach<'a> {
 
 /// The worker holds nothing of its keeper's but what it serves: whoever waits
 /// for the end of anything else would wait for the worker, too.
-fn keep_only(inside: &Place, bound: &[Bound]) -> Result<()> {
-    let mut keep = vec![inside.namespace.as_raw_fd()];
+fn keep_only(inside: &Place, bound: &[Bound], names: &Asking) -> Result<()> {
+    let mut keep = vec![inside.namespace.as_raw_fd(), names.as_fd().as_raw_fd()];
     keep.extend(bound.iter().map(|b| b.socket.as_fd().as_raw_fd()));
     if let Some((datagrams, streams)) = &inside.server {
         keep.extend([datagrams.as_raw_fd(), streams.as_raw_fd()]);

@@ -75,8 +75,9 @@ impl Options {
             "tag" => drop(Template::parse(value)?),
             _ => {
                 let unknown = format!("unknown log opt '{key}' for json-file log driver");
-                return Err(Error::user(unknown)
-                    .hint("known are max-size, max-file, compress, mode, labels, env and tag"));
+                return Err(
+                    Error::user(unknown).hint("known are max-size, max-file, labels, env and tag")
+                );
             }
         }
         Ok(())

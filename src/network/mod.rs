@@ -17,7 +17,8 @@
 //! words of [`netlink`]. [`names`] writes the files by which programs find
 //! names. [`publish`] binds ports of the host's ([`holder`] says who has one),
 //! [`worker`] moves what comes there, with [`source`] inside the container to have
-//! answers find back, and answers look-ups from [`knowledge`]. [`firewall`] looks
+//! answers find back, and answers look-ups: it asks its keeper ([`inquiry`]), which has
+//! [`knowledge`]. [`firewall`] looks
 //! at other tools' filters, by what [`verdict`] makes of them; [`leftovers`] for
 //! what should not be there, [`health`] for what should and is lost, [`spoilt`]
 //! for records that cannot be read. [`room`] has a network move that somebody
@@ -30,6 +31,7 @@ pub mod design;
 pub mod firewall;
 pub mod health;
 pub mod holder;
+pub mod inquiry;
 pub mod interface;
 pub mod knowledge;
 pub mod leftovers;

@@ -183,6 +183,7 @@ fn make(
             container: None,
             preserve_fds: args.preserve_fds + sockets,
             patience: None,
+            meanwhile: None,
             explain: log.explain(args.explain)?,
         })?;
         held.warnings.iter().for_each(|w| log.warn(w));

@@ -68,6 +68,7 @@ fn start(
         container: Some(container),
         preserve_fds: args.preserve_fds,
         patience: None,
+        meanwhile: None,
         explain: log.explain(args.explain)?,
     })?;
     held.warnings.iter().for_each(|w| log.warn(w));

@@ -263,7 +263,7 @@ impl MountEntry {
                     flags: self.options.flags,
                     propagation: self.options.propagation.clone(),
                 };
-                Ok(vec![(action, "the bundle asks for it")])
+                Ok(vec![(action, "the configuration asks for it")])
             }
         }
     }
@@ -276,7 +276,7 @@ impl MountEntry {
             flags: self.options.flags,
             propagation: self.options.propagation.clone(),
         };
-        vec![(action, "the bundle asks for this part of the host")]
+        vec![(action, "the configuration asks for this part of the host")]
     }
 
     fn new_steps(&self, c: &Container<'_>, fstype: &str, source: &str) -> Explained {
@@ -459,6 +459,6 @@ fn why_new(fstype: &str) -> &'static str {
         "tmpfs" => "memory of its own, gone with the container",
         "devpts" => "pseudo-terminals of its own, apart from the host's",
         "mqueue" => "the message queues of its IPC namespace",
-        _ => "the bundle asks for it",
+        _ => "the configuration asks for it",
     }
 }

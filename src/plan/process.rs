@@ -80,7 +80,7 @@ impl<'a> Program<'a> {
             let attr = scheduler_attr(scheduler);
             steps.push((
                 Action::SetScheduler { attr },
-                "the bundle chose how it competes for the CPU",
+                "the configuration says how it competes for the CPU",
             ));
         }
         if let Some(io) = self.process.io_priority() {
@@ -100,7 +100,7 @@ impl<'a> Program<'a> {
                 })?;
             steps.push((
                 Action::SetIoPriority { class, level },
-                "the bundle chose how it competes for the disk",
+                "the configuration says how it competes for the disk",
             ));
         }
         steps.extend(self.memory_policy()?);
@@ -168,7 +168,10 @@ impl<'a> Program<'a> {
             mode: flags.fold(mode, |all, f| all | f),
             nodes,
         };
-        Ok(vec![(action, "the bundle chose where memory comes from")])
+        Ok(vec![(
+            action,
+            "the configuration says where memory comes from",
+        )])
     }
 
     fn personality(&self) -> Result<Explained> {

@@ -174,7 +174,7 @@ pub(super) fn enter_root(
     if let Some(propagation) = root_propagation(c)?.filter(|_| mounted) {
         s.init(
             Action::SetPropagation { propagation },
-            "as the bundle asks, now for the container's own root",
+            "as the configuration asks, now for the container's own root",
         );
     }
     Ok(())

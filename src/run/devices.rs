@@ -7,7 +7,7 @@ use nix::errno::Errno;
 
 use super::root::Root;
 use crate::plan::Device;
-use crate::sys::{SysResult, fd, mount};
+use crate::sys::{SysResult, fd, identity, mount};
 
 /// Makes a node; where nodes cannot be made (in a user namespace), lays the
 /// host's over an empty file.
@@ -16,7 +16,9 @@ pub(super) fn make(root: Root<'_>, device: &Device) -> SysResult<()> {
     let name = PathBuf::from(name);
     let number = libc::makedev(device.major, device.minor);
     let mode = device.kind | device.mode;
-    match fd::mknodat(&parent, &name, mode, number) {
+    match identity::without_umask(|| fd::mknodat(&parent, &name, mode, number)) {
+        // It has its mode, and is root's.
+        Ok(()) if (device.uid, device.gid) == (0, 0) => Ok(()),
         Ok(()) => own(&open_node(&parent, &name)?, device),
         Err(e) if e.errno == Errno::EEXIST => replace(&parent, &name, device),
         Err(e) if e.errno == Errno::EPERM && device.kind != libc::S_IFIFO => {

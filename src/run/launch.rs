@@ -11,10 +11,13 @@ use crate::cgroup::ops;
 use crate::cgroup::paths::CgroupPaths;
 use crate::error::{Error, Result};
 use crate::plan::{Action, Actor, Plan, Signal, Slot, Step};
-use crate::sys::{fd, process};
+use crate::sys::{fd, process, read_kernel_file};
 
 /// How long what was killed is waited for.
 const TO_DIE: Duration = Duration::from_secs(5);
+
+/// Something of the caller's; see [`Launch`].
+pub type Meanwhile<'a> = Box<dyn FnOnce() -> Result<()> + 'a>;
 
 /// Everything a start needs beside its plan.
 pub struct Launch<'a> {
@@ -35,6 +38,9 @@ pub struct Launch<'a> {
     pub preserve_fds: u32,
     /// Where the steps are told as they are taken.
     pub explain: Option<Explain>,
+    /// What is to be done by the time all is ready, and can be done while the
+    /// processes that are made are at work.
+    pub meanwhile: Option<Meanwhile<'a>>,
     /// How long to wait for the next word of the processes that are made,
     /// where others may keep them from speaking.
     pub patience: Option<Duration>,
@@ -81,6 +87,7 @@ pub fn launch(launch: Launch<'_>) -> Result<Held> {
         state: launch.state,
         preserve_fds: launch.preserve_fds,
         explain: launch.explain,
+        meanwhile: launch.meanwhile,
         patience: launch.patience,
         warnings: launch.plan.warnings.clone(),
         program: None,
@@ -168,12 +175,22 @@ impl Held {
     }
 
     /// Lets the program start, and returns once it has.
-    pub fn release(mut self) -> Result<(i32, OwnedFd)> {
+    pub fn release(self) -> Result<(i32, OwnedFd)> {
+        self.release_and(|| {})
+    }
+
+    /// The same; what is to be done anyway is done while it starts.
+    pub fn release_and(mut self, meanwhile: impl FnOnce()) -> Result<(i32, OwnedFd)> {
         if let (Some(explain), Some((number, step))) = (&mut self.explain, &self.last) {
             explain.tell(*number, step);
         }
+        let told = self.channel.send(&Message::Told(Signal::Start));
+        if told.is_ok() {
+            meanwhile();
+        }
         let init = (self.pid, &self.pidfd);
-        if let Err(e) = start_program(&self.channel, init, self.patience) {
+        let started = told.map_err(Error::from);
+        if let Err(e) = started.and_then(|()| see_start(&self.channel, init, self.patience)) {
             // Not waited for, it would keep a pid namespace that is just
             // being ended from its end.
             end(&self.pidfd);
@@ -192,16 +209,13 @@ impl Held {
 /// over a connection to its start socket. `init` is that container's first
 /// process, by number and handle.
 pub fn release_over(connection: OwnedFd, init: (i32, &OwnedFd)) -> Result<()> {
-    start_program(&Channel(connection), init, None)
+    let channel = Channel(connection);
+    channel.send(&Message::Told(Signal::Start))?;
+    see_start(&channel, init, None)
 }
 
 /// An exec closes the other side: silence is success, unless there was none.
-fn start_program(
-    channel: &Channel,
-    init: (i32, &OwnedFd),
-    patience: Option<Duration>,
-) -> Result<()> {
-    channel.send(&Message::Told(Signal::Start))?;
+fn see_start(channel: &Channel, init: (i32, &OwnedFd), patience: Option<Duration>) -> Result<()> {
     loop {
         if !channel.speaks_within(patience)? {
             return Err(silent());
@@ -224,7 +238,7 @@ fn start_program(
 /// entry in procfs stays until somebody waits for it; a handle that can still be
 /// signalled proves that the number was not given to another meanwhile.
 fn never_executed((pid, handle): (i32, &OwnedFd)) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let stat = read_kernel_file(format!("/proc/{pid}/stat").as_ref()).unwrap_or_default();
     forked_only(&stat) == Some(true)
         && !was_killed(&stat)
         && fd::pidfd_send_signal(handle, 0).is_ok()

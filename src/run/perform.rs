@@ -17,6 +17,7 @@ use crate::cgroup::ops::{Cgroup, Permission};
 use crate::network;
 use crate::plan::{Action, Actor, Label, MountFlags, Signal, Slot};
 use crate::sys::{identity, mount, namespace, process};
+use crate::timings::{self, Moment};
 
 impl Walk<'_> {
     /// Carries out one action. No arm for "the rest": a new kind of action
@@ -31,7 +32,11 @@ impl Walk<'_> {
             Action::Wait {
                 signal: Signal::Start,
                 ..
-            } if self.me == Actor::Init => self.await_start()?,
+            } if self.me == Actor::Init => {
+                timings::mark(Moment::Ready);
+                self.await_start()?;
+                timings::mark(Moment::Told);
+            }
             Action::Wait { signal, .. } => self.await_signal(*signal)?,
             Action::StartProcess {
                 child,
@@ -42,6 +47,7 @@ impl Walk<'_> {
             }
             Action::CreateNamespaces { kinds } => {
                 namespace::unshare(kinds.iter().fold(0, |all, k| all | k.flag()))?;
+                timings::mark(Moment::Apart);
             }
             Action::OpenNamespace { kind, path } => {
                 let ns = mounting::open_namespace(path, *kind)?;

@@ -45,7 +45,10 @@ impl Root<'_> {
         let flags = libc::O_PATH | libc::O_DIRECTORY;
         match fd::openat2_if_there(self.0, relative(path), flags, fd::IN_ROOT)? {
             Some(found) => Ok(found),
-            None => inside::walk(self.0, path, |dir, name, _| make_and_enter(dir, name)),
+            None => match inside::make_last(self.0, path, 0o755)? {
+                Some(made) => Ok(made),
+                None => inside::walk(self.0, path, |dir, name, _| make_and_enter(dir, name)),
+            },
         }
     }
 

@@ -35,6 +35,9 @@ impl Walk<'_> {
     }
 
     pub(super) fn await_signal(&mut self, wanted: Signal) -> Done {
+        if let Some(act) = self.meanwhile.take() {
+            act()?;
+        }
         loop {
             match self.next_message()? {
                 (Message::Told(signal), _) if signal == wanted => return Ok(()),

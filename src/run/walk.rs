@@ -14,6 +14,7 @@ use nix::errno::Errno;
 
 use super::channel::{Channel, Failure, FailureKind, Heard, Message};
 use super::hooks::{self, State};
+use super::launch::Meanwhile;
 use super::program::{self, NotRunnable, as_root};
 use super::{advice, mounting, terminal};
 use crate::cgroup::ops::{Cgroup, Joiner};
@@ -25,6 +26,7 @@ use crate::plan::{
 use crate::render::words;
 use crate::sys::process::{Forked, Strings};
 use crate::sys::{SysError, SysResult, fd, identity, mount, process, seccomp};
+use crate::timings::{self, Moment};
 
 /// What a program starts with that was not asked to have another.
 const USUAL_UMASK: u32 = 0o022;
@@ -121,6 +123,8 @@ pub(super) struct Walk<'a> {
     pub state: State,
     pub preserve_fds: u32,
     pub explain: Option<Explain>,
+    /// The launcher's, until it has to wait.
+    pub meanwhile: Option<Meanwhile<'a>>,
     /// How long the launcher waits for the next word.
     pub patience: Option<Duration>,
     pub warnings: Vec<String>,
@@ -313,6 +317,7 @@ impl Walk<'_> {
             EnterRoot::Move => mounting::move_over(root)?,
             EnterRoot::Chroot => mounting::chroot(root)?,
         }
+        timings::mark(Moment::Inside);
         // What is left of the host's must not be reachable as /proc/self/fd.
         self.slots
             .retain(|slot, _| matches!(slot, Slot::Root | Slot::HostProc));
@@ -420,6 +425,9 @@ impl Walk<'_> {
             Some(cgroup) if into_cgroup && self.me == Actor::Launcher => cgroup.v2_fd(),
             _ => None,
         };
+        if self.me == Actor::Launcher {
+            timings::mark(Moment::Cgroups);
+        }
         match process::fork(flags, born_in)? {
             Forked::Child => self.be(child),
             Forked::Parent { pid, pidfd } if self.me == Actor::Joiner => {
@@ -451,6 +459,7 @@ impl Walk<'_> {
     fn be(&mut self, actor: Actor) -> ! {
         self.me = actor;
         self.patience = None;
+        self.meanwhile = None;
         self.child = None;
         // The directories are the launcher's business, and must not be open
         // in a process that a container can see.
@@ -463,6 +472,9 @@ impl Walk<'_> {
             Actor::Joiner => c"rcon:joiner",
             _ => c"rcon:init",
         };
+        if actor == Actor::Init {
+            timings::mark(Moment::Born);
+        }
         // Only what `ps` shows.
         let _ = identity::set_name(name);
         // The launcher's descriptors are ours as well, the lock on the record

@@ -77,6 +77,7 @@ impl Named {
 
 /// Reads names as they are typed: with or without `CAP_`, in any case.
 fn listed(names: &[String], host: &HostFacts, giving: bool) -> Result<Named> {
+    let flag = if giving { "--cap-add" } else { "--cap-drop" };
     let mut bits = 0;
     let mut all = false;
     for name in names {
@@ -86,11 +87,13 @@ fn listed(names: &[String], host: &HostFacts, giving: bool) -> Result<Named> {
             all = true;
             continue;
         }
-        let bit = CapSet::bit(&format!("CAP_{short}"))
-            .ok_or_else(|| Error::user(format!("unknown capability: {name:?}")))?;
+        let bit = CapSet::bit(&format!("CAP_{short}")).ok_or_else(|| {
+            Error::user(format!("{flag}: unknown capability: {name:?}"))
+                .hint("as NET_ADMIN; capabilities(7) names them all")
+        })?;
         if giving && host.grantable.0 & bit == 0 {
             return Err(Error::environment(format!(
-                "capability not supported by your kernel or not available in the current \
+                "{flag}: capability not supported by your kernel or not available in the current \
                  environment: {name:?}"
             )));
         }
@@ -162,7 +165,10 @@ mod tests {
 
     #[test]
     fn an_unknown_name_is_told() {
-        for (add, drop) in [(vec!["FLY"], vec![]), (vec![], vec!["CAP_FLY"])] {
+        for (flag, add, drop) in [
+            ("--cap-add", vec!["FLY"], vec![]),
+            ("--cap-drop", vec![], vec!["CAP_FLY"]),
+        ] {
             let isolation = Isolation {
                 cap_add: add.iter().map(|s: &&str| (*s).to_owned()).collect(),
                 cap_drop: drop.iter().map(|s: &&str| (*s).to_owned()).collect(),
@@ -170,7 +176,7 @@ mod tests {
             };
             let e = granted(&isolation, &host()).unwrap_err().to_string();
             assert!(
-                e.starts_with("unknown capability: ") && e.contains("FLY"),
+                e.starts_with(flag) && e.contains(": unknown capability: ") && e.contains("FLY"),
                 "{e}"
             );
         }

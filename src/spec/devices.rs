@@ -47,13 +47,16 @@ fn is_own(path: &Path) -> bool {
 /// that are in it keep their place below.
 fn mapped<'h>(asked: &Device, host: &'h HostFacts) -> Result<Vec<(&'h Node, PathBuf)>> {
     let source = asked.source.display();
-    let nodes = host.nodes.get(&asked.source).map(Vec::as_slice);
-    let Some(nodes) = nodes.filter(|nodes| !nodes.is_empty()) else {
-        return Err(Error::user(format!(
-            "error gathering device information while adding custom device {source:?}: not a \
-             device node"
-        )));
+    let unfit = |why: &str| {
+        Error::user(format!(
+            "error gathering device information while adding custom device {source:?}: {why}"
+        ))
     };
+    let nodes = host.nodes.get(&asked.source);
+    let nodes = nodes.ok_or_else(|| unfit("no such file or directory"))?;
+    if nodes.is_empty() {
+        return Err(unfit("not a device node"));
+    }
     if !asked.target.is_absolute() {
         let target = asked.target.display();
         return Err(Error::user(format!(

@@ -20,7 +20,7 @@ pub struct HostFacts {
     pub grantable: CapSet,
     /// Its name, for containers that share it.
     pub hostname: String,
-    /// How many processors there are.
+    /// How many processors there are, where a part of them is asked for.
     pub cpus: u32,
     /// Whether a limit can be set on swap.
     pub swap_accounting: bool,

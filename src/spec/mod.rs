@@ -48,7 +48,7 @@ pub use self::process::{DEFAULT_PATH, INIT_PATH, has_init};
 pub use self::resources::resources as limits;
 pub use self::users::User;
 
-use crate::cgroup::paths::OWN_PARENT;
+use crate::cgroup::paths::OWN_PREFIX;
 use crate::container::Config;
 use crate::error::{Error, Result};
 use crate::sys::identity::CapSet;
@@ -132,12 +132,13 @@ fn resources(i: &Inputs<'_>) -> Result<LinuxResources> {
     Ok(all)
 }
 
-/// One directory per container below one of ours, so that `systemd-cgls` and a
-/// person can tell whose they are. It goes with the last of them: limits that
-/// are to stay belong to a parent of one's own, for `--cgroup-parent`.
+/// One directory per container, named so that a person can tell whose it is.
+/// Limits for several belong to a parent of one's own, for `--cgroup-parent`.
 fn cgroup(config: &Config) -> Result<PathBuf> {
     let parent = config.isolation.cgroup_parent.as_deref();
-    let parent = parent.filter(|p| !p.is_empty()).unwrap_or(OWN_PARENT);
+    let Some(parent) = parent.filter(|p| !p.is_empty()) else {
+        return Ok(Path::new("/").join(format!("{OWN_PREFIX}{}", config.id)));
+    };
     let odd = |part: &str| part == ".." || part.contains('\0');
     if parent.split('/').any(odd) {
         return Err(Error::user(format!(

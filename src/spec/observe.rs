@@ -14,6 +14,7 @@ use crate::error::{Context, Error, Result};
 use crate::facts::Facts;
 use crate::seccomp::Arch;
 use crate::sys::identity::CapSet;
+use crate::sys::read_kernel_file;
 
 /// Directories of devices are not this deep.
 const DEEPEST: usize = 8;
@@ -23,9 +24,9 @@ impl HostFacts {
     /// binary can be mounted from.
     pub fn observe(config: &Config, facts: &Facts, init: PathBuf) -> Result<Self> {
         let isolation = &config.isolation;
-        let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let hostname = read_kernel_file("/proc/sys/kernel/hostname".as_ref()).unwrap_or_default();
         let devices = if isolation.privileged {
-            nodes_of(Path::new("/dev"))?
+            nodes_of(Path::new("/dev"))?.unwrap_or_default()
         } else {
             Vec::new()
         };
@@ -34,7 +35,7 @@ impl HostFacts {
             arch: Arch::native()?,
             grantable: grantable(isolation, facts),
             hostname: hostname.trim().to_owned(),
-            cpus: std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
+            cpus: config.resources.nano_cpus.map_or(0, |_| cpus()),
             swap_accounting: swap_accounting(&facts.cgroups),
             apparmor: facts.apparmor,
             selinux: facts.selinux,
@@ -48,6 +49,10 @@ impl HostFacts {
             init,
         })
     }
+}
+
+fn cpus() -> u32 {
+    std::thread::available_parallelism().map_or(1, |n| n.get() as u32)
 }
 
 /// Version 2 shows limits in the groups below its root only; where there are
@@ -78,7 +83,7 @@ fn grantable(isolation: &Isolation, facts: &Facts) -> CapSet {
 
 fn kernel() -> Result<(u32, u32)> {
     let path = "/proc/sys/kernel/osrelease";
-    let text = fs::read_to_string(path).context(|| format!("cannot read {path}"))?;
+    let text = read_kernel_file(path.as_ref()).context(|| format!("cannot read {path}"))?;
     parse_kernel(&text)
         .ok_or_else(|| Error::environment(format!("{path}: {:?} is no version", text.trim())))
 }
@@ -90,7 +95,7 @@ fn parse_kernel(text: &str) -> Option<(u32, u32)> {
 }
 
 /// The devices that the configuration speaks about. One that is not there is
-/// told by whoever needs it.
+/// left out, and told by whoever needs it.
 fn named_nodes(config: &Config) -> Result<BTreeMap<PathBuf, Vec<Node>>> {
     let r = &config.resources;
     let rates = [
@@ -103,20 +108,21 @@ fn named_nodes(config: &Config) -> Result<BTreeMap<PathBuf, Vec<Node>>> {
     let weights = r.blkio_weight_device.iter().map(|d| &d.path);
     let rates = rates.into_iter().flatten().map(|d| &d.path);
     let all = devices.chain(weights).chain(rates);
-    all.map(|path| Ok((path.clone(), nodes_of(path)?)))
-        .collect()
+    let seen = all.map(|path| Ok(nodes_of(path)?.map(|nodes| (path.clone(), nodes))));
+    seen.filter_map(Result::transpose).collect()
 }
 
-/// The node at `path`, links followed; or for a directory, those in it.
-fn nodes_of(path: &Path) -> Result<Vec<Node>> {
+/// The node at `path`, links followed; or for a directory, those in it. None:
+/// there is nothing.
+fn nodes_of(path: &Path) -> Result<Option<Vec<Node>>> {
     let mut found = Vec::new();
     match fs::metadata(path) {
         Ok(meta) if meta.is_dir() => walk(path, 0, &mut found)?,
         Ok(meta) => found.extend(node(path, &meta)),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(Error::from(e).context(path.display())),
     }
-    Ok(found)
+    Ok(Some(found))
 }
 
 /// Links are left out: what they lead to stands under its own name.
@@ -195,12 +201,13 @@ mod tests {
 
     #[test]
     fn nodes_are_what_they_are() {
-        let null = nodes_of(Path::new("/dev/null")).unwrap();
+        let nodes = |path: &str| nodes_of(Path::new(path)).unwrap();
+        let null = nodes("/dev/null").unwrap();
         assert_eq!((null[0].major, null[0].minor), (1, 3));
         assert_eq!(null[0].kind, NodeKind::Character);
-        let all = nodes_of(Path::new("/dev")).unwrap();
+        let all = nodes("/dev").unwrap();
         assert!(all.contains(&null[0]));
-        assert!(nodes_of(Path::new("/etc/passwd")).unwrap().is_empty());
-        assert!(nodes_of(Path::new("/no/such")).unwrap().is_empty());
+        assert_eq!(nodes("/etc/passwd"), Some(Vec::new()));
+        assert_eq!(nodes("/no/such"), None);
     }
 }

@@ -34,8 +34,8 @@ pub(super) fn process(i: &Inputs<'_>, caps: CapSet) -> Result<Process> {
         .set_capabilities(Some(capabilities::sets(caps)))
         .set_rlimits(ulimits::rlimits(&isolation.ulimits)?)
         .set_no_new_privileges(Some(security.no_new_privileges))
-        .set_apparmor_profile(apparmor(isolation, i.host))
-        .set_selinux_label(security.label.clone())
+        .set_apparmor_profile(apparmor(isolation, i.host)?)
+        .set_selinux_label(selinux(isolation, i.host)?)
         // Unset means inherited: an ordinary user's session may have a score
         // that it is not allowed to lower.
         .set_oom_score_adj(isolation.oom_score_adj);
@@ -44,10 +44,30 @@ pub(super) fn process(i: &Inputs<'_>, caps: CapSet) -> Result<Process> {
 
 /// rcon brings no profile of its own. One that confines rcon itself would go
 /// along into a privileged container, if nothing were said.
-fn apparmor(isolation: &Isolation, host: &HostFacts) -> Option<String> {
+fn apparmor(isolation: &Isolation, host: &HostFacts) -> Result<Option<String>> {
     let unconfined = isolation.privileged && host.apparmor;
     let asked = isolation.security.apparmor.clone();
-    asked.or_else(|| unconfined.then(|| "unconfined".to_owned()))
+    if let Some(profile) = asked.as_deref().filter(|p| *p != "unconfined")
+        && !host.apparmor
+    {
+        return Err(absent(&format!("apparmor={profile}"), "AppArmor"));
+    }
+    Ok(asked.or_else(|| unconfined.then(|| "unconfined".to_owned())))
+}
+
+fn selinux(isolation: &Isolation, host: &HostFacts) -> Result<Option<String>> {
+    let asked = isolation.security.label.clone();
+    match &asked {
+        Some(label) if !host.selinux => Err(absent(&format!("label ({label})"), "SELinux")),
+        _ => Ok(asked),
+    }
+}
+
+/// Told in the words of the command line; of a bundle the plan tells it.
+fn absent(asked: &str, module: &str) -> Error {
+    Error::environment(format!(
+        "--security-opt {asked}: {module} is not enabled on this host"
+    ))
 }
 
 pub(super) fn user(user: &User) -> OciUser {

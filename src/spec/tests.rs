@@ -386,8 +386,20 @@ fn the_program_and_its_first_process() {
 }
 
 #[test]
+fn what_the_host_has_not_is_told_by_the_flags_name() {
+    let mut f = Fixture::default();
+    f.config.isolation.security.apparmor = Some("mine".to_owned());
+    assert!(f.error().starts_with("--security-opt apparmor=mine: "));
+    f.config.isolation.security.apparmor = Some("unconfined".to_owned());
+    assert_eq!(f.json()["process"]["apparmorProfile"], "unconfined");
+    f.config.isolation.security.label = Some("u:r:t:s0".to_owned());
+    assert!(f.error().starts_with("--security-opt label"));
+}
+
+#[test]
 fn security_options_are_passed_on() {
     let mut f = Fixture::default();
+    (f.host.apparmor, f.host.selinux) = (true, true);
     let isolation = &mut f.config.isolation;
     isolation.security.no_new_privileges = true;
     isolation.security.apparmor = Some("mine".to_owned());

@@ -205,8 +205,14 @@ impl Entry {
     }
 
     /// Replaces what became of it. The lock shows that it is ours to say.
-    pub fn write_state(&self, _lock: &Lock, state: &State) -> Result<()> {
-        write_state(&self.dir, state)
+    /// What only `passes` need not outlive a power failure.
+    pub fn write_state(&self, _lock: &Lock, state: &State, passes: bool) -> Result<()> {
+        let write = if passes {
+            files::pass_in_need
+        } else {
+            files::replace_in_need
+        };
+        write_first_state(&self.dir, state, write)
     }
 
     /// Keeps room on the disk to say how it ended.
@@ -254,10 +260,6 @@ fn dress(dir: &Path, model: &Path) -> std::io::Result<()> {
     let like = std::fs::metadata(model)?;
     std::os::unix::fs::chown(dir, Some(like.uid()), Some(like.gid()))?;
     std::fs::set_permissions(dir, like.permissions())
-}
-
-fn write_state(dir: &Path, state: &State) -> Result<()> {
-    write_first_state(dir, state, files::replace_in_need)
 }
 
 /// Writes it, in a way that suits where it is.

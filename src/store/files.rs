@@ -6,6 +6,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use nix::errno::Errno;
+
 use crate::archive;
 use crate::error::{Context, Error, Result};
 use crate::sys::fd;
@@ -160,18 +162,59 @@ pub(crate) fn keep_room(dir: &Path, name: &str, room: u64) -> io::Result<()> {
 /// As [`replace`]; on a full disk the new version goes where room was kept for
 /// it, and that of the old one is kept for the next.
 pub(crate) fn replace_in_need(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    in_need(
+        dir,
+        name,
+        bytes,
+        Lasting::Whenever,
+        replace(dir, name, bytes),
+    )
+}
+
+/// The same for what need not outlive a power failure. Where a file takes
+/// another's name, ext4 at once looks for a place for its content, and that
+/// takes longer than all the rest; where two change their names, it does not.
+pub(crate) fn pass_in_need(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let fresh = dir.join(format!(".{name}.{}", std::process::id()));
+    let pass = || {
+        write_fresh(&fresh, bytes, Lasting::Whenever)?;
+        swap(&fresh, &dir.join(name))?;
+        match fs::remove_file(&fresh) {
+            // There was no old one.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done,
+        }
+    };
+    let done = pass().inspect_err(|_| {
+        let _ = fs::remove_file(&fresh);
+    });
+    in_need(dir, name, bytes, Lasting::Whenever, done)
+}
+
+/// As [`replace_for_good`], in the same way.
+pub(crate) fn replace_for_good_in_need(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let done = replace_for_good(dir, name, bytes);
+    in_need(dir, name, bytes, Lasting::Now, done)
+}
+
+fn in_need(
+    dir: &Path,
+    name: &str,
+    bytes: &[u8],
+    lasting: Lasting,
+    done: io::Result<()>,
+) -> io::Result<()> {
     let full = |e: &io::Error| {
         use io::ErrorKind::{QuotaExceeded, StorageFull};
         matches!(e.kind(), StorageFull | QuotaExceeded)
     };
-    match replace(dir, name, bytes) {
-        Err(e) if full(&e) => use_spare(dir, name, bytes).map_err(|_| e),
+    match done {
+        Err(e) if full(&e) => use_spare(dir, name, bytes, lasting).map_err(|_| e),
         done => done,
     }
 }
 
-fn use_spare(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+fn use_spare(dir: &Path, name: &str, bytes: &[u8], lasting: Lasting) -> io::Result<()> {
     let (spare, path) = (dir.join(spare_of(name)), dir.join(name));
     let mut options = File::options();
     let mut file = options
@@ -181,8 +224,24 @@ fn use_spare(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     // Not before: what is cut off is anybody's at once.
     file.set_len(bytes.len() as u64)?;
-    let swap = RenameFlags::RENAME_EXCHANGE;
-    Ok(renameat2(AT_FDCWD, &spare, AT_FDCWD, &path, swap)?)
+    lasting.see_to(&file)?;
+    swap(&spare, &path)
+}
+
+/// Has two files change their names; where there is no second one, the first
+/// gets its.
+fn swap(fresh: &Path, path: &Path) -> io::Result<()> {
+    use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+    match renameat2(
+        AT_FDCWD,
+        fresh,
+        AT_FDCWD,
+        path,
+        RenameFlags::RENAME_EXCHANGE,
+    ) {
+        Err(Errno::ENOENT) => fs::rename(fresh, path),
+        done => Ok(done?),
+    }
 }
 
 /// When what is written is on the disk.
@@ -193,27 +252,35 @@ enum Lasting {
     Now,
 }
 
-fn exchange(fresh: &Path, path: &Path, bytes: &[u8], lasting: Lasting) -> io::Result<()> {
-    let write = || {
-        let mut options = File::options();
-        let mut file = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(fresh)?;
-        file.write_all(bytes)?;
-        match lasting {
-            Lasting::Whenever => {}
-            Lasting::Soon => start_writing(&file),
-            Lasting::Now => file.sync_all()?,
+impl Lasting {
+    fn see_to(self, file: &File) -> io::Result<()> {
+        match self {
+            Self::Whenever => {}
+            Self::Soon => start_writing(file),
+            Self::Now => file.sync_all()?,
         }
-        fs::rename(fresh, path)
-    };
+        Ok(())
+    }
+}
+
+fn exchange(fresh: &Path, path: &Path, bytes: &[u8], lasting: Lasting) -> io::Result<()> {
+    let write = || write_fresh(fresh, bytes, lasting).and_then(|()| fs::rename(fresh, path));
     write().inspect_err(|_| {
         let _ = fs::remove_file(fresh);
     })
+}
+
+fn write_fresh(fresh: &Path, bytes: &[u8], lasting: Lasting) -> io::Result<()> {
+    let mut options = File::options();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(fresh)?;
+    file.write_all(bytes)?;
+    lasting.see_to(&file)
 }
 
 /// Reads a record; a link or a pipe in its place is not followed or waited for.

@@ -218,8 +218,11 @@ impl Store {
                 None => names::invent(|name| names::owner(self, name).is_none())?,
             };
             names::take(self, &name, &config.id)?;
-            keep(config)(&fresh, "name", name.as_bytes()).context(what)?;
-            fs::rename(&fresh, entry.dir()).context(what)?;
+            let named = keep(config)(&fresh, "name", name.as_bytes());
+            let kept = named.and_then(|()| fs::rename(&fresh, entry.dir()));
+            // Nobody else can have taken it meanwhile.
+            let kept = kept.inspect_err(|_| names::give_back(self, &name, &config.id));
+            kept.context(what)?;
             Ok((entry, lock))
         });
         kept.inspect_err(|_| {

@@ -264,3 +264,27 @@ fn a_record_has_room_for_its_next_version() {
     assert_eq!(fs::read(dir.join("x")).unwrap(), b"two");
     fs::remove_dir_all(&dir).unwrap();
 }
+
+#[test]
+fn what_only_passes_is_replaced_and_leaves_nothing() {
+    let dir = std::env::temp_dir().join(format!("rcon-test-pass-{}", std::process::id()));
+    fs::create_dir(&dir).unwrap();
+    for text in ["one", "two", "three"] {
+        files::pass_in_need(&dir, "x", text.as_bytes()).unwrap();
+        assert_eq!(fs::read_to_string(dir.join("x")).unwrap(), text);
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "{text}");
+    }
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn who_cannot_be_kept_gives_the_name_back() {
+    let p = Place::new();
+    let config = config();
+    let in_its_place = p.store.containers().join(config.id.as_str());
+    fs::create_dir_all(in_its_place.join("x")).unwrap();
+    assert!(p.store.add(&config, Some("wanted")).is_err());
+    assert!(!p.store.names().join("wanted").is_symlink());
+    fs::remove_dir_all(in_its_place).unwrap();
+    p.store.add(&config, Some("wanted")).unwrap();
+}

@@ -1,6 +1,18 @@
-//! The machine's time zone, as the C library knows it.
+//! The machine's time zone, as the C library knows it, and a process's time.
 
 use std::ffi::CStr;
+use std::time::Duration;
+
+/// How long processors have worked for this process.
+pub fn time_computed() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: it fills what it is given, and there is such a clock.
+    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
 
 /// How many seconds east of Greenwich the machine's zone is at a moment
 /// (seconds since 1970), and what it is called then: `(7200, "CEST")`.

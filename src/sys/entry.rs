@@ -2,7 +2,7 @@
 //! always relative to the directory's descriptor and never through a link.
 
 use std::ffi::OsString;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -10,19 +10,64 @@ use nix::errno::Errno;
 
 use super::{SysError, SysResult, c_path, fd, syscall};
 
+/// One entry of a directory, as its list has it.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Its name.
+    pub name: OsString,
+    /// Its number in the file system.
+    pub inode: u64,
+    /// Whether it was a directory, as far as the list tells.
+    pub is_dir: bool,
+}
+
 /// Every name in the directory but `.` and `..`, in no order.
-pub fn names(dir: OwnedFd) -> SysResult<Vec<OsString>> {
-    let raw = dir.as_raw_fd();
-    let failed = |e| SysError::new(e, format!("getdents64({raw})"));
-    let mut stream = nix::dir::Dir::from_fd(dir).map_err(failed)?;
-    let mut names = Vec::new();
-    for entry in stream.iter() {
-        let name = entry.map_err(failed)?.file_name().to_bytes().to_vec();
+pub fn names(dir: impl AsFd) -> SysResult<Vec<OsString>> {
+    Ok(list(dir)?.into_iter().map(|entry| entry.name).collect())
+}
+
+/// The same with what else the list tells, from where it has been read to. The
+/// C library asks more of the kernel than this, for each directory.
+pub fn list(dir: impl AsFd) -> SysResult<Vec<Listed>> {
+    let raw = dir.as_fd().as_raw_fd();
+    let mut buffer = vec![0u8; 32 * 1024];
+    let mut all = Vec::new();
+    loop {
+        let call = || format!("getdents64({})", fd::show(raw));
+        let (at, room) = (buffer.as_mut_ptr(), buffer.len());
+        let filled = syscall!(call, libc::SYS_getdents64, raw, at, room)? as usize;
+        if filled == 0 {
+            return Ok(all);
+        }
+        parse_list(&buffer[..filled], &mut all);
+    }
+}
+
+/// What the kernel fills a buffer with: for each entry its number, where it is
+/// in the list, how long the record is, a kind, and the name up to a NUL.
+fn parse_list(mut records: &[u8], all: &mut Vec<Listed>) {
+    const KIND: usize = 18;
+    const NAME: usize = 19;
+    while let Some((inode, rest)) = records.split_first_chunk::<8>() {
+        let length = rest
+            .get(8..10)
+            .map_or(0, |l| u16::from_ne_bytes([l[0], l[1]]));
+        let Some((record, others)) = records.split_at_checked(usize::from(length)) else {
+            return;
+        };
+        let Some(name) = record.get(NAME..) else {
+            return;
+        };
+        records = others;
+        let name = name.split(|b| *b == 0).next().unwrap_or_default();
         if name != b"." && name != b".." {
-            names.push(OsString::from_vec(name));
+            all.push(Listed {
+                name: OsString::from_vec(name.to_vec()),
+                inode: u64::from_ne_bytes(*inode),
+                is_dir: record[KIND] == libc::DT_DIR,
+            });
         }
     }
-    Ok(names)
 }
 
 /// What `name` itself is, or `None` where there is nothing of that name.
@@ -69,6 +114,31 @@ pub fn link_target(link: impl AsFd) -> SysResult<PathBuf> {
             let shown = fd::show(link.as_fd().as_raw_fd());
             SysError::new(e, format!("readlinkat({shown}, \"\")"))
         })
+}
+
+/// Removes `name`: with `AT_REMOVEDIR` an empty directory, else anything but a
+/// directory. `expected` has answers for failures that the caller counts on,
+/// which are then not put into words.
+pub fn unlink(
+    dir: impl AsFd,
+    name: &Path,
+    flags: i32,
+    expected: impl Fn(Errno) -> Option<bool>,
+) -> SysResult<bool> {
+    let raw = dir.as_fd().as_raw_fd();
+    let c = c_path(name)?;
+    // SAFETY: the name is alive and ends with a NUL.
+    let ret = unsafe { libc::unlinkat(raw, c.as_ptr(), flags) };
+    match Errno::result(ret) {
+        Ok(_) => Ok(true),
+        Err(errno) => expected(errno).ok_or_else(|| {
+            let flags = if flags == 0 { "" } else { ", AT_REMOVEDIR" };
+            SysError::new(
+                errno,
+                format!("unlinkat({}, {name:?}{flags})", fd::show(raw)),
+            )
+        }),
+    }
 }
 
 /// Removes the empty directory `name`.

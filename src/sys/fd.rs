@@ -92,20 +92,43 @@ pub fn openat2(
         .map_err(|errno| openat2_failed(errno, dir, path, flags, resolve))
 }
 
-/// The same, or `None` where nothing is there. Whoever is prepared for that
-/// need not pay for having it put into words, which takes longer than the call.
+/// The same, or `None` where nothing is there.
 pub fn openat2_if_there(
     dir: impl AsFd,
     path: &Path,
     flags: i32,
     resolve: u64,
 ) -> SysResult<Option<OwnedFd>> {
+    openat2_unless(dir, path, flags, resolve, &[Errno::ENOENT])
+}
+
+/// The same, or `None` where it fails in one of these ways. Whoever is prepared
+/// for that need not pay for having it put into words, which takes longer than
+/// the call.
+pub fn openat2_unless(
+    dir: impl AsFd,
+    path: &Path,
+    flags: i32,
+    resolve: u64,
+    expected: &[Errno],
+) -> SysResult<Option<OwnedFd>> {
     let dir = dir.as_fd();
     match try_openat2(dir, path, flags, 0, resolve)? {
-        Err(Errno::ENOENT) => Ok(None),
+        Err(errno) if expected.contains(&errno) => Ok(None),
         Err(errno) => Err(openat2_failed(errno, dir, path, flags, resolve)),
         Ok(found) => Ok(Some(found)),
     }
+}
+
+/// The same, with every failure for the caller to judge; what fails beyond
+/// that is that the path cannot be one.
+pub fn openat2_or(
+    dir: impl AsFd,
+    path: &Path,
+    flags: i32,
+    resolve: u64,
+) -> SysResult<Result<OwnedFd, Errno>> {
+    try_openat2(dir.as_fd(), path, flags, 0, resolve)
 }
 
 fn try_openat2(
@@ -288,14 +311,16 @@ pub fn set_close_on_exec(number: RawFd, on: bool) -> SysResult<()> {
     .map(drop)
 }
 
-/// A directory, made below `dir`; one that is already there is fine.
-pub fn mkdirat(dir: impl AsFd, name: &Path, mode: u32) -> SysResult<()> {
+/// A directory, made below `dir`; one that is already there is fine. Whether it
+/// is a new one.
+pub fn mkdirat(dir: impl AsFd, name: &Path, mode: u32) -> SysResult<bool> {
     let dir = dir.as_fd().as_raw_fd();
     let c = c_path(name)?;
     // SAFETY: the name is alive and NUL-terminated.
     let ret = unsafe { libc::mkdirat(dir, c.as_ptr(), mode) };
     match Errno::result(ret) {
-        Ok(_) | Err(Errno::EEXIST) => Ok(()),
+        Ok(_) => Ok(true),
+        Err(Errno::EEXIST) => Ok(false),
         Err(errno) => {
             let call = format!("mkdirat({}, {name:?}, {mode:#o})", show(dir));
             Err(SysError::new(errno, call))

@@ -225,10 +225,30 @@ pub fn set_groups(groups: &[u32]) -> SysResult<()> {
     .map(drop)
 }
 
+/// Has the calling thread be a user and a group that own nothing. What it may do
+/// besides that is permitted still, but no longer in force.
+pub fn become_nobody() -> SysResult<()> {
+    const NOBODY: u32 = 65534;
+    keep_caps(true)?;
+    set_groups(&[])?;
+    set_gid(NOBODY)?;
+    set_uid(NOBODY)?;
+    keep_caps(false)
+}
+
 /// The file creation mask.
 pub fn set_umask(mask: u32) {
     // SAFETY: umask takes an integer and cannot fail.
     unsafe { libc::umask(mask) };
+}
+
+/// Calls `act` with nothing masked. All threads of the process have one mask.
+pub fn without_umask<T>(act: impl FnOnce() -> T) -> T {
+    // SAFETY: umask takes an integer and cannot fail.
+    let mask = unsafe { libc::umask(0) };
+    let done = act();
+    set_umask(mask);
+    done
 }
 
 /// The user and group this process acts as.

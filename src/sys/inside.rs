@@ -42,11 +42,9 @@ pub fn child(dir: impl AsFd, name: &Path) -> SysResult<OwnedFd> {
 }
 
 /// The same, or `None` where there is none, but maybe something else.
-fn child_if_there(dir: &OwnedFd, name: &Path) -> SysResult<Option<OwnedFd>> {
-    match child(dir, name) {
-        Err(e) if matches!(e.errno, Errno::ENOENT | Errno::ELOOP | Errno::ENOTDIR) => Ok(None),
-        found => found.map(Some),
-    }
+fn child_if_there(dir: impl AsFd, name: &Path) -> SysResult<Option<OwnedFd>> {
+    let others = [Errno::ENOENT, Errno::ELOOP, Errno::ENOTDIR];
+    fd::openat2_unless(dir, name, DIR | libc::O_NOFOLLOW, fd::NO_LINKS, &others)
 }
 
 /// Goes down `path` from `root`, following links inside it. For each name that
@@ -58,9 +56,7 @@ pub fn walk(
     path: &Path,
     mut step: impl FnMut(&OwnedFd, &Path, bool) -> SysResult<OwnedFd>,
 ) -> SysResult<OwnedFd> {
-    let mut todo: VecDeque<OsString> = names(path).collect();
-    let mut done = PathBuf::new();
-    let mut here = directory(root, &done)?;
+    let (mut here, mut done, mut todo) = begin(root, path)?;
     let mut links = 0;
     while let Some(name) = todo.pop_front() {
         if name == ".." {
@@ -91,6 +87,40 @@ pub fn walk(
         }
     }
     Ok(here)
+}
+
+/// Makes the directory `path` where only the last name of it is missing and all
+/// others are plain directories, as it is most often; otherwise there is none.
+pub fn make_last(root: BorrowedFd<'_>, path: &Path, mode: u32) -> SysResult<Option<OwnedFd>> {
+    let all: Vec<OsString> = names(path).collect();
+    let Some((last, above)) = all.split_last() else {
+        return Ok(None);
+    };
+    if all.iter().any(|name| name == "..") {
+        return Ok(None);
+    }
+    let (above, last): (PathBuf, &Path) = (above.iter().collect(), last.as_ref());
+    let Some(above) = child_if_there(root, relative(&above))? else {
+        return Ok(None);
+    };
+    if fd::mkdirat(&above, last, mode)? {
+        return child(&above, last).map(Some);
+    }
+    Ok(None)
+}
+
+/// Where to begin: most often all but the last name are plain directories, and
+/// the kernel can go there in one step.
+fn begin(root: BorrowedFd<'_>, path: &Path) -> SysResult<(OwnedFd, PathBuf, VecDeque<OsString>)> {
+    let mut todo: VecDeque<OsString> = names(path).collect();
+    if todo.len() > 1 && !todo.iter().any(|name| name == "..") {
+        let above: PathBuf = todo.range(..todo.len() - 1).collect();
+        if let Some(there) = child_if_there(root, &above)? {
+            todo.drain(..todo.len() - 1);
+            return Ok((there, above, todo));
+        }
+    }
+    Ok((directory(root, Path::new(""))?, PathBuf::new(), todo))
 }
 
 fn names(path: &Path) -> impl DoubleEndedIterator<Item = OsString> + '_ {

@@ -2,15 +2,38 @@
 
 use std::ffi::{c_int, c_void};
 use std::ops::Range;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::poll::PollFd;
 use nix::sys::time::TimeSpec;
+
+use super::{SysError, SysResult};
 
 #[cfg(target_arch = "x86_64")]
 use super::raw::call;
 #[cfg(not(target_arch = "x86_64"))]
 use libc::syscall as call;
+
+/// A page of numbers, all zero, which this process shares with those it forks.
+/// It stays as long as the process lives.
+pub fn shared_numbers() -> SysResult<&'static [AtomicU64]> {
+    let all = libc::PROT_READ | libc::PROT_WRITE;
+    let shared = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+    // SAFETY: a new mapping, in a place of the kernel's choice.
+    let page = unsafe { libc::mmap(std::ptr::null_mut(), PAGE, all, shared, -1, 0) };
+    if page == libc::MAP_FAILED {
+        return Err(SysError::new(
+            Errno::last(),
+            "mmap(MAP_SHARED|MAP_ANONYMOUS)",
+        ));
+    }
+    // SAFETY: so many bytes are there, aligned to a page and zero, and nobody
+    // takes them away.
+    Ok(unsafe { std::slice::from_raw_parts(page.cast(), PAGE / size_of::<AtomicU64>()) })
+}
 
 /// Waits as `poll` does, and gives the kernel before whatever it can bring
 /// back, or that nobody uses: free memory of the allocator's, the stack below
@@ -80,8 +103,19 @@ fn give_stack_back() {
 #[derive(Default)]
 struct FilePages([Option<Range<usize>>; 4]);
 
-/// Where the first thread's stack is now.
+/// Where the first thread's stack is, as far as it went when that was first
+/// asked.
 fn stack() -> Option<Range<usize>> {
+    static STACK: OnceLock<Option<Range<usize>>> = OnceLock::new();
+    STACK.get_or_init(find_stack).clone()
+}
+
+/// To be called by whoever has no files any more when it rests.
+pub fn know_stack() {
+    stack();
+}
+
+fn find_stack() -> Option<Range<usize>> {
     let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
     let line = maps.lines().find(|line| line.ends_with("[stack]"))?;
     let (start, end) = line.split(' ').next()?.split_once('-')?;

@@ -23,6 +23,7 @@ mod raw;
 pub mod socket;
 #[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
 mod start;
+pub mod title;
 pub mod tty;
 pub mod xattr;
 
@@ -31,6 +32,7 @@ pub mod seccomp;
 pub use error::{SysError, SysResult, flag_names, remedy};
 
 use std::ffi::CString;
+use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -61,6 +63,16 @@ pub fn random(buf: &mut [u8]) -> SysResult<()> {
         }
     }
     Ok(())
+}
+
+/// The text of a file of the kernel's. None of those tells how long it is, so
+/// whoever asks for that, and then begins with a few bytes, asks often.
+pub fn read_kernel_file(path: &Path) -> std::io::Result<String> {
+    let mut text = String::with_capacity(4096);
+    let file = std::fs::File::open(path)?;
+    // Not the file itself, which would ask first.
+    file.take(u64::MAX).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// A path for the kernel; one with a NUL inside cannot exist.

@@ -91,7 +91,7 @@ impl Place {
         match fd::mkdirat(&self.beside, self.filling(), 0o700) {
             // What cannot be written stays as empty as it is.
             Err(e) if e.errno == Errno::EROFS => return Ok(()),
-            made => made?,
+            made => drop(made?),
         }
         let copied = self.copy(root, path, &source);
         if copied.is_err() {

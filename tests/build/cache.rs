@@ -213,6 +213,79 @@ fn a_step_that_changed_nothing_is_forgotten_too() {
 }
 
 #[test]
+fn a_step_that_changed_nothing_stays_with_its_image() {
+    let Some(site) = Site::new() else { return };
+    let text = "FROM base\nRUN echo x >/x\nRUN cat /x && echo done\n";
+    site.build(text, &[]);
+    let id = site.id();
+    let active = "{{if eq .Type \"Build Cache\"}}{{.Active}} of {{.TotalCount}}{{end}}";
+    let active = ["system", "df", "--format", active];
+    assert_eq!(site.bed.says(&active).trim(), "2 of 2");
+    let said = site.bed.says(&["builder", "prune", "-f"]);
+    assert_eq!(said, "Total reclaimed space: 0B\n");
+    assert_eq!(cached(&site.build(text, &[])), [true, true]);
+    assert_eq!(site.id(), id);
+    // The same on other files is not in the image.
+    site.bed.says(&["rmi", "made"]);
+    site.build("FROM base\nRUN echo y >/x\nRUN cat /x && echo done\n", &[]);
+    assert_eq!(site.bed.says(&active).trim(), "2 of 4");
+    let said = site.bed.says(&["builder", "prune", "-f"]);
+    assert!(said.starts_with("Deleted build cache objects:\n"), "{said}");
+    assert_eq!(said.matches("RUN").count(), 2, "{said}");
+    assert!(said.contains("  RUN cat /x && echo done\n"), "{said}");
+    assert!(said.contains("\n\nTotal reclaimed space: "), "{said}");
+}
+
+#[test]
+fn an_image_without_files_of_its_own_is_the_same_once_more_too() {
+    let Some(site) = Site::new() else { return };
+    let day = |site: &Site| site.inspect()["Created"].as_str().unwrap()[..10].to_owned();
+    site.bed
+        .call(&["import", &site.bed.rootfs("").to_string_lossy(), "old"])
+        .env("SOURCE_DATE_EPOCH", "1000000000")
+        .output()
+        .ok();
+    for base in ["old", "hello", "scratch"] {
+        let text = format!("FROM {base}\nLABEL x=1\n");
+        site.build(&text, &[]);
+        let id = site.id();
+        // As old as it is, and not as what it is built on.
+        assert!(*day(&site) > *"2020", "{base}");
+        let dates = ["history", "--format={{.CreatedAt}}", "made"];
+        let dates = site.bed.says(&dates);
+        assert!(dates.lines().next().unwrap() > "2020", "{base}: {dates}");
+        site.bed.says(&["builder", "prune", "-f"]);
+        site.build(&text, &[]);
+        assert_eq!(site.id(), id, "{base}");
+        site.build(&text.replace("x=1", "x=2"), &[]);
+        assert_ne!(site.id(), id, "{base}");
+        site.build(&text, &["--no-cache"]);
+        assert_ne!(site.id(), id, "{base}");
+        let given = || {
+            site.call(&text, &[])
+                .env("SOURCE_DATE_EPOCH", "1100000000")
+                .output()
+                .ok();
+            site.id()
+        };
+        let first = given();
+        assert_eq!(day(&site), "2004-11-09");
+        site.bed.says(&["rmi", "-f", "made"]);
+        site.bed.says(&["builder", "prune", "-af"]);
+        assert_eq!(given(), first, "{base}");
+    }
+    // With nothing to do it is the image itself.
+    site.build("FROM old\n", &[]);
+    assert_eq!(day(&site), "2001-09-09");
+    site.build("FROM old\n", &["--label=y=1"]);
+    let id = site.id();
+    assert!(*day(&site) > *"2020");
+    site.bed.says(&["builder", "prune", "-f"]);
+    site.build("FROM old\n", &["--label=y=1"]);
+    assert_eq!(site.id(), id);
+}
+
+#[test]
 fn an_image_stands_without_the_cache_and_the_cache_without_its_files() {
     let Some(site) = Site::new() else { return };
     site.file("src/f", "1");

@@ -167,12 +167,13 @@ fn what_docker_knew_is_taken_or_refused() {
         ("--allow=everything", "everything"),
         ("--network=container:x", "container"),
         ("--pull=sometimes", "sometimes"),
-        ("--tag=UPPER", "UPPER"),
         ("--secret=src=", "secret"),
     ] {
         let args = ["build", flag, "ctx"];
         site.bed.rcon(&args).code(1).fails_naming(&[word]);
     }
+    let args = ["build", "--tag=UPPER", "ctx"];
+    site.bed.rcon(&args).code(125).fails_naming(&["UPPER"]);
 }
 
 #[test]
@@ -258,6 +259,34 @@ fn a_dockerfile_is_only_read() {
     site.build("FROM no-such-image\n", &["--call=check"]);
     let told = site.build("FROM base\nWORKDIR /app # here\n", &[]);
     assert!(told.stderr.contains("warning: Dockerfile:2:14"), "{told}");
+}
+
+#[test]
+fn what_is_hardly_meant_so_is_told_by_a_check() {
+    let Some(site) = Site::new() else { return };
+    let odd = "FROM base\nMAINTAINER me\nENV a b\nWORKDIR app\nCOPY $NOPE/f $a /x/\n\
+               CMD [echo, hi]\nCMD true\nLABEL p=$PATH\n";
+    let said = site.fails(odd, &["--check"], &[]).stderr;
+    let places = said.lines().filter(|l| l.contains("Dockerfile:"));
+    let places: Vec<_> = places
+        .map(|l| l.split("Dockerfile:").nth(1).unwrap())
+        .map(|l| l.split(':').next().unwrap())
+        .collect();
+    assert_eq!(places, ["2", "3", "4", "5", "6", "6"], "{said}");
+    assert!(
+        said.contains("Dockerfile:5:6: $NOPE is empty here"),
+        "{said}"
+    );
+    site.file("f", "1");
+    let told = site.build(&odd.replace(" $a", ""), &[]);
+    assert!(told.stderr.contains("warning: Dockerfile:5:6"), "{told}");
+    // Of an image that is not here, nobody knows.
+    let text = "FROM no-such-image\nWORKDIR $GOPATH\n";
+    site.build(text, &["--check"]);
+    let text = "FROM base:$V\n";
+    let said = site.fails(text, &["--check", "--build-arg=V=1"], &[]);
+    assert!(said.stderr.contains("$V is empty here"), "{said}");
+    site.build("ARG V\nFROM base:$V\nARG V\nLABEL v=$V\n", &["--check"]);
 }
 
 #[test]

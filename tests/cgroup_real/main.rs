@@ -22,7 +22,7 @@ use nix::sys::signal::Signal;
 use rcon::cgroup::layout::{Layout, Mode, Version};
 use rcon::cgroup::limits::limits as plan_limits;
 use rcon::cgroup::ops::{self, Cgroup, Permission, destroy};
-use rcon::cgroup::paths::{CgroupDir, CgroupPaths, OWN_PARENT};
+use rcon::cgroup::paths::{CgroupDir, CgroupPaths};
 
 /// The layout, if it is one with v1's controllers.
 fn hybrid() -> Option<Layout> {

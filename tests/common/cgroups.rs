@@ -76,14 +76,6 @@ pub fn read(name: &str, path: &str, v1: &str, v2: &str) -> String {
     text.trim().to_owned()
 }
 
-/// Whether there is a cgroup in this one.
-pub fn has_any(dir: &Path) -> bool {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    entries
-        .into_iter()
-        .any(|e| e.file_type().is_ok_and(|t| t.is_dir()))
-}
-
 /// Every cgroup directory, in any hierarchy, whose name begins with `prefix`.
 pub fn named(prefix: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();

@@ -132,7 +132,10 @@ impl Drop for StoreBed {
         for id in &ids {
             self.call(&["rm", "-f", id]).output();
         }
-        let left: Vec<PathBuf> = ids.iter().flat_map(|id| cgroups::named(id)).collect();
+        let left: Vec<PathBuf> = ids
+            .iter()
+            .flat_map(|id| cgroups::named(&format!("rcon-{id}")))
+            .collect();
         for group in &left {
             end(group);
         }

@@ -1,6 +1,6 @@
 //! What flags of `run` do, each seen from inside.
 
-use crate::common::host::{PATIENCE, becomes_true, namespace_of, own_filters, own_namespace};
+use crate::common::host::{namespace_of, own_filters, own_namespace};
 use crate::common::{Need, cgroups};
 use crate::place::Place;
 use nix::sys::signal::Signal;
@@ -13,6 +13,21 @@ fn each(place: &Place, cases: &[(&[&str], &str, &str)]) {
     for (flags, script, answer) in cases {
         assert_eq!(place.prints(flags, script), *answer, "{flags:?} {script}");
     }
+}
+
+/// Everybody on the machine can read the line of a process.
+#[test]
+fn what_was_typed_is_not_shown_by_those_who_stay() {
+    let Some(place) = Place::new() else { return };
+    place.start("box", &["-e", "PASSWORD=sesame"], "sleep 60");
+    place.ok(&["exec", "-d", "-e", "TOKEN=sesame", "box", "sleep", "61"]);
+    let keeper = place.state("box")["keeper"].as_i64().expect("a number");
+    let line = fs::read_to_string(format!("/proc/{keeper}/cmdline")).unwrap();
+    assert!(line.starts_with("rcon:keeper "), "{line:?}");
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    let lines = all.filter_map(|p| fs::read_to_string(p.path().join("cmdline")).ok());
+    let ours = lines.filter(|l| l.contains("rcon") && l.contains("sesame"));
+    assert_eq!(ours.collect::<Vec<_>>(), Vec::<String>::new());
 }
 
 #[test]
@@ -251,7 +266,7 @@ fn limits_of_cgroups() {
         "512",
     ];
     let id = place.start("limited", &flags, "sleep 60");
-    let path = format!("/rcon/{id}");
+    let path = format!("/rcon-{id}");
     let read = |c, v1, v2| cgroups::read(c, &path, v1, v2);
     assert_eq!(
         read("memory", "memory.limit_in_bytes", "memory.max"),
@@ -260,31 +275,6 @@ fn limits_of_cgroups() {
     assert_eq!(read("pids", "pids.max", "pids.max"), "17");
     if !cgroups::controller("cpu").is_some_and(|h| h.v2) {
         assert_eq!(read("cpu", "cpu.shares", ""), "512");
-    }
-}
-
-/// The cgroup above all containers goes with the last of them, which must not
-/// trip one that is just being made in it.
-#[test]
-fn the_last_container_takes_the_parent_along() {
-    let Some(place) = Place::new() else { return };
-    for _ in 0..12 {
-        let run = || place.run(&["--rm"], &["true"]).spawn();
-        let both = [run(), run()];
-        for running in both {
-            running.wait().ok();
-        }
-    }
-    place.assert_empty();
-    for hierarchy in cgroups::hierarchies() {
-        let parent = hierarchy.at.join("rcon");
-        // Other tests run containers of their own meanwhile.
-        let settled = || !parent.exists() || cgroups::has_any(&parent);
-        assert!(
-            becomes_true(PATIENCE, settled),
-            "{} stays",
-            parent.display()
-        );
     }
 }
 

@@ -109,6 +109,25 @@ fn a_reader_that_has_enough_hangs_up_the_terminal_of_an_exec() {
 }
 
 #[test]
+fn a_terminal_of_an_exec_that_cannot_be_shown_is_hung_up_and_that_is_told() {
+    let Some(place) = Place::new() else { return };
+    place.sleeper("box");
+    let exec = |program: &str| {
+        let line = format!("timeout -s KILL 60 $RCON exec -t box {program} 2>&1 >/dev/full");
+        shell(&place, &line).output()
+    };
+    for program in ["yes", "echo once"] {
+        let out = exec(program).code(1);
+        assert!(out.stdout.contains("standard output"), "{program}: {out}");
+        assert!(out.stdout.contains("No space"), "{program}: {out}");
+    }
+    let processes = || place.ok(&["top", "box", "-o", "args"]).stdout;
+    eventually("it is gone", || !processes().contains("yes"));
+    place.ok(&["rm", "-f", "box"]);
+    place.assert_empty();
+}
+
+#[test]
 fn a_slow_reader_loses_nothing() {
     let Some(place) = Place::new() else { return };
     let line = "$RCON run --rm --rootfs $ROOT seq 1 600000 | (sleep 2; sha256sum); \

@@ -137,7 +137,7 @@ fn an_ordinary_user_is_told_what_is_missing() {
     let own = place.text_path("own/store");
     for command in COMMANDS {
         let code = match command.split(' ').next() {
-            Some("run" | "create" | "exec") => 125,
+            Some("run" | "create") => 125,
             _ => 1,
         };
         for root in [&[][..], &["--root", &own], &["--root", &root]] {

@@ -258,7 +258,7 @@ impl Place {
         let ids = self.ids();
         let all = hierarchies
             .iter()
-            .flat_map(|h| ids.iter().map(move |id| h.at.join("rcon").join(id)));
+            .flat_map(|h| ids.iter().map(move |id| h.at.join(format!("rcon-{id}"))));
         all.filter(|dir| dir.exists()).collect()
     }
 

@@ -348,3 +348,62 @@ fn what_is_wrong_is_said_in_words() {
     let out = place.call(shell).args(line).output();
     assert!(out.stdout.contains("ulimit -f"), "{}", out.stdout);
 }
+
+/// What was measured, in milliseconds, with its words.
+fn rows(said: &str) -> Vec<(f64, &str)> {
+    let parse = |line: &str| line.trim().split(" ms").next()?.parse().ok();
+    said.lines()
+        .filter_map(|line| Some((parse(line)?, line)))
+        .collect()
+}
+
+#[test]
+fn where_the_time_went_is_told_and_adds_up() {
+    let Some(place) = Place::new() else { return };
+    let out = place.run(&["--rm", "--timings"], &["echo", "hi"]).output();
+    let out = out.ok();
+    assert_eq!(out.stdout, "hi\n");
+    let rows = rows(&out.stderr);
+    assert!(rows[0].1.ends_with("until here:"), "{out}");
+    let sum: f64 = rows[1..].iter().map(|row| row.0).sum();
+    assert!((sum - rows[0].0).abs() < 0.1, "{sum} of {out}");
+    let mut words = rows[1..].iter();
+    for part in [
+        "executed",
+        "record",
+        "keeper",
+        "layers",
+        "plan",
+        "record",
+        "cgroups",
+        "forked",
+        "namespaces",
+        "root",
+        "power",
+        "start",
+        "filter",
+        "program",
+        "cgroups",
+        "files",
+        "hears",
+    ] {
+        let row = words.next();
+        assert!(row.is_some_and(|row| row.1.contains(part)), "{part}: {out}");
+    }
+    place.assert_empty();
+}
+
+#[test]
+fn where_the_time_went_is_told_of_one_that_goes_on() {
+    let Some(place) = Place::new() else { return };
+    let out = place.run(&["-d", "--timings", "--name", "box"], &["sleep", "60"]);
+    let out = out.output().ok();
+    assert_eq!(out.stdout.trim().len(), 64, "{out}");
+    assert!(out.stderr.contains("program executed"), "{out}");
+    assert!(!out.stderr.contains("are removed"), "{out}");
+    let out = place.run(&["--rm", "--timings"], &["nosuch"]).output();
+    let out = out.code(127);
+    assert!(out.stderr.contains("until here"), "{out}");
+    place.ok(&["rm", "-f", "box"]);
+    place.assert_empty();
+}

@@ -252,7 +252,7 @@ fn signals_by_name_and_number() {
     place
         .rcon(&["kill", "-s", "NOSUCH", "ears"])
         .output()
-        .code(1)
+        .code(125)
         .fails_naming(&["NOSUCH"]);
     assert_eq!(place.status("ears"), "running");
 }

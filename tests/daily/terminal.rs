@@ -70,6 +70,24 @@ fn control_z_is_for_the_shell_inside() {
 }
 
 #[test]
+fn who_has_no_terminal_is_told_and_does_not_wait_for_ever() {
+    let Some(place) = Place::new() else { return };
+    place
+        .run(&["-dit", "--name", "room"], &["sh"])
+        .output()
+        .ok();
+    for text in ["", "exit 3\n"] {
+        let out = place.rcon(&["attach", "room"]).stdin(text).output().code(1);
+        out.fails_naming(&["the input device is not a TTY", "--no-stdin"]);
+    }
+    // Who only looks needs none.
+    let looking = place.rcon(&["attach", "--no-stdin", "room"]).spawn();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    place.ok(&["kill", "room"]);
+    looking.wait().code(137);
+}
+
+#[test]
 fn leaving_and_coming_back() {
     let Some(place) = Place::new() else { return };
     let mut p = person(&place, &["--name", "room"], &["sh"]);

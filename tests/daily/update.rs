@@ -5,7 +5,7 @@ use crate::place::Place;
 use std::fs;
 
 fn memory(id: &str) -> String {
-    let path = format!("/rcon/{id}");
+    let path = format!("/rcon-{id}");
     cgroups::read("memory", &path, "memory.limit_in_bytes", "memory.max")
 }
 

@@ -171,5 +171,5 @@ macro_rules! fuzzed {
 fuzzed! {
     tar_reader tar_unpack packing build_context manifest image_config reference dockerfile
     dockerignore context_address resolv_conf dns_question auth_challenge accounts user time
-    template keeper_messages start_messages log_file log_output seccomp_profile oci_config flags
+    template keeper_messages start_messages names_asked log_file log_output seccomp_profile oci_config flags
 }

@@ -167,14 +167,14 @@ mkdir -p "$root/dev/shm"
 mount -t tmpfs -o 'nosuid,nodev,noexec,mode=1777,size=67108864' shm "$root/dev/shm"
 
 # 28. bind /host/data at /data (rro, rprivate)
-#     the bundle asks for this part of the host
+#     the configuration asks for this part of the host
 mkdir -p "$root/data"
 mount --rbind /host/data "$root/data"
 findmnt -Rrno TARGET "$root/data" | while read -r each; do mount -o "remount,bind,$(findmnt -rno VFS-OPTIONS -M "$each" | tail -n 1),ro" "$each"; done
 mount --make-rprivate "$root/data"
 
 # 29. bind /host/hosts.txt at /etc/hosts (ro, noatime)
-#     the bundle asks for this part of the host
+#     the configuration asks for this part of the host
 mkdir -p "$root/etc"
 [ -e "$root/etc/hosts" ] || : > "$root/etc/hosts"
 mount --bind /host/hosts.txt "$root/etc/hosts"

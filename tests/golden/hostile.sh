@@ -167,7 +167,7 @@ cd "$root"
 mount -n --move "$root" /
 
 # 29. let mount events travel as shared
-#     as the bundle asks, now for the container's own root
+#     as the configuration asks, now for the container's own root
 mount -c --make-shared /proc/self/cwd
 
 # 30. set the kernel parameter kernel.msgmax to 65536
@@ -175,11 +175,11 @@ mount -c --make-shared /proc/self/cwd
 printf '%s\n' 65536 > /proc/sys/kernel/msgmax
 
 # 31. set the scheduling policy to SCHED_FIFO, priority 10, flags 0x1
-#     the bundle chose how it competes for the CPU
+#     the configuration says how it competes for the CPU
 #     (a part of the last command)
 
 # 32. set the I/O priority to best effort 4
-#     the bundle chose how it competes for the disk
+#     the configuration says how it competes for the disk
 #     (a part of the last command)
 
 # 33. set the execution domain to LINUX32

@@ -118,7 +118,7 @@ impl Place {
     /// Cgroups of these containers.
     pub fn cgroups(ids: &BTreeSet<String>) -> Vec<PathBuf> {
         let all = cgroups::hierarchies().into_iter();
-        let all = all.flat_map(|h| ids.iter().map(move |id| h.at.join("rcon").join(id)));
+        let all = all.flat_map(|h| ids.iter().map(move |id| h.at.join(format!("rcon-{id}"))));
         all.filter(|dir| dir.exists()).collect()
     }
 
@@ -257,6 +257,8 @@ fn is_of_an_empty_store(file: &str) -> bool {
         "images/lock",
         "images/oci-layout",
         "images/index.json",
+        "images/.index.json.spare",
+        "images/.journal.spare",
         "networks/lock",
         "run/events.jsonl",
         "run/events.jsonl.1",

@@ -152,7 +152,23 @@ fn without_inodes() {
     let filler = Filler::all_but(&disk.0, 0);
     place.ok(&["rm", "-f", "up"]);
     drop(filler);
+    images_make_room(&place, || Filler::all_but(&disk.0, 0));
     place.assert_goes();
+}
+
+/// Whoever has nothing to remove but images can remove those.
+fn images_make_room(place: &Place, fill: impl Fn() -> Filler) {
+    place.ok(&["tag", "first", "second"]);
+    let filler = fill();
+    place.ok(&["rmi", "second"]);
+    place.ok(&["rmi", "first"]);
+    drop(filler);
+    place.ok(&["build", "-qt", "first", &place.text("context")]);
+    let filler = fill();
+    let out = place.ok(&["image", "prune", "-a", "-f"]);
+    assert!(out.contains("first"), "{out}");
+    drop(filler);
+    place.repair("images on a full disk");
 }
 
 /// Fills a disk to the last byte but so many.
@@ -176,6 +192,7 @@ fn on_a_full_disk() {
     let why = ["No space left", "free on the disk", "nearly full"];
     let room = [0, 4096, 3 * 4096, 10 * 4096, 30 * 4096, 700 << 10, 20 << 20];
     make_with_little(&place, &room, &why, |left| fill(&disk.0, left));
+    images_make_room(&place, || fill(&disk.0, 0));
     place.assert_goes();
 }
 

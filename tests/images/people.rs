@@ -51,8 +51,9 @@ fn a_password_that_is_typed_is_not_seen() {
     let text = fs::read_to_string(kept).unwrap();
     assert!(text.contains(&STANDARD.encode("me:s ecret")), "{text}");
     // Without a terminal nobody is asked.
-    call()
-        .stdin("me\n")
-        .output()
-        .fails_naming(&["--password-stdin"]);
+    for flags in [&[][..], &["-u", "me"], &["-p", "word"]] {
+        let out = call().args(flags).stdin("me\n").output().code(1);
+        assert_eq!((&*out.stdout, out.stderr.lines().count()), ("", 1), "{out}");
+        out.fails_naming(&["--username", "--password-stdin"]);
+    }
 }

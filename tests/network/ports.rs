@@ -280,6 +280,21 @@ fn a_worker_comes_when_somebody_knocks_and_again_when_it_was_killed() {
         let status = std::fs::read_to_string(format!("/proc/{worker}/status")).unwrap();
         assert!(status.contains("CapEff:\t0000000000000000"), "{status}");
         assert!(status.contains("NoNewPrivs:\t1"), "{status}");
+        // It is nobody, in no group, sees no other process, and no file at all.
+        for line in [
+            "Uid:\t65534\t65534\t65534\t65534",
+            "Gid:\t65534\t65534\t65534\t65534",
+            "Groups:\t \n",
+        ] {
+            assert!(status.contains(line), "{line:?}: {status}");
+        }
+        let pids = status.lines().find_map(|l| l.strip_prefix("NSpid:"));
+        let pids = pids.expect("a line").split_whitespace();
+        assert_eq!(pids.last(), Some("1"), "{status}");
+        let root = std::fs::read_dir(format!("/proc/{worker}/root")).unwrap();
+        assert_eq!(root.count(), 0, "it has files");
+        let fresh = std::fs::write(format!("/proc/{worker}/root/x"), "");
+        assert!(fresh.is_err(), "it can make files");
         world.sh(&format!("kill -9 {worker}"));
         eventually("the worker ends", || !is_alive(worker));
     }

@@ -88,7 +88,7 @@ fn filters_and_formats() {
     }
     place
         .rcon(&["volume", "ls", "-f", "colour=red"])
-        .code(1)
+        .code(125)
         .fails_naming(&["colour"]);
     let format = "{{.Name}} {{.Driver}} {{.Label \"k\"}} {{.Links}}";
     let shown = place.says(&["volume", "ls", "-f", "name=two", "--format", format]);

@@ -73,13 +73,17 @@ fn mean(engine: &Engine, ports: &[u16]) -> Result<f64, String> {
         .map_err(|why| why.to_string())
 }
 
-/// Those of our own pid namespace: a container's program has another.
+/// Those of our own pid namespace: a container's program has another. So has
+/// rcon's worker, which is known by its name.
 fn processes() -> BTreeSet<u32> {
     let own = fs::read_link("/proc/self/ns/pid").ok();
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|pid: &u32| fs::read_link(format!("/proc/{pid}/ns/pid")).ok() == own)
-        .collect()
+    let is_helper = |pid: &u32| {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        name == "rcon:net\n" || fs::read_link(format!("/proc/{pid}/ns/pid")).ok() == own
+    };
+    pids.filter(is_helper).collect()
 }
 
 /// In bytes.

@@ -163,7 +163,8 @@ impl<'a> Builder<'a> {
         loop {
             self.advance()?;
             if let Some(state) = self.cursors.get(&target).and_then(Cursor::finished) {
-                return Ok(state.clone());
+                let state = state.clone();
+                return self.dated(target, state);
             }
             if self.busy.is_empty() {
                 return Err(Error::internal("a build that goes no further").into());

@@ -333,6 +333,36 @@ impl Builder<'_> {
         !(self.ask.no_cache || named || numbered)
     }
 
+    /// Gives a stage that is done its date, if none of its steps has: that of
+    /// when it was first built. A cached build of it is the same image then.
+    pub(super) fn dated(&mut self, stage: usize, mut state: State) -> Result<State> {
+        if state.dated || (state.is_base() && self.ask.labels.is_empty()) {
+            return Ok(state);
+        }
+        let mut config = state.finished();
+        config.config.labels.extend(self.ask.labels.iter().cloned());
+        let key = cache::of_date(&config)?;
+        // With a date given there is nothing to remember.
+        let known = (self.ask.epoch.is_none() && self.may_use_cache(stage))
+            .then(|| cache::find_date(self.images, &key))
+            .flatten();
+        let is_new = known.is_none();
+        let created = known.unwrap_or_else(|| self.now().to_string());
+        if is_new && self.ask.epoch.is_none() {
+            let text = self.last_line(stage);
+            let kept = cache::keep_date(&key, &text, &created, &state);
+            self.kept.push(kept);
+        }
+        state.date(&created);
+        Ok(state)
+    }
+
+    fn last_line(&self, stage: usize) -> String {
+        let stage = &self.file.stages[stage];
+        let last = stage.steps.last().map(|step| &step.text);
+        last.unwrap_or(&stage.text).clone()
+    }
+
     /// A worker has done its step.
     pub(super) fn take(
         &mut self,
@@ -354,11 +384,13 @@ impl Builder<'_> {
         }
         let Some(key) = task.key else { return Ok(()) };
         let created = self.now().to_string();
-        let (layer, kept) = cache::take(self.stage, &key, &task.text, &created, done)?;
+        let state = self.cursor(stage).state.take();
+        let below = state.as_ref().and_then(State::chain);
+        let step = (&*task.text, &*created);
+        let (layer, kept) = cache::take(self.stage, &key, step, below, done)?;
         if !done.moved {
             self.kept.push(kept);
         }
-        let state = self.cursor(stage).state.take();
         if let Some(mut state) = state {
             state.add(task.history, &created, layer);
             self.settled(stage, state);

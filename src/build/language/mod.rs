@@ -5,7 +5,8 @@
 //! what is wrong with it and where; an [`Expander`] works out the variables of
 //! a [`Word`]. On the way from text to tree: `lines` joins continued lines,
 //! `heredoc` takes the documents below them, `words` cuts what is left, and
-//! `instructions` knows each one; `stages` looks at all together.
+//! `instructions` knows each one; `stages` and `doubts` look at
+//! all together.
 //!
 //! What counts as right is what Docker's own builder takes, to the letter
 //! where Dockerfiles depend on it. Where that one would only fail later, in
@@ -13,6 +14,7 @@
 
 pub mod ast;
 mod diagnostic;
+mod doubts;
 mod expand;
 mod heredoc;
 mod instructions;

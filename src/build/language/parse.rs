@@ -7,7 +7,7 @@ use super::instructions::{self, Node};
 use super::lines::{self, Lines};
 use super::span::Span;
 use super::text::{Line, Source};
-use super::{heredoc, stages};
+use super::{doubts, heredoc, stages};
 
 type Result<T> = std::result::Result<T, Diagnostic>;
 
@@ -26,14 +26,17 @@ pub fn parse(text: &str) -> Result<Dockerfile> {
     }
     stages::check(&file.stages)?;
     file.warnings.append(&mut lines.warnings);
-    file.warnings.sort_by_key(|warning| warning.span.start);
-    Ok(Dockerfile {
+    let mut file = Dockerfile {
         source: text.to_owned(),
         directives: lines.directives,
         global_args: file.global_args,
         stages: file.stages,
         warnings: file.warnings,
-    })
+    };
+    let doubts = doubts::find(&file);
+    file.warnings.extend(doubts);
+    file.warnings.sort_by_key(|warning| warning.span.start);
+    Ok(file)
 }
 
 /// Reads an `ONBUILD` instruction that the config of a base image holds.

@@ -167,6 +167,19 @@ fn string_places(part: Part<'_>) -> Vec<Part<'_>> {
     places
 }
 
+/// The same where a shell would take what is none: a test, which also is in
+/// brackets, has a blank behind the first, and no commas.
+pub(super) fn looks_like_json_of_words(text: &str) -> bool {
+    let Some(inside) = text.strip_prefix('[') else {
+        return false;
+    };
+    let all = inside.trim_start();
+    let first = all.split(BLANKS).next().unwrap_or_default();
+    let whole = text.trim_end().ends_with(']');
+    let glued = all.len() == inside.len() && !inside.starts_with('[');
+    first.ends_with(',') && (glued || whole) || glued && whole && inside.len() > 1
+}
+
 /// Whether this was most likely to be a list in JSON, but is none.
 pub(super) fn looks_like_json(text: &str) -> bool {
     // `[ -f x ] && y` is a command.

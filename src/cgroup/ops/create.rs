@@ -2,7 +2,7 @@
 
 use nix::errno::Errno;
 
-use super::dir::{Dir, is_gone};
+use super::dir::Dir;
 use super::{Cgroup, destroy, is_denied};
 use crate::cgroup::layout::{Mode, Version};
 use crate::cgroup::paths::{CgroupDir, CgroupPaths};
@@ -57,26 +57,9 @@ impl Cgroup {
     }
 }
 
-/// How often a way down is begun again that another container's end has broken
-/// off. Each time takes one that ends in just these microseconds.
-const TRIES: u32 = 100;
-
-/// Makes what is missing from the mount down and opens the last of it. A parent
-/// can vanish under our hands: the end of another container takes an empty one
-/// away. Once we have a directory in it, it stays.
+/// Makes what is missing from the mount down and opens the last of it.
 fn make(spec: &mut CgroupDir, mode: Mode) -> SysResult<Dir> {
     spec.made = false;
-    let mut opened = make_once(spec, mode);
-    for _ in 1..TRIES {
-        match &opened {
-            Err(e) if is_gone(e) && spec.is_below_own_parent() => opened = make_once(spec, mode),
-            _ => break,
-        }
-    }
-    opened
-}
-
-fn make_once(spec: &mut CgroupDir, mode: Mode) -> SysResult<Dir> {
     let names: Vec<String> = spec.components().map(str::to_owned).collect();
     let mut at = Dir::mount(spec.version, &spec.mount)?;
     for (i, name) in names.iter().enumerate() {

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use super::dir::{Dir, is_gone, walk};
 use super::kill::pids_below;
 use super::wait::Backoff;
-use crate::cgroup::paths::{CgroupDir, CgroupPaths, OWN_PARENT};
+use crate::cgroup::paths::{CgroupDir, CgroupPaths};
 use crate::error::Error;
 use crate::sys::SysResult;
 
@@ -18,9 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// them. One that cannot be removed does not keep the others; all errors come
 /// back. What is gone already is no error.
 ///
-/// Parents stay: they are the caller's, or another container needs them. Only
-/// the one that is rcon's by its name goes with the last container below it,
-/// whichever container it was made for.
+/// Parents stay: they are the caller's, or another container needs them.
 pub fn destroy(paths: &CgroupPaths) -> Result<(), Vec<Error>> {
     destroy_within(paths, PATIENCE)
 }
@@ -33,21 +31,11 @@ pub fn destroy_empty(paths: &CgroupPaths) -> Result<(), Vec<Error>> {
 fn destroy_within(paths: &CgroupPaths, patience: Duration) -> Result<(), Vec<Error>> {
     let ours = paths.dirs.iter().filter(|d| d.made);
     let errors: Vec<Error> = ours.filter_map(|d| remove(d, patience).err()).collect();
-    let below_own = paths.dirs.iter().filter(|d| d.is_below_own_parent());
-    below_own.for_each(remove_own_parent);
     if errors.is_empty() {
         Ok(())
     } else {
         Err(errors)
     }
-}
-
-/// The kernel refuses while there is another container in it, and that is all
-/// the agreement there is: who is just making one there tries again
-/// ([`super::create`]).
-fn remove_own_parent(spec: &CgroupDir) {
-    let mount = Dir::mount(spec.version, &spec.mount);
-    let _ = mount.and_then(|mount| mount.remove(OWN_PARENT));
 }
 
 fn remove(spec: &CgroupDir, patience: Duration) -> Result<(), Error> {

@@ -9,6 +9,8 @@ mod typed;
 
 pub use typed::Build;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -31,6 +33,7 @@ use crate::build::scope::Globals;
 use crate::build::show::Show;
 use crate::build::state::State;
 use crate::build::trouble::Trouble;
+use crate::build::undefined;
 use crate::error::{Context, Error, Result};
 use crate::image::platform::Platform;
 use crate::image::reference::Reference;
@@ -73,7 +76,13 @@ pub fn build(store: &Store, args: &Build) -> Result<ExitCode> {
         Err(e) => return Ok(wrong(name, text, &e)),
     };
     if args.only_checks() {
-        return Ok(checked(name, text, &file));
+        let here = Platform::host();
+        let all = Globals::new(&file, &args.args(), &here, &here, "default")
+            .map(|globals| doubts(&images, &file, &globals));
+        return Ok(match all {
+            Ok(warnings) => checked(name, text, &warnings),
+            Err(e) => wrong(name, text, &e),
+        });
     }
     match make(&images, &stage, args, &given, &file) {
         Ok(Some(image)) => done(args, &image, &given, started),
@@ -90,15 +99,35 @@ fn wrong(name: &str, text: &str, e: &Diagnostic) -> ExitCode {
 }
 
 /// Nothing stands in the way of a build; what may be meant otherwise is told.
-fn checked(name: &str, text: &str, file: &Dockerfile) -> ExitCode {
-    for warning in &file.warnings {
+fn checked(name: &str, text: &str, warnings: &[Diagnostic]) -> ExitCode {
+    for warning in warnings {
         say::warning(warning.render(name, text).trim_end());
     }
-    if file.warnings.is_empty() {
+    if warnings.is_empty() {
         say::out(format_args!("{name}: nothing to say against it"));
         return ExitCode::SUCCESS;
     }
     ExitCode::FAILURE
+}
+
+/// What may be meant otherwise, in order. Nothing is fetched to find out: of an
+/// image that is not here, nobody knows the variables.
+fn doubts(images: &Images, file: &Dockerfile, globals: &Globals) -> Vec<Diagnostic> {
+    // A file may have many stages on the same.
+    let known = RefCell::new(BTreeMap::new());
+    let find = |name: &str| {
+        let config = images.find(name).ok()?.config.config;
+        config.on_build.is_empty().then_some(config.env)
+    };
+    let base = |name: &str| {
+        let mut known = known.borrow_mut();
+        let env = known.entry(name.to_owned()).or_insert_with(|| find(name));
+        env.clone()
+    };
+    let mut all = file.warnings.clone();
+    all.extend(undefined::find(file, globals, &base));
+    all.sort_by_key(|warning| warning.span.start);
+    all
 }
 
 fn make(
@@ -146,8 +175,8 @@ fn make(
         (stage.dir().join("empty"), given.memo.clone()),
     );
     let mut show = show(args);
-    for warning in &file.warnings {
-        let warning = warning.clone().into_error(&given.recipe.name);
+    for warning in doubts(images, file, &globals) {
+        let warning = warning.into_error(&given.recipe.name);
         show.warn(&warning.to_string());
     }
     let mut builder = Builder::new(
@@ -303,14 +332,14 @@ fn here(images: &Images, name: &str, platform: Option<&Platform>) -> Result<Opti
 
 /// What programs are told of an image, with the names that Docker's builder
 /// has for it.
-fn metadata(args: &Build, image: &Described) -> Result<String> {
-    let names: Vec<String> = args.tags()?.iter().map(ToString::to_string).collect();
+fn metadata(args: &Build, image: &Described) -> String {
+    let names: Vec<String> = args.tag.iter().map(ToString::to_string).collect();
     let told = serde_json::json!({
         "containerimage.config.digest": image.id().to_string(),
         "containerimage.digest": image.target.digest.to_string(),
         "image.name": names.join(","),
     });
-    Ok(format!("{told:#}\n"))
+    format!("{told:#}\n")
 }
 
 /// Tells what was built.
@@ -322,7 +351,7 @@ fn done(args: &Build, image: &Described, given: &Given, started: Instant) -> Res
     }
     if let Some(path) = &args.metadata_file {
         let path = given.directory.join(path);
-        let told = metadata(args, image)?;
+        let told = metadata(args, image);
         fs::write(&path, told).context(|| format!("--metadata-file {}", path.display()))?;
     }
     let tell = |text: &str| {
@@ -339,7 +368,7 @@ fn done(args: &Build, image: &Described, given: &Given, started: Instant) -> Res
     if !args.keeps_image()? {
         return written(args, started);
     }
-    let names: Vec<String> = args.tags()?.iter().map(Reference::familiar).collect();
+    let names: Vec<String> = args.tag.iter().map(Reference::familiar).collect();
     let name = match names.as_slice() {
         [] => String::new(),
         names => format!("{} ", names.join(", ")),

@@ -16,6 +16,18 @@ use crate::error::{Context, Error, Result};
 use crate::image::reference::Reference;
 use crate::say;
 
+/// What an image that is to be built may be called.
+fn tag(text: &str) -> Result<Reference> {
+    let name = Reference::parse(text)?;
+    if name.digest().is_some() {
+        return Err(
+            Error::user("a digest is found by building the image, and not chosen")
+                .hint("name the image NAME:TAG"),
+        );
+    }
+    Ok(name.or_latest())
+}
+
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Progress {
@@ -34,8 +46,8 @@ pub enum Progress {
 #[command(args_override_self = true)]
 pub struct Build {
     /// What to call the image, NAME or NAME:TAG; may be repeated
-    #[arg(short, long, value_name = "NAME")]
-    pub tag: Vec<String>,
+    #[arg(short, long, value_name = "NAME", value_parser = tag)]
+    pub tag: Vec<Reference>,
     /// The Dockerfile, or - for standard input [default: Dockerfile, or Containerfile, in the context]
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<String>,
@@ -250,21 +262,6 @@ impl Build {
         self.check || self.call.as_deref() == Some("check")
     }
 
-    /// What the image is called.
-    pub fn tags(&self) -> Result<Vec<Reference>> {
-        let parse = |text: &String| {
-            let name = Reference::parse(text).map_err(|e| e.context("--tag"))?;
-            if name.digest().is_some() {
-                return Err(Error::user(
-                    "--tag: a digest is found by building the image, and not chosen",
-                )
-                .hint("name the image NAME:TAG"));
-            }
-            Ok(name.or_latest())
-        };
-        self.tag.iter().map(parse).collect()
-    }
-
     /// Where the result goes.
     pub fn outputs(&self) -> Result<Vec<Output>> {
         let outputs = self.output.iter().map(|text| Output::parse(text));
@@ -314,7 +311,7 @@ impl Build {
             platform,
             limits: self.limits()?,
             epoch: epoch.transpose()?,
-            names: self.tags()?,
+            names: self.tag.clone(),
         })
     }
 
@@ -330,7 +327,7 @@ impl Build {
     }
 
     /// A name alone takes its value from the environment, or is not given.
-    fn args(&self) -> BTreeMap<String, String> {
+    pub fn args(&self) -> BTreeMap<String, String> {
         let mut all = BTreeMap::new();
         // For programs that make files, too, if the Dockerfile asks for it.
         all.extend(std::env::var("SOURCE_DATE_EPOCH").map(|v| ("SOURCE_DATE_EPOCH".to_owned(), v)));

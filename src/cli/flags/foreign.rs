@@ -1,4 +1,4 @@
-//! Docker's flags that mean nothing to rcon: what to do instead.
+//! Flags and commands that mean nothing where they stand: what to do instead.
 
 use clap::error::{ContextKind, ErrorKind};
 
@@ -6,6 +6,11 @@ use crate::error::Error;
 
 /// Each flag, why it is not there, and what helps.
 const FOREIGN: &[(&str, &str, &str)] = &[
+    (
+        "--explain",
+        "this command does not start a program whose steps could be told",
+        "`rcon run`, `start` and `exec` have it",
+    ),
     (
         "--runtime",
         "rcon is the runtime itself",
@@ -68,8 +73,18 @@ const FOREIGN: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// What to say about a flag that only Docker has.
+/// Commands that stand behind another word.
+const ELSEWHERE: &[(&str, &str)] = &[("df", "rcon system df"), ("prune", "rcon system prune")];
+
+/// What to say about a flag or a command that somebody has good reason to
+/// look for.
 pub fn explain(e: &clap::Error) -> Option<Error> {
+    if e.kind() == ErrorKind::InvalidSubcommand {
+        let typed = e.get(ContextKind::InvalidSubcommand)?.to_string();
+        let (word, there) = ELSEWHERE.iter().find(|(word, _)| *word == typed)?;
+        let cause = format!("unrecognized subcommand '{word}'");
+        return Some(Error::user(cause).hint(format!("see `{there}`")));
+    }
     if e.kind() != ErrorKind::UnknownArgument {
         return None;
     }

@@ -20,6 +20,8 @@ pub mod typed;
 pub use request::{Attach, ExecRequest, Request, Resolve, Source, Surroundings, detach_keys};
 pub use typed::{Create, Exec, Pull, Run};
 
+use std::num::{IntErrorKind, ParseIntError};
+
 use clap::error::{ContextKind, ErrorKind};
 
 use crate::error::Error;
@@ -51,12 +53,28 @@ pub fn is_wrong_flag(e: &clap::Error) -> bool {
     is_kind && arg.is_some_and(|arg| arg.starts_with('-'))
 }
 
-/// A parser of ours has said what is wrong; only the flag's name is missing.
+/// A parser of ours has said what is wrong, and only the flag's name is
+/// missing; or one of numbers, whose words are for programmers.
 fn of_value(e: &clap::Error) -> Option<Error> {
-    let own = std::error::Error::source(e)?.downcast_ref::<Error>()?;
+    let cause = std::error::Error::source(e)?;
+    let own = if let Some(own) = cause.downcast_ref::<Error>() {
+        own.clone()
+    } else {
+        let number = cause.downcast_ref::<ParseIntError>()?;
+        let value = e.get(ContextKind::InvalidValue)?.to_string();
+        Error::user(format!("{value:?} is {}", no_number(number)))
+    };
     let arg = e.get(ContextKind::InvalidArg)?.to_string();
     let flag = arg.split(' ').next().unwrap_or_default();
-    Some(own.clone().context(flag))
+    Some(own.context(flag))
+}
+
+fn no_number(why: &ParseIntError) -> &'static str {
+    match why.kind() {
+        IntErrorKind::PosOverflow => "too large",
+        IntErrorKind::NegOverflow => "too small",
+        _ => "not a whole number",
+    }
 }
 
 /// The first paragraph is the cause, and a tip may follow. That a flag can be

@@ -139,7 +139,7 @@ impl Create {
             attach,
             sig_proxy: true,
             detach_keys: keys::USUAL.to_vec(),
-            explain: self.life.explain,
+            explain: false,
             volumes_from,
             warnings,
             overrides: Overrides {
@@ -218,6 +218,7 @@ impl Run {
         request.detach = self.detach;
         request.sig_proxy = self.sig_proxy;
         request.detach_keys = detach_keys;
+        request.explain = self.explain;
         if self.detach {
             request.attach = Attach::default();
             request.config.program.stdin_once = false;
@@ -228,7 +229,7 @@ impl Run {
 
 /// What to type to leave, as `--detach-keys` says it.
 pub fn detach_keys(text: &str) -> Result<Vec<u8>> {
-    keys::parse(text).map_err(|e| e.context("--detach-keys"))
+    keys::parse(text).map_err(|e| e.context("--detach-keys").wrong_flag())
 }
 
 /// A further program that is wanted in a container.

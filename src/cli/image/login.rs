@@ -47,6 +47,13 @@ pub fn login(args: &Login) -> Result<ExitCode> {
     if args.password_stdin && args.username.is_none() {
         return Err(Error::user("Must provide --username with --password-stdin"));
     }
+    let asks = args.username.is_none() || args.password.is_none() && !args.password_stdin;
+    if asks && !std::io::stdin().is_terminal() {
+        return Err(
+            Error::user("cannot ask for a name or password: the input is not a terminal")
+                .hint("give them with --username NAME and --password-stdin"),
+        );
+    }
     let user = match &args.username {
         Some(user) => user.clone(),
         None => ask("Username: ")?,
@@ -72,12 +79,6 @@ fn password(args: &Login) -> Result<String> {
     }
     let stdin = std::io::stdin();
     if !args.password_stdin {
-        if !stdin.is_terminal() {
-            return Err(
-                Error::user("cannot ask for a password: the input is not a terminal")
-                    .hint("use --password-stdin"),
-            );
-        }
         return unseen(|| ask("Password: "));
     }
     let mut text = String::new();

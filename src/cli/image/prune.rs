@@ -7,7 +7,7 @@ use crate::cli::listing;
 use crate::container::Timestamp;
 use crate::error::{Error, Result};
 use crate::format::filter::Filters;
-use crate::format::units::{size, time};
+use crate::format::units::size;
 use crate::image::{Image, Removed};
 use crate::store::Store;
 
@@ -63,8 +63,8 @@ impl Chosen {
         let until = match filters.get("until") {
             [] => None,
             [until] => {
-                let read = time::parse_moment(until, Timestamp::now(), listing::own_zone());
-                Some(read.map_err(|e| e.context("until"))?)
+                let read = listing::moment(until);
+                Some(read.map_err(|e| e.context("until").wrong_flag())?)
             }
             _ => return Err(Error::user("more than one until filter is given")),
         };

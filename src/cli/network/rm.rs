@@ -5,10 +5,8 @@ use std::process::ExitCode;
 
 use super::built_in;
 use crate::cli::{common, listing};
-use crate::container::Timestamp;
 use crate::error::{Error, Result};
 use crate::format::filter::Filters;
-use crate::format::units::time;
 use crate::network::record::{DEFAULT_NAME, Network};
 use crate::network::store::Networks;
 use crate::store::Store;
@@ -63,8 +61,8 @@ pub fn prune(store: &Store, args: &Prune) -> Result<ExitCode> {
     let until = match filters.get("until") {
         [] => None,
         [until] => {
-            let read = time::parse_moment(until, Timestamp::now(), listing::own_zone());
-            Some(read.map_err(|e| e.context("until"))?)
+            let read = listing::moment(until);
+            Some(read.map_err(|e| e.context("until").wrong_flag())?)
         }
         _ => return Err(Error::user("more than one until filter is given")),
     };

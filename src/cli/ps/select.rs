@@ -9,7 +9,7 @@ use super::{ports, row, status};
 use crate::cli::listing::Listed;
 use crate::container::{Config, Id, MountKind, State, Status, Timestamp};
 use crate::error::{Error, Result};
-use crate::format::filter::Filters;
+use crate::format::filter::{self, Filters};
 use crate::store::Store;
 
 const KNOWN: &[&str] = &[
@@ -138,7 +138,7 @@ fn each<T>(filters: &Filters, key: &str, read: impl Fn(&str) -> Option<T>) -> Re
 }
 
 fn invalid(key: &str, value: &str) -> Error {
-    Error::user(format!("invalid filter \"{key}={value}\""))
+    filter::invalid(&format!("\"{key}={value}\""))
 }
 
 fn check_words(filters: &Filters, key: &str, known: &[&str]) -> Result<()> {

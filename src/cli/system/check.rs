@@ -1,5 +1,6 @@
 //! `system check`.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use crate::error::Result;
@@ -37,7 +38,7 @@ fn images(store: &Store, repair: bool) -> Result<usize> {
     Ok(left.len())
 }
 
-/// Ends well if nothing is left over, or nothing any more.
+/// Ends well if nothing is left over or damaged, or nothing any more.
 pub fn check(store: &Store, args: &Check) -> Result<ExitCode> {
     let mut left = 0;
     for finding in check::check(store)? {
@@ -59,10 +60,18 @@ pub fn check(store: &Store, args: &Check) -> Result<ExitCode> {
         }
     }
     left += images(store, args.repair)?;
-    if left == 0 {
+    let damaged = crate::cli::image::of(store).damage()?;
+    for finding in &damaged {
+        say::out(finding);
+    }
+    if left == 0 && damaged.is_empty() {
+        // A script has the exit code, and takes every line for a finding.
+        if std::io::stdout().is_terminal() {
+            say::out("Nothing is left over, and no image is damaged.");
+        }
         return Ok(ExitCode::SUCCESS);
     }
-    if !args.repair {
+    if left > 0 && !args.repair {
         say::err(format_args!(
             "rcon: `rcon system check --repair` takes away what can be"
         ));

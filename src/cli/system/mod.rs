@@ -17,7 +17,7 @@ use crate::store::Store;
 #[derive(Debug, clap::Subcommand)]
 #[command(defer = true)]
 pub enum System {
-    /// Look for anything left over: half-made containers and images, dead keepers, cgroups, names
+    /// Look for anything left over or damaged: half-made containers and images, dead keepers, cgroups, names
     Check(check::Check),
     /// Show how much room everything takes
     Df(df::Df),

@@ -8,7 +8,7 @@ use crate::cli::{builder, image, network, rm, sizes, volume};
 use crate::container::{State, Status, Timestamp};
 use crate::error::{Error, Result};
 use crate::format::filter::Filters;
-use crate::format::units::{size, time};
+use crate::format::units::size;
 use crate::say;
 use crate::store::Store;
 
@@ -76,7 +76,7 @@ pub fn system(store: &Store, args: &Everything) -> Result<ExitCode> {
     let forgotten = if plain {
         builder::forget(store, args.all, Duration::ZERO, 0)?
     } else {
-        (0, 0)
+        (Vec::new(), 0)
     };
     removed.bytes += forgotten.1;
     // After the containers: what only those used may go, too.
@@ -129,8 +129,8 @@ impl Chosen {
         let until = match filters.get("until") {
             [] => None,
             [until] => {
-                let read = time::parse_moment(until, Timestamp::now(), listing::own_zone());
-                Some(read.map_err(|e| e.context("until"))?)
+                let read = listing::moment(until);
+                Some(read.map_err(|e| e.context("until").wrong_flag())?)
             }
             _ => return Err(Error::user("more than one until filter is given")),
         };

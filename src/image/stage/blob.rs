@@ -63,7 +63,7 @@ impl<'a> BlobWriter<'a> {
             return Err(Error::environment(format!(
                 "the blob {expected} is not what it should be: {length} bytes with the sum {digest}"
             ))
-            .hint("it was changed on its way; try again"));
+            .hint("it was changed on its way; fetch it once more, or have its file made anew"));
         }
         let path = std::mem::take(&mut self.path);
         held(&self.stage.blobs).insert(digest.clone(), path);

@@ -22,6 +22,8 @@ use crate::image::reference::{Digest, Reference};
 use crate::store::{Lock, files, lock};
 
 const JOURNAL: &str = "journal";
+/// Enough to write down the removal of some hundred images.
+const ROOM: u64 = 64 << 10;
 
 /// What may be without an owner.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +60,11 @@ impl Change {
     pub(in crate::image) fn begin(images: &Images) -> Result<Self> {
         images.lay_out()?;
         let lock = lock::wait_for(&images.dir().join("lock"))?;
+        for name in [JOURNAL, index::FILE] {
+            // Whoever wants to make room on a full disk needs some. Where none
+            // can be kept, it has to be there when it is needed.
+            let _ = files::keep_room(&images.dir(), name, ROOM);
+        }
         Self::locked(images, lock)
     }
 
@@ -83,7 +90,7 @@ impl Change {
     /// Writes down what this change is about.
     pub(in crate::image) fn announce(&self, candidates: &Candidates) -> Result<()> {
         let bytes = serde_json::to_vec(candidates).unwrap_or_default();
-        files::replace_for_good(&self.images.dir(), JOURNAL, &bytes).context(cannot)
+        files::replace_for_good_in_need(&self.images.dir(), JOURNAL, &bytes).context(cannot)
     }
 
     /// Takes this change back, as far as it came.
@@ -121,7 +128,7 @@ impl Change {
     /// Writes the index.
     pub(in crate::image) fn write(&self) -> Result<()> {
         let bytes = self.index.to_bytes();
-        files::replace_for_good(&self.images.dir(), index::FILE, &bytes).context(cannot)
+        files::replace_for_good_in_need(&self.images.dir(), index::FILE, &bytes).context(cannot)
     }
 
     /// The change is made, and nothing is left to be done.

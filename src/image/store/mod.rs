@@ -7,6 +7,7 @@
 //! own, without the lock.
 
 mod change;
+mod damage;
 mod find;
 mod image;
 mod index;
@@ -208,7 +209,8 @@ impl Images {
 
     /// The same unchecked, and not much more than `limit` of it.
     fn blob_bytes(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
+        // Most are smaller, and are then read in one go.
+        let mut bytes = Vec::with_capacity(4096);
         let read = self.blob(digest)?.take(limit + 1).read_to_end(&mut bytes);
         read.context(|| format!("the blob {digest}"))?;
         Ok(bytes)

@@ -308,6 +308,31 @@ fn a_damaged_image_does_not_hide_the_others() {
     assert!(!bed.images.blob_path(&a.config_digest).exists());
 }
 
+#[test]
+fn every_document_of_an_image_is_looked_at() {
+    let bed = Bed::new();
+    let a = image(&bed, "a", &["a"]);
+    assert!(bed.images.damage().unwrap().is_empty());
+    for digest in [&a.manifest_digest, &a.config_digest] {
+        let path = bed.images.blob_path(digest);
+        let whole = fs::read(&path).unwrap();
+        for is_there in [true, false] {
+            fs::remove_file(&path).unwrap();
+            if is_there {
+                fs::write(&path, "{}").unwrap();
+            }
+            let told = bed.images.damage().unwrap();
+            assert_eq!(told.len(), 1, "{told:?}");
+            let parts = ["image a:latest: ", digest.hex(), "`rcon rmi a:latest`"];
+            assert!(parts.iter().all(|part| told[0].contains(part)), "{told:?}");
+            fs::write(&path, &whole).unwrap();
+        }
+    }
+    // Layers are not read: that would take minutes.
+    fs::write(bed.images.blob_path(&a.manifest.layers[0].digest), "").unwrap();
+    assert!(bed.images.damage().unwrap().is_empty());
+}
+
 /// All of an image into a stage, as it comes from elsewhere.
 fn bring_into(stage: &Stage, parts: &[(&str, Vec<u8>)]) -> Descriptor {
     let mut last = None;

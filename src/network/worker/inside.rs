@@ -140,10 +140,12 @@ fn gone(errno: Option<i32>) -> SysError {
 fn go(namespace: OwnedFd, foreign: bool) -> SysResult<()> {
     namespace::setns(&namespace, libc::CLONE_NEWNET as u64)?;
     drop(namespace);
+    let had = identity::effective();
+    identity::become_nobody()?;
     let raw = CapSet::bit("CAP_NET_RAW").unwrap_or(0);
     let admin = CapSet::bit("CAP_NET_ADMIN").unwrap_or(0);
     let keep = |bits: u64| {
-        let keep = CapSet(bits & identity::effective().0);
+        let keep = CapSet(bits & had.0);
         identity::set_caps(keep, keep, CapSet::default())
     };
     if !foreign {

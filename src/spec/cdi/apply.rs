@@ -1,6 +1,6 @@
 //! Writes what vendors' files say into a specification.
 
-use std::path::Path;
+use std::path::{Component, Path};
 
 use oci_spec::runtime::{
     Hook as OciHook, Hooks, Linux, LinuxDevice, LinuxDeviceType, Mount as OciMount, Spec,
@@ -37,6 +37,11 @@ fn program(spec: &mut Spec, edits: &Edits) -> Result<()> {
     let Some(process) = spec.process_mut() else {
         return Ok(());
     };
+    if let Some(odd) = edits.env.iter().find(|variable| !variable.contains('=')) {
+        return Err(
+            Error::user(format!("{odd:?} is no variable and its value")).hint("NAME=VALUE is")
+        );
+    }
     let mut env = process.env().clone().unwrap_or_default();
     env.extend(edits.env.iter().cloned());
     process.set_env(Some(override_env(env)?));
@@ -53,7 +58,7 @@ fn program(spec: &mut Spec, edits: &Edits) -> Result<()> {
 }
 
 fn device(linux: &mut Linux, node: &DeviceNode) -> Result<()> {
-    absolute(&node.path)?;
+    straight(&node.path)?;
     let kind = match node.kind.as_deref() {
         Some("b") => LinuxDeviceType::B,
         Some("c") => LinuxDeviceType::C,
@@ -103,7 +108,7 @@ fn device(linux: &mut Linux, node: &DeviceNode) -> Result<()> {
 
 /// Without a type it is a bind mount.
 fn mount(mount: &Mount) -> Result<OciMount> {
-    absolute(&mount.container_path)?;
+    straight(&mount.container_path)?;
     absolute(&mount.host_path)?;
     let mut options = mount.options.clone();
     let kind = if mount.kind.is_empty() {
@@ -129,6 +134,18 @@ fn absolute(path: &Path) -> Result<()> {
     }
     Err(Error::user(format!(
         "{}: a path in a vendor's file begins with /",
+        path.display()
+    )))
+}
+
+/// In the container, a path says where a thing is, and not the way there.
+fn straight(path: &Path) -> Result<()> {
+    absolute(path)?;
+    if path.components().all(|part| part != Component::ParentDir) {
+        return Ok(());
+    }
+    Err(Error::user(format!(
+        "{}: a path in a container must not go up by `..`",
         path.display()
     )))
 }

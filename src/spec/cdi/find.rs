@@ -6,6 +6,8 @@ use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use super::{DeviceNode, Edits, File, yaml};
 use crate::error::{Context, Error, Result};
 
@@ -94,17 +96,18 @@ fn names_in(directory: &Path) -> Result<Vec<PathBuf>> {
 impl File {
     /// Reads a vendor's file in JSON.
     pub(super) fn parse(text: &str) -> Result<Self> {
-        Self::check(serde_json::from_str(text))
+        let value = serde_json::from_str(text).map_err(no_file)?;
+        Self::check(value)
     }
 
     /// Reads one in YAML.
     pub(super) fn parse_yaml(text: &str) -> Result<Self> {
-        Self::check(serde_json::from_value(yaml::parse(text)?))
+        Self::check(yaml::parse(text)?)
     }
 
-    fn check(read: serde_json::Result<Self>) -> Result<Self> {
-        let file = read
-            .map_err(|e| Error::user(format!("no file of the Container Device Interface: {e}")))?;
+    fn check(value: Value) -> Result<Self> {
+        refuse_lists(&value, None)?;
+        let file: Self = serde_json::from_value(value).map_err(no_file)?;
         if !matches!(file.cdi_version.split('.').next(), Some("0" | "1")) {
             return Err(
                 Error::user(format!("cdiVersion {:?} is not known", file.cdi_version))
@@ -112,6 +115,40 @@ impl File {
             );
         }
         Ok(file)
+    }
+}
+
+fn no_file(why: impl std::fmt::Display) -> Error {
+    Error::user(format!("no file of the Container Device Interface: {why}"))
+}
+
+/// Fields that are lists: of texts and numbers, and of what has names.
+const LISTS: [&str; 8] = [
+    "env",
+    "additionalGids",
+    "options",
+    "args",
+    "devices",
+    "deviceNodes",
+    "mounts",
+    "hooks",
+];
+
+/// Refuses a list in any other place. What reads a file would take its items
+/// for the fields of what belongs there, by their order alone.
+fn refuse_lists(value: &Value, field: Option<&str>) -> Result<()> {
+    match value {
+        Value::Array(items) if field.is_some_and(|field| LISTS.contains(&field)) => {
+            items.iter().try_for_each(|item| refuse_lists(item, None))
+        }
+        Value::Array(_) => Err(no_file(match field {
+            Some(field) => format!("{field} is no list"),
+            None => "a list stands where names and values belong".to_owned(),
+        })),
+        Value::Object(fields) => fields
+            .iter()
+            .try_for_each(|(field, value)| refuse_lists(value, Some(field))),
+        _ => Ok(()),
     }
 }
 
@@ -161,7 +198,9 @@ fn unknown(name: &str, files: &[(PathBuf, File)], directories: &[PathBuf]) -> Er
     if !all.is_empty() {
         return error.hint(format!("there are {}", all.join(", ")));
     }
-    error.hint("a vendor's tool makes such a file; a path such as /dev/dri/card0 does, too")
+    error.hint(
+        "a vendor's tool makes such a file; without one, --device takes a path, as /dev/dri/card0",
+    )
 }
 
 impl DeviceNode {

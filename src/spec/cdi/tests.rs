@@ -138,6 +138,12 @@ fn what_is_not_understood_is_refused() {
     refused(&|f| f["cdiVersion"] = json!("2.0.0"), "2.0.0");
     refused(&|f| f["containerEdits"]["intelRdt"] = json!({}), "intelRdt");
     refused(&|f| drop(f.as_object_mut().unwrap().remove("kind")), "kind");
+    refused(&|f| *f = json!(["0.6.0", "a.com/b", []]), "a list");
+    refused(&|f| f["devices"][1] = json!(["1"]), "a list");
+    refused(
+        &|f| f["containerEdits"] = json!([["A=1"], []]),
+        "containerEdits",
+    );
     for (key, value, word) in [
         (
             "hooks",
@@ -154,6 +160,17 @@ fn what_is_not_understood_is_refused() {
             json!([{ "hostPath": "/x", "containerPath": "x" }]),
             "begins with /",
         ),
+        (
+            "mounts",
+            json!([{ "hostPath": "/x", "containerPath": "/a/../../x" }]),
+            "`..`",
+        ),
+        (
+            "deviceNodes",
+            json!([{ "path": "/dev/../d", "type": "c", "major": 1, "minor": 3 }]),
+            "`..`",
+        ),
+        ("env", json!(["LONELY"]), "\"LONELY\""),
         (
             "deviceNodes",
             json!([{ "path": "/d", "type": "x" }]),

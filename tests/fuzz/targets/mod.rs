@@ -119,6 +119,10 @@ pub const TARGETS: &[Target] = &[
         target("keeper_messages", processes::keeper, processes::WORDS),
     ),
     tried(100_000, target("start_messages", processes::start, &[])),
+    tried(
+        50_000,
+        target("names_asked", processes::names, processes::QUESTIONS),
+    ),
     tried(500, target("log_file", logs::file, logs::WORDS)),
     tried(1_000, target("log_output", logs::output, logs::WORDS)),
     target("seccomp_profile", configs::seccomp, configs::SECCOMP),

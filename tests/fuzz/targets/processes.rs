@@ -2,6 +2,7 @@
 //! container, so no word of it is believed either.
 
 use rcon::keeper::{Change, Reply, Request, Wish};
+use rcon::network::inquiry::Question;
 use rcon::run::Message;
 
 /// The JSON that some messages carry.
@@ -50,5 +51,24 @@ pub fn start(bytes: &[u8]) {
         assert_eq!(Message::decode(&sent), Some(message));
     } else {
         assert!(Message::decode(&sent).is_some());
+    }
+}
+
+/// What the worker of published ports asks.
+pub const QUESTIONS: &[&str] = &[
+    "{\"Addresses\":\"",
+    "{\"Names\":\"",
+    "\"Resolvers\"",
+    "10.0.0.1\"}",
+    "::ffff:127.0.0.1\"}",
+    "\\u0000",
+    "null",
+    "[",
+];
+
+/// As of the keeper's.
+pub fn names(bytes: &[u8]) {
+    if let Some(question) = Question::decode(bytes) {
+        assert_eq!(Question::decode(&question.encode()), Some(question));
     }
 }

@@ -193,17 +193,39 @@ fn with_documents(line: &str, documents: &[Document]) -> String {
 
 /// What is allowed but most likely not meant so.
 pub(super) fn warnings(node: &Node<'_>) -> Vec<Diagnostic> {
-    [no_list(node), no_comment(node), windows_lines(node)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let all = [no_list, no_comment, windows_lines, old_form];
+    all.iter().filter_map(|doubt| doubt(node)).collect()
+}
+
+/// What others have replaced.
+fn old_form(node: &Node<'_>) -> Option<Diagnostic> {
+    let name = node.name();
+    if node.is("MAINTAINER") {
+        let warning = Diagnostic::new(node.keyword.span(), "MAINTAINER is the old form of a label");
+        return Some(warning.hint("write LABEL org.opencontainers.image.authors=\"…\""));
+    }
+    let first = words::first(node.rest).0;
+    let old = (node.is("ENV") || node.is("LABEL")) && !first.text().contains('=');
+    old.then(|| {
+        let message = format!(
+            "this is the old form of {name}: all behind {} is its value",
+            first.text()
+        );
+        node.wrong(message).hint(format!(
+            "write {name} NAME=value, with quotes around a value that has blanks"
+        ))
+    })
 }
 
 fn no_list(node: &Node<'_>) -> Option<Diagnostic> {
-    let commands = ["RUN", "CMD", "ENTRYPOINT", "SHELL", "VOLUME", "COPY", "ADD"];
-    let has_list = commands.iter().any(|keyword| node.is(keyword));
+    let is = |keywords: &[&str]| keywords.iter().any(|keyword| node.is(keyword));
     let text = node.rest.text();
-    let bad = has_list && words::looks_like_json(text) && words::json(node.rest) == Ok(None);
+    let looks_so = if is(&["RUN", "CMD", "ENTRYPOINT"]) {
+        words::looks_like_json_of_words(text)
+    } else {
+        is(&["VOLUME", "COPY", "ADD"]) && words::looks_like_json(text)
+    };
+    let bad = looks_so && words::json(node.rest) == Ok(None);
     bad.then(|| {
         node.wrong("this looks like a list in JSON but is none, and is taken as text")
             .hint("strings in JSON are in double quotes and divided by commas")

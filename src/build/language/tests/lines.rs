@@ -86,7 +86,7 @@ fn an_empty_line_within_an_instruction_is_told() {
     let file = parse("FROM a\nRUN a \\\n\nb").unwrap();
     assert_eq!(file.warnings.len(), 1);
     assert_eq!(file.warnings[0].span.line, 3);
-    let file = parse("FROM a\nCMD ['a', 'b']\nCMD [ -f x ]\nCMD [\"a\"]").unwrap();
+    let file = parse("FROM a\nRUN ['a', 'b']\nRUN [ -f x ]\nRUN [\"a\"]").unwrap();
     assert_eq!(file.warnings.len(), 1);
     assert_eq!(
         (file.warnings[0].span.line, file.warnings[0].span.column),
@@ -106,6 +106,95 @@ fn a_comment_behind_an_instruction_is_told() {
         let e = parse(text).unwrap_err();
         assert!(e.hint.unwrap().contains("a line of its own"));
     }
+}
+
+#[test]
+fn what_a_shell_takes_for_a_list_is_told() {
+    let warnings = |line: &str| parse(&format!("FROM a\n{line}\n")).unwrap().warnings;
+    for keyword in ["RUN", "CMD", "ENTRYPOINT"] {
+        for list in [
+            "[echo, hi]",
+            "[ echo, hi ]",
+            "[bash]",
+            "['a', 'b']",
+            "[ 'a', 'b' ]",
+            "[\"a\" \"b\"]",
+            "[\"a\", \"b\"",
+            "[echo, hi",
+        ] {
+            let line = format!("{keyword} {list}");
+            let found = warnings(&line);
+            assert_eq!(found.len(), 1, "{line}");
+            assert!(found[0].message.contains("list in JSON"), "{line}");
+        }
+        for right in [
+            "[\"a\", \"b\"]",
+            "[ \"a\" ]",
+            "[ -f /x ]",
+            "[ -f /x ] && echo a, b",
+            "[ \"$A\" = \"b\" ]",
+            "[ 'a' = \"$B\" ] || [ -d /x ]",
+            "[[ $A == b ]]",
+            "[[ -f x ]] && y",
+            "echo [a, b]",
+        ] {
+            let line = format!("{keyword} {right}");
+            assert_eq!(warnings(&line), [], "{line}");
+        }
+    }
+    assert_eq!(warnings("COPY [a-c]* [de] /x/"), []);
+}
+
+#[test]
+fn old_forms_are_told() {
+    for (line, message) in [
+        ("ENV a b", "the old form of ENV: all behind a"),
+        ("ENV a b=c", "the old form of ENV: all behind a"),
+        ("LABEL a b", "the old form of LABEL: all behind a"),
+        ("MAINTAINER me", "MAINTAINER is the old form"),
+    ] {
+        let file = parse(&format!("FROM a\n{line}\n")).unwrap();
+        let [warning] = file.warnings.as_slice() else {
+            panic!("{line}: {:?}", file.warnings);
+        };
+        assert!(warning.message.contains(message), "{}", warning.message);
+    }
+    let file = parse("FROM a\nENV a=b c='d e'\nLABEL a=b \\\n  \"c d\"=e\nARG x\n").unwrap();
+    assert_eq!(file.warnings, []);
+}
+
+#[test]
+fn of_several_commands_the_last_counts() {
+    let text = "FROM a AS x\nCMD a\nENTRYPOINT [\"b\"]\nCMD c\nENTRYPOINT d\nCMD e\n\
+                FROM x\nCMD f\nENTRYPOINT g\nONBUILD CMD h\n";
+    let warnings = parse(text).unwrap().warnings;
+    let told: Vec<_> = warnings
+        .iter()
+        .map(|w| (w.span.line, &*w.message))
+        .collect();
+    let want = [
+        (2, "this CMD has no effect: line 6 has another"),
+        (3, "this ENTRYPOINT has no effect: line 5 has another"),
+        (4, "this CMD has no effect: line 6 has another"),
+    ];
+    assert_eq!(told, want);
+}
+
+#[test]
+fn a_directory_that_depends_on_the_base_is_told() {
+    let lines = |text: &str| -> Vec<u32> {
+        let warnings = parse(text).unwrap().warnings;
+        warnings.iter().map(|w| w.span.line).collect()
+    };
+    assert_eq!(lines("FROM a\nWORKDIR app\nWORKDIR more\n"), [2]);
+    assert_eq!(lines("FROM a\nWORKDIR /\nFROM b\nWORKDIR app\n"), [4]);
+    assert_eq!(
+        lines("FROM a AS x\nWORKDIR /a\nFROM x\nWORKDIR app\n"),
+        [0; 0]
+    );
+    assert_eq!(lines("FROM a\nWORKDIR \"/a b\"\nWORKDIR c\n"), [0; 0]);
+    assert_eq!(lines("FROM a\nWORKDIR $X/a\nWORKDIR c\n"), [0; 0]);
+    assert_eq!(lines("FROM a\nWORKDIR C:\\app\n"), [0; 0]);
 }
 
 #[test]

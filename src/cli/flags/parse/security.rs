@@ -62,9 +62,9 @@ pub fn parse(text: &str) -> Result<Choice> {
         ("label", Some(part)) => label(part).map(Choice::Label),
         ("systempaths", Some("unconfined")) => Ok(Choice::SystemPathsUnconfined),
         ("writable-cgroups", Some("false")) => Ok(Choice::Nothing),
-        ("writable-cgroups", _) => Err(Error::user("--security-opt writable-cgroups is not supported")
+        ("writable-cgroups", _) => Err(Error::user("writable-cgroups is not supported")
             .hint("with a writable view of cgroups a container can lift its own limits")),
-        _ => Err(Error::user(format!("invalid --security-opt: {text:?}")).hint(
+        _ => Err(Error::user(format!("{text:?} is not known")).hint(
             "seccomp=unconfined|default|FILE, no-new-privileges, apparmor=PROFILE, label=PART:VALUE, \
              systempaths=unconfined",
         )),
@@ -76,7 +76,7 @@ fn label(text: &str) -> Result<LabelPart> {
         return Ok(LabelPart::Disable);
     }
     let form = || {
-        Error::user(format!("invalid --security-opt label={text}"))
+        Error::user(format!("invalid label {text:?}"))
             .hint("label=disable, or one of user, role, type and level with a colon and a value")
     };
     let (part, value) = text.split_once(':').ok_or_else(form)?;
@@ -136,17 +136,17 @@ mod tests {
     #[test]
     fn what_is_no_option() {
         for (text, why) in [
-            ("", "invalid --security-opt"),
-            ("seccomp", "invalid --security-opt"),
-            ("seccomp=", "invalid --security-opt"),
+            ("", "is not known"),
+            ("seccomp", "is not known"),
+            ("seccomp=", "is not known"),
             ("no-new-privileges=", "true or false"),
             ("no-new-privileges=maybe", "true or false"),
-            ("no-new-privs", "invalid --security-opt"),
-            ("apparmor", "invalid --security-opt"),
+            ("no-new-privs", "is not known"),
+            ("apparmor", "is not known"),
             ("apparmor=a b", "name of a profile"),
             ("label=type", "label=disable, or"),
             ("label=colour:red", "label=disable, or"),
-            ("systempaths=confined", "invalid --security-opt"),
+            ("systempaths=confined", "is not known"),
             ("writable-cgroups=true", "lift its own limits"),
             ("writable-cgroups", "lift its own limits"),
         ] {

@@ -80,9 +80,6 @@ pub struct Life {
     /// IMAGE is a directory with a root file system, which the container writes into; DIR:O keeps it as it is and puts changes into an overlay [default: IMAGE is an image]
     #[arg(long)]
     pub rootfs: bool,
-    /// Tell every step that is taken to make and run the container [default: quiet]
-    #[arg(long)]
-    pub explain: bool,
 }
 
 /// How one knows that it is well.

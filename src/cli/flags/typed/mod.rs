@@ -98,6 +98,12 @@ pub struct Run {
     /// Hand signals that rcon gets on to the program
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", hide_possible_values = true, action = ArgAction::Set, help_heading = "Life")]
     pub sig_proxy: bool,
+    /// Tell in the end where the time of this start went, on standard error [default: nothing]
+    #[arg(long, help_heading = "Life")]
+    pub timings: bool,
+    /// Tell every step that is taken to run the container [default: quiet]
+    #[arg(long, help_heading = "Life")]
+    pub explain: bool,
     /// As for `create`.
     #[command(flatten)]
     pub create: Create,

@@ -139,6 +139,7 @@ const FLAGS: &[(&str, &str, &str)] = &[
     ("gpus", "", "all"),
     ("rootfs", "", ""),
     ("explain", "", ""),
+    ("timings", "", ""),
     ("quiet", "q", ""),
 ];
 

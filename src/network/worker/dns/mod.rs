@@ -44,6 +44,10 @@ pub trait Names {
     /// Who is asked about everything else; nobody, where the networks are shut
     /// off.
     fn resolvers(&self) -> Vec<SocketAddr>;
+    /// Nobody can be asked for now: what was found is no answer.
+    fn is_silent(&self) -> bool {
+        false
+    }
 }
 
 /// What becomes of a question.
@@ -70,7 +74,11 @@ fn answer(message: &[u8], names: &dyn Names, room: usize) -> Answer {
     if let Some(known) = known(&question, names) {
         return Answer::Ready(known);
     }
-    match names.resolvers() {
+    let resolvers = names.resolvers();
+    if names.is_silent() {
+        return Answer::Ready(question.outcome(Outcome::Failed));
+    }
+    match resolvers {
         // A network without an outside knows all the names there are.
         none if none.is_empty() => Answer::Ready(question.outcome(Outcome::NoSuchName)),
         some => Answer::Ask(some),

@@ -2,12 +2,12 @@
 //! what is being done.
 
 mod common;
+use common::host::{proc_file, status_field};
 use common::*;
 use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
-use std::time::Duration;
 
 /// Needed where a stand-in words or does it its own way.
 const WORDS: Need = Need::Rcon("its own words");
@@ -333,12 +333,24 @@ fn the_third_interrupt_that_nobody_handles_ends_a_program() {
     let Some(bed) = Bed::needing(&[WORDS]) else {
         return;
     };
-    let c = bed.container(|s| s["process"]["args"] = sh("echo go; exec sleep 600"));
+    // No shell: while it ran, it would have a handler.
+    let c = bed.container(|s| s["process"]["args"] = words("sleep 600"));
     let mut run = c.spawn_run();
-    c.wait_for_output("go");
+    eventually("it has a state", || {
+        c.call("state", &[], &[]).output().status.success()
+    });
+    let pid = c.pid();
+    eventually("the program runs", || {
+        proc_file(pid, "cmdline") == "sleep\x00600\x00"
+    });
     for _ in 0..2 {
         run.signal(Signal::SIGINT);
-        std::thread::sleep(Duration::from_millis(300));
+        // Two that wait to be read are one to the kernel.
+        eventually("it is read", || {
+            status_field(run.pid(), "ShdPnd")
+                .trim_matches('0')
+                .is_empty()
+        });
         assert!(!run.has_ended());
     }
     run.signal(Signal::SIGINT);

@@ -12,6 +12,9 @@ pub fn leave_the_hosts_network() {
     if unshare(CloneFlags::CLONE_NEWNET).is_err() {
         return;
     }
+    // Off in a machine that has just come up, and then the first container there
+    // is told that it is on now. What is said is not to depend on that.
+    let _ = std::fs::write("/proc/sys/net/ipv4/ip_forward", "1");
     if let Some(busybox) = needs::busybox() {
         let up = ["ip", "link", "set", "lo", "up"];
         let _ = Command::new(busybox).args(up).status();

@@ -244,12 +244,16 @@ impl Place {
         assert!(empty, "left behind: {:#?}", self.left());
     }
 
-    /// All ids that were ever given out here.
+    /// All ids that were ever given out here, as far as that is known: of what
+    /// a script has made there are those that are kept.
     fn ids(&self) -> Vec<String> {
         let files = names_in(&self.path("ids"));
         let read = |name: &String| fs::read_to_string(self.path("ids").join(name)).ok();
         let mut ids: Vec<String> = files.iter().filter_map(read).collect();
-        ids.retain(|id| !id.is_empty());
+        ids.extend(self.kept());
+        ids.retain(|id| id.len() == 64);
+        ids.sort_unstable();
+        ids.dedup();
         ids
     }
 

@@ -171,11 +171,14 @@ pub(super) fn trigger(node: &Node<'_>) -> Result<Instruction> {
     parse(node)
 }
 
+fn behind_onbuild<'a>(node: &Node<'a>) -> Node<'a> {
+    Node::new(node.rest, node.documents.clone(), node.escape)
+}
+
 fn onbuild(node: &Node<'_>) -> Result<Onbuild> {
     node.flags(&[])?;
     node.needs("an instruction, as in: ONBUILD RUN make")?;
-    let inner = Node::new(node.rest, node.documents.clone(), node.escape);
-    let instruction = Box::new(trigger(&inner)?);
+    let instruction = Box::new(trigger(&behind_onbuild(node))?);
     let text = with_documents(node.rest.text(), &node.documents);
     Ok(Onbuild { text, instruction })
 }
@@ -193,6 +196,9 @@ fn with_documents(line: &str, documents: &[Document]) -> String {
 
 /// What is allowed but most likely not meant so.
 pub(super) fn warnings(node: &Node<'_>) -> Vec<Diagnostic> {
+    if node.is("ONBUILD") {
+        return warnings(&behind_onbuild(node));
+    }
     let all = [no_list, no_comment, windows_lines, old_form];
     all.iter().filter_map(|doubt| doubt(node)).collect()
 }
@@ -219,15 +225,20 @@ fn old_form(node: &Node<'_>) -> Option<Diagnostic> {
 
 fn no_list(node: &Node<'_>) -> Option<Diagnostic> {
     let is = |keywords: &[&str]| keywords.iter().any(|keyword| node.is(keyword));
-    let text = node.rest.text();
-    let looks_so = if is(&["RUN", "CMD", "ENTRYPOINT"]) {
-        words::looks_like_json_of_words(text)
+    let list = if node.is("HEALTHCHECK") {
+        words::first(node.rest).1
     } else {
-        is(&["VOLUME", "COPY", "ADD"]) && words::looks_like_json(text)
+        node.rest
     };
-    let bad = looks_so && words::json(node.rest) == Ok(None);
+    let looks_so = if is(&["RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK"]) {
+        words::looks_like_json_of_words(list.text())
+    } else {
+        is(&["VOLUME", "COPY", "ADD"]) && words::looks_like_json(list.text())
+    };
+    let bad = looks_so && words::json(list) == Ok(None);
     bad.then(|| {
-        node.wrong("this looks like a list in JSON but is none, and is taken as text")
+        let message = "this looks like a list in JSON but is none, and is taken as text";
+        Diagnostic::new(list.span(), message)
             .hint("strings in JSON are in double quotes and divided by commas")
     })
 }

@@ -111,7 +111,14 @@ fn a_comment_behind_an_instruction_is_told() {
 #[test]
 fn what_a_shell_takes_for_a_list_is_told() {
     let warnings = |line: &str| parse(&format!("FROM a\n{line}\n")).unwrap().warnings;
-    for keyword in ["RUN", "CMD", "ENTRYPOINT"] {
+    for keyword in [
+        "RUN",
+        "CMD",
+        "ENTRYPOINT",
+        "HEALTHCHECK --interval=5s CMD",
+        "ONBUILD RUN",
+        "ONBUILD HEALTHCHECK CMD",
+    ] {
         for list in [
             "[echo, hi]",
             "[ echo, hi ]",

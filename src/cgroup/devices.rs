@@ -215,7 +215,7 @@ impl fmt::Display for Scope {
 /// runc makes in any `/dev`, any pty, and making (not opening) any node. The
 /// caller's own `/dev/null` and the like replace ours, hence `spec_devices`,
 /// the paths in `linux.devices`.
-pub fn default_rules(spec_devices: &[&Path]) -> Vec<LinuxDeviceCgroup> {
+fn default_rules(spec_devices: &[&Path]) -> Vec<LinuxDeviceCgroup> {
     // tun has no node by default but was always allowed; VPN containers break
     // without it.
     let nodes = [
@@ -240,6 +240,19 @@ pub fn default_rules(spec_devices: &[&Path]) -> Vec<LinuxDeviceCgroup> {
         ours.map(|&(_, major, minor)| allow(LinuxDeviceType::C, Some(major), Some(minor), "rwm")),
     );
     rules
+}
+
+/// Puts them there, but for those that stand there already and that no later
+/// rule takes back: a plan that says a thing twice makes a reader look for the
+/// difference.
+pub fn add_default_rules(rules: &mut Vec<LinuxDeviceCgroup>, spec_devices: &[&Path]) {
+    let denied = rules.iter().rposition(|rule| !rule.allow());
+    let allowed = denied.map_or(0, |last| last + 1)..rules.len();
+    for rule in default_rules(spec_devices) {
+        if !rules[allowed.clone()].contains(&rule) {
+            rules.push(rule);
+        }
+    }
 }
 
 fn allow(

@@ -18,7 +18,7 @@ use super::log::Log;
 use super::record::{Record, Status};
 use super::root::{Locked, Root};
 use super::{bundle, manage};
-use crate::cgroup::devices::{DeviceList, default_rules};
+use crate::cgroup::devices::{DeviceList, add_default_rules};
 use crate::cgroup::ops::{self, Cgroup};
 use crate::cgroup::{Layout, Write, limits};
 use crate::error::{Context, Error, Result};
@@ -209,6 +209,6 @@ fn device_rules(asked: &Value, config: &Value) -> Result<Option<DeviceList>> {
         .iter()
         .map(|d| d.path().as_path())
         .collect();
-    rules.extend(default_rules(&paths));
+    add_default_rules(&mut rules, &paths);
     DeviceList::compile(&rules).map(Some)
 }

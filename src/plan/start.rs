@@ -17,7 +17,7 @@ use super::root::{assemble_root, enter_root, join_sources};
 use super::steps::Steps;
 use super::sysctl::set_sysctls;
 use super::{Container, Options, Plan};
-use crate::cgroup::devices::{DeviceList, default_rules};
+use crate::cgroup::devices::{DeviceList, add_default_rules};
 use crate::cgroup::layout::Mode;
 use crate::cgroup::limits;
 use crate::error::{Error, Result};
@@ -177,7 +177,7 @@ fn make_cgroups(s: &mut Steps, c: &Container<'_>) -> Result<Vec<String>> {
             .unwrap_or_default()
             .iter()
             .map(|d| d.path().as_path());
-        rules.extend(default_rules(&paths.collect::<Vec<&Path>>()));
+        add_default_rules(&mut rules, &paths.collect::<Vec<&Path>>());
     }
     DeviceList::compile(&rules).map_err(|e| e.context("config.json"))?;
     s.launcher(

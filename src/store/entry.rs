@@ -13,6 +13,9 @@ use crate::error::{Context, Error, Result};
 /// More than what is ever said of a container, but for what its checks print.
 const ROOM: u64 = 16 * 1024;
 
+/// What is to be done about a record that is none.
+const SPOILT: &str = "the record is spoilt; `rcon rm --force` removes the container";
+
 /// One container, as it is kept.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -135,6 +138,11 @@ impl Entry {
     pub fn config(&self) -> Result<Config> {
         let config: Config = self.record("config.json")?;
         self.check_version("config.json", config.version)?;
+        if config.id != self.id {
+            let (path, other) = (self.dir.join("config.json"), config.id.short());
+            let what = format!("{}: the record of container {other}", path.display());
+            return Err(Error::environment(what).hint(SPOILT));
+        }
         Ok(config)
     }
 
@@ -237,8 +245,7 @@ impl Entry {
 
     fn understand<T: DeserializeOwned>(&self, name: &str, bytes: &[u8]) -> Result<T> {
         serde_json::from_slice(bytes).map_err(|e| {
-            Error::environment(format!("{}: {e}", self.dir.join(name).display()))
-                .hint("the record is spoilt; `rcon rm --force` removes the container")
+            Error::environment(format!("{}: {e}", self.dir.join(name).display())).hint(SPOILT)
         })
     }
 

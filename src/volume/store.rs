@@ -106,8 +106,14 @@ impl Volumes<'_> {
             ))
             .hint("use the rcon that made it"));
         }
-        serde_json::from_slice(&bytes)
-            .map_err(|e| Error::environment(format!("{}: {e}", path.display())))
+        let volume: Volume = serde_json::from_slice(&bytes)
+            .map_err(|e| Error::environment(format!("{}: {e}", path.display())))?;
+        if volume.name != name {
+            let other = &volume.name;
+            let what = format!("{}: the record of volume {other}", path.display());
+            return Err(Error::environment(what));
+        }
+        Ok(volume)
     }
 
     /// What keeps a volume that is there from being read.
@@ -135,7 +141,7 @@ impl Volumes<'_> {
         if self.read(name).is_ok() {
             return Ok(lay_out(&dir)?);
         }
-        if !files::is_void(&files::read_left(&dir.join("config.json"))?) {
+        if !is_lost(name, &files::read_left(&dir.join("config.json"))?) {
             return Err(why);
         }
         let unnamed = Id::try_from(name.to_owned()).is_ok();
@@ -314,6 +320,14 @@ impl Drop for Fresh {
             let _ = files::remove_tree(&self.dir);
         }
     }
+}
+
+/// Whether a record is what a power failure leaves: nothing, or, where a file
+/// comes back with what was on the disk before, that of a volume which was there
+/// once.
+fn is_lost(name: &str, record: &[u8]) -> bool {
+    let other = || serde_json::from_slice::<Volume>(record).is_ok_and(|v| v.name != name);
+    files::is_void(record) || other()
 }
 
 /// Makes the place of a volume's files, if it is not there.

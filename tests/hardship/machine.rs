@@ -7,7 +7,7 @@
 
 use crate::common::host::becomes_true;
 use crate::common::netns::leave_the_hosts_network;
-use crate::common::{Need, cgroups, needs_met};
+use crate::common::{Need, Running, cgroups, needs_met};
 use crate::place::{Mounted, Place, leave_the_hosts_mounts};
 use nix::mount::{MntFlags, umount2};
 use std::fs::{self, File};
@@ -168,13 +168,16 @@ impl Machine {
         ));
     }
 
-    /// Nothing reaches the disk from here on; then the machine starts again.
-    pub fn fail(&mut self) {
+    /// Nothing reaches the disk from here on; then the machine starts again,
+    /// without those who are at work.
+    pub fn fail(&mut self, at_work: Vec<Running>) {
         let store = File::open(self.place.bed.root()).expect("the store");
         let mut how = AT_ONCE;
         // SAFETY: the descriptor is open, and the kernel reads one number.
         unsafe { shut_down(store.as_raw_fd(), &raw mut how) }.expect("a power failure");
         drop(store);
+        // First: one that is just being executed cannot be told from others.
+        drop(at_work);
         self.start_again(None);
     }
 

@@ -64,6 +64,7 @@ fn with_little_memory() {
         let (d, f) = each_behind(&place, &[room.enter()]);
         (done, failed) = (done + d, failed + f);
     }
-    assert!(done > 10 && failed > 10, "{done} done, {failed} not");
+    // How many: that depends on whose the pages of the binary are already.
+    assert!(done > 10 && failed > 5, "{done} done, {failed} not");
     place.assert_goes();
 }

@@ -147,6 +147,21 @@ impl Place {
         assert!(clean, "{when}: {found:#?}");
     }
 
+    /// Removes what has a record that came back with what was on the disk before,
+    /// as a person would who reads that it is spoilt.
+    pub fn remove_spoilt(&self) {
+        for line in self.findings(&["--repair"]) {
+            let what = line.split([' ', ':']).take(2).collect::<Vec<_>>();
+            match what[..] {
+                _ if line.ends_with(": mended") => {}
+                ["container", id] => drop(self.rcon(&["rm", "--force", id])),
+                ["network", name] => drop(self.rcon(&["network", "rm", name])),
+                ["volume", name] => drop(self.rcon(&["volume", "rm", name])),
+                _ => {}
+            }
+        }
+    }
+
     /// What is listed is whole: no listing has anything to complain of.
     #[track_caller]
     pub fn assert_lists(&self, when: &str) {

@@ -6,8 +6,8 @@
 
 use crate::chance::{Chance, asked};
 use crate::common::netns::leave_the_hosts_network;
-use crate::common::{Need, cgroups, needs_met};
-use crate::deeds::{DEEDS, Deed, furnish};
+use crate::common::{Need, Running, cgroups, needs_met};
+use crate::deeds::{furnish, three_at_work};
 use crate::place::{Mounted, Place, leave_the_hosts_mounts};
 use nix::mount::{MntFlags, umount2};
 use std::fs;
@@ -51,9 +51,12 @@ impl Machine {
         self.boot = Some(Mounted::bind(&file, BOOT.into()));
     }
 
-    /// Everything ends at once, and the kernel is another.
-    fn restart(&mut self) {
+    /// Everything ends at once, those who are at work first, and the kernel is
+    /// another.
+    fn restart(&mut self, at_work: Vec<Running>) {
         let place = &self.place;
+        // One that is just being executed cannot be told from others.
+        drop(at_work);
         let ids = place.ids();
         place.shoot_all(&ids);
         for at in place.mounts() {
@@ -137,7 +140,7 @@ fn after_a_restart_all_is_as_the_disk_has_it() {
     };
     settle_in(&machine.place);
     machine.place.ok(&["pause", "pause"]);
-    machine.restart();
+    machine.restart(Vec::new());
     assert_well(&machine.place, "after a restart");
     // And again, with what the first has left.
     let place = &machine.place;
@@ -145,7 +148,7 @@ fn after_a_restart_all_is_as_the_disk_has_it() {
     place.ok(&["rm", "new"]);
     place.ok(&["create", "--name", "new", "base", "true"]);
     place.sleeper("passing", &["--rm", "-v", "/unnamed"]);
-    machine.restart();
+    machine.restart(Vec::new());
     assert_well(&machine.place, "after another");
     machine.place.assert_goes();
 }
@@ -160,20 +163,10 @@ fn whatever_was_going_on_when_the_machine_restarted() {
     let mut chance = Chance::new(9);
     for round in 0..asked("RCON_TEST_ROUNDS", 150) / 10 {
         let place = &machine.place;
-        let deeds: Vec<(u32, &Deed)> = (0..3).map(|lane| (lane, chance.of(DEEDS))).collect();
+        let (deeds, running) = three_at_work(place, &mut chance);
         let when = format!("round {round}, after {deeds:?}");
-        let mut running = Vec::new();
-        for (lane, deed) in &deeds {
-            deed.prepare(place, *lane);
-        }
-        for (lane, deed) in &deeds {
-            let words = deed.words(place, *lane);
-            let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            running.push(place.bed.call(&words).spawn());
-        }
         std::thread::sleep(chance.instant(Duration::from_millis(200)));
-        machine.restart();
-        drop(running);
+        machine.restart(running);
         let place = &machine.place;
         place.repair(&when);
         place.assert_lists(&when);

@@ -3,6 +3,30 @@
 use crate::common::Value;
 use crate::place::{PLAIN, Place, WITH};
 
+/// Where names are on the disk before contents, a power failure can bring a file
+/// back with what was there before.
+#[test]
+fn the_record_of_another_volume_is_none() {
+    let Some(place) = Place::new() else { return };
+    for name in ["kept", "other"] {
+        place.says(&["volume", "create", name]);
+    }
+    std::fs::write(place.data("kept").join("file"), "x").unwrap();
+    let record = |name: &str| place.data(name).with_file_name("config.json");
+    std::fs::copy(record("other"), record("kept")).unwrap();
+    let out = place.rcon(&["volume", "ls", "-q"]).ok();
+    assert_eq!(out.text(), "other");
+    assert!(out.stderr.contains("the record of volume other"), "{out}");
+    let found = place.rcon(&["system", "check"]).code(1);
+    assert!(found.stdout.starts_with("volume kept: "), "{found}");
+    let mended = place.rcon(&["system", "check", "--repair"]).ok();
+    assert!(mended.stdout.ends_with(": mended\n"), "{mended}");
+    assert_eq!(place.says(&["volume", "ls", "-q"]), "kept\nother");
+    assert!(place.data("kept").join("file").exists());
+    place.rcon(&["volume", "prune", "-af"]).ok();
+    assert_eq!(place.says(&["volume", "ls", "-q"]), "");
+}
+
 #[test]
 fn making_and_looking_at_volumes() {
     let Some(place) = Place::new() else { return };

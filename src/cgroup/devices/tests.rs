@@ -111,6 +111,24 @@ fn default_rules_keep_the_usual_nodes_working() {
 }
 
 #[test]
+fn what_is_allowed_already_is_not_said_again() {
+    let null = r#"{"allow":true,"type":"c","major":1,"minor":3,"access":"rwm"}"#;
+    let count = |json: &str| {
+        let mut all = rules(json);
+        let given = all.len();
+        add_default_rules(&mut all, &[]);
+        all.len() - given
+    };
+    let all = count("[]");
+    assert_eq!(count(&format!("[{null}]")), all - 1);
+    let other = null.replace("rwm", "rw");
+    assert_eq!(count(&format!("[{other}]")), all);
+    let denied = r#"{"allow":false,"type":"c","major":1,"access":"rwm"}"#;
+    assert_eq!(count(&format!("[{null},{denied}]")), all);
+    assert_eq!(count(&format!("[{denied},{null}]")), all - 1);
+}
+
+#[test]
 fn a_device_of_the_spec_replaces_the_default_of_its_path() {
     let list = DeviceList::compile(&default_rules(&[Path::new("/dev/null")])).unwrap();
     let null = Scope {

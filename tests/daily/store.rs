@@ -360,6 +360,20 @@ fn one_whose_record_is_spoilt_is_shown_and_can_be_removed() {
         .code(1)
         .fails_naming(&["spoilt", "rm --force"]);
     place.ok(&["rm", "-f", "bad"]);
+    // As a power failure can leave it where contents come late.
+    place.start("bad", &[], "true");
+    place.start("other", &[], "true");
+    place.ok(&["wait", "bad", "other"]);
+    let record = |name: &str| place.dir_of(name).join("config.json");
+    fs::copy(record("other"), record("bad")).unwrap();
+    place
+        .rcon(&["start", "bad"])
+        .output()
+        .code(1)
+        .fails_naming(&["the record of container", "spoilt", "rm --force"]);
+    place.ok(&["rm", "-f", "bad"]);
+    assert!(place.exists("other"));
+    place.ok(&["rm", "other"]);
     place.assert_empty();
 }
 

@@ -1,6 +1,7 @@
 //! Nothing stays: not after an end, not after `kill -9`, not after a failure.
 
 use crate::common::eventually;
+use crate::common::host::is_alive;
 use crate::world::World;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -75,7 +76,9 @@ fn check_finds_and_mends() {
     let Some(world) = World::new() else { return };
     world.says(&["network", "create", "web"]);
     world.start("one", &["--network", "web"]);
-    kill(pid(&world, "one", "keeper"), Signal::SIGKILL).unwrap();
+    let keeper = pid(&world, "one", "keeper");
+    kill(keeper, Signal::SIGKILL).unwrap();
+    eventually("its keeper is gone", || !is_alive(keeper.as_raw()));
     let root = world.bed.root();
     fs::create_dir(root.join("networks/.new-x")).unwrap();
     // Whoever is just making one has not locked it yet.

@@ -336,8 +336,11 @@ fn the_third_interrupt_that_nobody_handles_ends_a_program() {
     // No shell: while it ran, it would have a handler.
     let c = bed.container(|s| s["process"]["args"] = words("sleep 600"));
     let mut run = c.spawn_run();
-    eventually("it has a state", || {
-        c.call("state", &[], &[]).output().status.success()
+    // Before it has a state, and while it is being made, it has no process.
+    let state = || c.call("state", &[], &[]).output();
+    eventually("it runs", || {
+        let state = state();
+        state.status.success() && state.json()["status"] == "running"
     });
     let pid = c.pid();
     eventually("the program runs", || {

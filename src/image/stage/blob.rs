@@ -37,7 +37,8 @@ impl<'a> BlobWriter<'a> {
         let number = stage.next_part();
         let path = stage.place.dir().join(format!("{number}.part"));
         let mut options = File::options();
-        let file = options.write(true).create_new(true).mode(0o600).open(&path);
+        options.read(true).write(true).create_new(true).mode(0o600);
+        let file = options.open(&path);
         let algorithm = expected.map_or(Algorithm::Sha256, |d| d.digest.algorithm());
         Ok(Self {
             stage,
@@ -49,9 +50,10 @@ impl<'a> BlobWriter<'a> {
         })
     }
 
-    /// Where its bytes can be read while they come.
-    pub(in crate::image) fn path(&self) -> &std::path::Path {
-        &self.path
+    /// For reading its bytes while they come. Whoever has it is not surprised
+    /// when the blob turns out to be another, and is removed.
+    pub(in crate::image) fn reader(&self) -> Result<File> {
+        self.file.file().try_clone().context(|| CANNOT)
     }
 
     /// Checks that all of it has come, and keeps it.

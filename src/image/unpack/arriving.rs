@@ -3,17 +3,18 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::Work;
-use crate::error::{Context, Result};
+use crate::error::Result;
 use crate::image::stage::{BlobWriter, Fetch};
 
 /// How far a blob is.
 #[derive(Debug, Default)]
 pub(super) struct Blob {
-    /// Where it can be read; nothing yet: it has not begun.
-    path: Option<PathBuf>,
+    /// What it can be read from while it comes, at any place; nothing yet: it
+    /// has not begun, or need not come.
+    file: Option<Arc<File>>,
     length: u64,
     whole: bool,
 }
@@ -50,8 +51,8 @@ impl Work<'_> {
             return Ok(());
         }
         let writer = self.stage.blob(&layer.blob)?;
-        let path = writer.path().to_owned();
-        self.change(|state| state.blobs[at].path = Some(path));
+        let reader = Arc::new(writer.reader()?);
+        self.change(|state| state.blobs[at].file = Some(reader));
         let mut tell = Tell {
             work: self,
             at,
@@ -59,22 +60,27 @@ impl Work<'_> {
         };
         fetch(&layer.blob, &mut tell, &self.stop)?;
         tell.writer.finish()?;
-        self.change(|state| state.blobs[at].whole = true);
+        self.change(|state| {
+            let blob = &mut state.blobs[at];
+            blob.whole = true;
+            // The stage has it from here on.
+            blob.file = None;
+        });
         Ok(())
     }
 
     /// Reads a blob, also while it comes.
     pub(super) fn follow(&self, at: usize) -> Result<Follow<'_>> {
         let at = self.layers[at].first_blob;
-        let path = self.wait(|state| {
+        let comes = self.wait(|state| {
             let blob = &state.blobs[at];
-            (blob.whole || blob.path.is_some()).then(|| blob.path.clone())
+            (blob.whole || blob.file.is_some()).then(|| blob.file.clone())
         })?;
         let digest = &self.layers[at].blob.digest;
-        let summed = path.is_some() || !self.stage.in_store(digest);
-        let file = match path {
-            Some(path) => File::open(path).context(|| format!("the blob {digest}"))?,
-            None => self.stage.open(digest)?,
+        let summed = comes.is_some() || !self.stage.in_store(digest);
+        let file = match comes {
+            Some(file) => file,
+            None => Arc::new(self.stage.open(digest)?),
         };
         Ok(Follow {
             work: self,
@@ -96,7 +102,7 @@ impl Work<'_> {
 pub(super) struct Follow<'a> {
     work: &'a Work<'a>,
     at: usize,
-    file: File,
+    file: Arc<File>,
     position: u64,
     /// Whoever writes it takes its sum, or has: one that was in the store
     /// before may have come there by another tool.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -255,4 +255,23 @@ fn many_layers_at_once_all_arrive() {
                 .exists()
         );
     }
+}
+
+/// The writer may find out at any instant that its blob is another; whoever
+/// reads it meanwhile must not be the first to complain.
+#[test]
+fn a_blob_that_is_removed_as_another_is_still_there_for_its_reader() {
+    let bed = Bed::new();
+    let stage = bed.images.stage().unwrap();
+    let announced = Descriptor::new("", 5, Digest::of(b"right"));
+    let mut writer = stage.blob(&announced).unwrap();
+    let reader = writer.reader().unwrap();
+    writer.write_all(b"wrong").unwrap();
+    let e = writer.finish().unwrap_err().to_string();
+    assert!(e.contains("is not what it should be"), "{e}");
+    let names = crate::image::store::place::names(stage.dir());
+    assert!(!names.iter().any(|n| n.ends_with(".part")), "{names:?}");
+    let mut read = [0; 5];
+    reader.read_exact_at(&mut read, 0).unwrap();
+    assert_eq!(&read, b"wrong");
 }

@@ -58,7 +58,7 @@ fn take_away(upper: &OwnedFd, lowers: &[OwnedFd], path: &Path, above: bool) -> R
     let below = below(lowers, parent, name)?;
     match stat.st_mode & libc::S_IFMT {
         libc::S_IFREG if !above && below.is_none() && stat.st_size == 0 => {
-            fd::unlinkat(&dir, name)?;
+            entry::remove_file(&dir, name)?;
             Ok(true)
         }
         libc::S_IFDIR => take_directory_away(&dir, name, &stat, below.as_ref(), above),

@@ -1,6 +1,5 @@
 //! Removing a tree: nothing outside of it, nothing that is mounted in it, and
 //! however deep it is.
-
 //!
 //! It is the most frequent of all walks, a few calls for each container that
 //! ends and some ten thousand for an image. So it is one of its own: what the

@@ -80,7 +80,7 @@ impl Root<'_> {
     fn step(self, here: &OwnedFd, name: &Path) -> SysResult<OwnedFd> {
         let whiteout = self.is_whiteout(here, name)?;
         if whiteout {
-            fd::unlinkat(here, name)?;
+            entry::remove_file(here, name)?;
         }
         fd::mkdirat(here, name, 0o755)?;
         let made = child(here, name)?;

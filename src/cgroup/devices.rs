@@ -215,7 +215,7 @@ impl fmt::Display for Scope {
 /// runc makes in any `/dev`, any pty, and making (not opening) any node. The
 /// caller's own `/dev/null` and the like replace ours, hence `spec_devices`,
 /// the paths in `linux.devices`.
-pub fn default_rules(spec_devices: &[&Path]) -> Vec<LinuxDeviceCgroup> {
+fn default_rules(spec_devices: &[&Path]) -> Vec<LinuxDeviceCgroup> {
     // tun has no node by default but was always allowed; VPN containers break
     // without it.
     let nodes = [

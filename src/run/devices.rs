@@ -7,7 +7,7 @@ use nix::errno::Errno;
 
 use super::root::Root;
 use crate::plan::Device;
-use crate::sys::{SysResult, fd, identity, mount};
+use crate::sys::{SysResult, entry, fd, identity, mount};
 
 /// Makes a node; where nodes cannot be made (in a user namespace), lays the
 /// host's over an empty file.
@@ -38,7 +38,7 @@ fn replace(parent: &OwnedFd, name: &Path, device: &Device) -> SysResult<()> {
     if same {
         return own(&there, device);
     }
-    fd::unlinkat(parent, name)?;
+    entry::remove_file(parent, name)?;
     match fd::mknodat(parent, name, device.kind | device.mode, number) {
         Err(e) if e.errno == Errno::EPERM => stand_in(parent, name, device),
         Err(e) => Err(e),
@@ -89,6 +89,6 @@ pub(super) fn link(root: Root<'_>, path: &Path, target: &Path) -> SysResult<()> 
     if there.is_ok_and(|t| Path::new(&t) == target) {
         return Ok(());
     }
-    fd::unlinkat(&parent, &name)?;
+    entry::remove_file(&parent, &name)?;
     fd::symlinkat(target, &parent, &name)
 }

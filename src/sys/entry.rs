@@ -141,18 +141,14 @@ pub fn unlink(
     }
 }
 
+/// Removes `name`, which is no directory.
+pub fn remove_file(dir: impl AsFd, name: &Path) -> SysResult<()> {
+    unlink(dir, name, 0, |_| None).map(drop)
+}
+
 /// Removes the empty directory `name`.
 pub fn rmdir(dir: impl AsFd, name: &Path) -> SysResult<()> {
-    let raw = dir.as_fd().as_raw_fd();
-    let c = c_path(name)?;
-    syscall!(
-        || format!("unlinkat({}, {name:?}, AT_REMOVEDIR)", fd::show(raw)),
-        libc::SYS_unlinkat,
-        raw,
-        c.as_ptr(),
-        libc::AT_REMOVEDIR
-    )
-    .map(drop)
+    unlink(dir, name, libc::AT_REMOVEDIR, |_| None).map(drop)
 }
 
 /// A second name for a file. A symbolic link gets one itself; it is not

@@ -363,20 +363,6 @@ pub fn symlinkat(target: &Path, dir: impl AsFd, name: &Path) -> SysResult<()> {
     .map(drop)
 }
 
-/// Removes the file (not the directory) `name` below `dir`.
-pub fn unlinkat(dir: impl AsFd, name: &Path) -> SysResult<()> {
-    let dir = dir.as_fd().as_raw_fd();
-    let c = c_path(name)?;
-    syscall!(
-        || format!("unlinkat({}, {name:?})", show(dir)),
-        libc::SYS_unlinkat,
-        dir,
-        c.as_ptr(),
-        0
-    )
-    .map(drop)
-}
-
 /// The owner of the file `fd` stands for.
 pub fn chown(fd: impl AsFd, uid: u32, gid: u32) -> SysResult<()> {
     let raw = fd.as_fd().as_raw_fd();

@@ -1,7 +1,7 @@
 //! Device rules, through v1 and through eBPF.
 
 use oci_spec::runtime::LinuxDeviceCgroup;
-use rcon::cgroup::devices::{DeviceList, default_rules};
+use rcon::cgroup::devices::{DeviceList, add_default_rules};
 
 use super::*;
 
@@ -51,6 +51,13 @@ fn probes(mut guard: Guard, set: fn(&Cgroup, &DeviceList) -> rcon::error::Result
     );
 }
 
+/// What every container may use, and nothing else.
+fn usual() -> DeviceList {
+    let mut rules = Vec::new();
+    add_default_rules(&mut rules, &[]);
+    DeviceList::compile(&rules).unwrap()
+}
+
 #[test]
 fn device_rules_hold_through_v1() {
     let Some(l) = hybrid() else { return };
@@ -68,10 +75,7 @@ fn device_rules_hold_through_ebpf() {
 fn v1_device_list_reads_back_as_asked() {
     let Some(l) = hybrid() else { return };
     let guard = Guard::new(&l, "devices-list");
-    guard
-        .cgroup
-        .set_devices(&DeviceList::compile(&default_rules(&[])).unwrap())
-        .unwrap();
+    guard.cgroup.set_devices(&usual()).unwrap();
     let mut lines: Vec<_> = guard
         .read("devices", "devices.list")
         .lines()
@@ -98,7 +102,7 @@ fn v1_device_list_reads_back_as_asked() {
 fn default_devices_filter_loads_and_lets_null_be_used() {
     let Some(l) = layout() else { return };
     let mut guard = Guard::on(&l, "devices-default", |d| d.version == Version::V2);
-    let list = DeviceList::compile(&default_rules(&[])).unwrap();
+    let list = usual();
     guard.cgroup.set_devices(&list).unwrap();
     let script = "echo x >/dev/null && head -c1 /dev/urandom | wc -c; (: </dev/kmsg) 2>&1 | grep -c 'not permitted'";
     assert_eq!(guard.output(script), "1\n1");

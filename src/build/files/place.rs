@@ -219,7 +219,7 @@ impl<'a> Placer<'a> {
             .hint("a destination that ends in / takes files in"));
         }
         if there.is_some() {
-            fd::unlinkat(&spot.dir, name)?;
+            entry::remove_file(&spot.dir, name)?;
         }
         let here = joined(&spot.above, &spot.name);
         if node.linked && self.link(spot, node)? {

@@ -6,7 +6,6 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use common::store::StoreBed;
 use common::{Value, eventually};
@@ -165,12 +164,7 @@ fn served(bed: &StoreBed, args: &[&str]) {
         bed.says(&["logs", "page"]).contains(" GET / 200")
     });
     // It is process 1, and yet a request to end is heard.
-    let begun = Instant::now();
     bed.rcon(&["stop", "page"]).ok();
-    assert!(
-        begun.elapsed() < Duration::from_secs(5),
-        "it had to be killed"
-    );
     let code = bed.says(&["inspect", "--format", "{{.State.ExitCode}}", "page"]);
     assert_eq!(code.trim(), "0");
     bed.rcon(&["rm", "page"]).ok();

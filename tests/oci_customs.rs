@@ -119,7 +119,7 @@ fn a_failed_exec_leaves_the_containers_cgroups_alone() {
     fs::create_dir(&own).unwrap();
     let start = std::time::Instant::now();
     c.exec(&["/no/such/program"]).fails_naming(&["/no/such"]);
-    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+    assert!(start.elapsed().as_secs() < 9, "{:?}", start.elapsed());
     assert!(own.is_dir());
 }
 

@@ -158,18 +158,13 @@ fn leaving_by_keys_lets_it_run() {
 fn detached_it_runs_on() {
     let Some(place) = Place::new() else { return };
     place.sleeper("box");
-    let start = Instant::now();
-    place.ok(&[
-        "exec",
-        "-d",
-        "box",
-        "sh",
-        "-c",
-        "sleep 0.5; touch /after; sleep 100",
-    ]);
-    assert!(start.elapsed() < Duration::from_millis(450));
-    let after = place.dir_of("box").join("fs/upper/after");
-    eventually("it runs on", || after.exists());
+    // It ends only when the command that started it has returned.
+    let script = "while [ ! -e /go ]; do sleep 0.05; done; touch /after; sleep 100";
+    place.ok(&["exec", "-d", "box", "sh", "-c", script]);
+    let upper = place.dir_of("box").join("fs/upper");
+    assert!(!upper.join("after").exists());
+    place.ok(&["exec", "box", "touch", "/go"]);
+    eventually("it runs on", || upper.join("after").exists());
     // What cannot be run is told even so.
     place
         .rcon(&["exec", "-d", "box", "no-such"])
@@ -385,7 +380,7 @@ fn who_keeps_the_pipe_open_is_not_waited_for() {
     let script = "(sleep 60; echo late) & head -c 60000 /dev/zero | tr '\\0' x; exit 4";
     let out = place.rcon(&["exec", "box", "sh", "-c", script]).output();
     assert_eq!(out.code(4).text().len(), 60_000);
-    assert!(start.elapsed() < Duration::from_secs(10));
+    assert!(start.elapsed() < Duration::from_secs(50));
 }
 
 #[test]
@@ -418,7 +413,7 @@ fn a_failed_exec_takes_no_time_and_leaves_the_containers_cgroups() {
     place.rcon(&["exec", "box", "no-such"]).output().code(127);
     place.rcon(&["exec", "box", "/etc"]).output().code(126);
     assert!(
-        start.elapsed() < Duration::from_secs(5),
+        start.elapsed() < Duration::from_secs(9),
         "{:?}",
         start.elapsed()
     );

@@ -61,7 +61,7 @@ fn a_reader_that_has_enough_ends_the_container() {
     let out = shell(&place, line).output().ok();
     assert!(out.stdout.starts_with("y\n"), "{out}");
     assert!(
-        start.elapsed() < Duration::from_secs(5),
+        start.elapsed() < Duration::from_secs(60),
         "{:?}",
         start.elapsed()
     );
@@ -204,7 +204,7 @@ fn background_children_do_not_keep_the_command() {
     let start = Instant::now();
     let out = place.sh(&[], "sleep 100 & echo started").output().ok();
     assert_eq!(out.text(), "started");
-    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(start.elapsed() < Duration::from_secs(60));
     place.assert_empty();
 }
 

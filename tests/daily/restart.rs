@@ -58,7 +58,7 @@ fn the_pauses_grow() {
     // 100, 200, 400 and 800 milliseconds.
     let took = start.elapsed();
     assert!(
-        took > Duration::from_millis(1300) && took < Duration::from_secs(8),
+        took > Duration::from_millis(1300) && took < Duration::from_secs(30),
         "{took:?}"
     );
 }
@@ -73,7 +73,7 @@ fn in_the_pause_it_can_be_stopped_and_removed() {
     ] {
         place.start(name, &["--restart", "always"], "exit 1");
         eventually("the pause is long", || {
-            place.number_of(name, "restarts") >= 4
+            place.number_of(name, "restarts") >= 5
         });
         place.becomes(name, "restarting");
         if name == "three" {
@@ -84,7 +84,7 @@ fn in_the_pause_it_can_be_stopped_and_removed() {
         let start = Instant::now();
         let out = place.rcon(command).args([name]).output();
         assert!(
-            start.elapsed() < Duration::from_millis(700),
+            start.elapsed() < Duration::from_millis(2500),
             "{command:?}: {:?}",
             start.elapsed()
         );

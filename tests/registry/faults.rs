@@ -74,7 +74,7 @@ fn one_that_stalls_is_left_and_asked_again() {
         _ => rest(asked, bytes),
     });
     assert!(got.unwrap() == truth);
-    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(start.elapsed() < Duration::from_secs(30));
 }
 
 #[test]
@@ -465,7 +465,7 @@ fn one_failure_stops_the_others_and_leaves_no_thread() {
     });
     let e = e.unwrap_err().to_string();
     assert!(e.contains("has lost the blob"), "{e}");
-    assert!(start.elapsed() < Duration::from_secs(3));
+    assert!(start.elapsed() < Duration::from_secs(30));
     let lines = notes.lines.lock().unwrap();
     let count = |what: &str| lines.iter().filter(|l| l.starts_with(what)).count();
     assert_eq!(count("start"), count("done"));

@@ -86,6 +86,33 @@ fn a_masked_directory_cannot_be_written() {
     assert!(out.code(1).stderr.contains("Read-only file system"));
 }
 
+/// A machine with many processors has a directory to hide for each.
+#[test]
+fn masked_directories_are_all_the_same_empty_one() {
+    let needs = [Need::Rcon("one file system for all it hides")];
+    let Some(bed) = Bed::needing(&needs) else {
+        return;
+    };
+    let dirs = ["/one", "/two", "/two/below", "/three"];
+    let c = bed.container(|s| {
+        s["process"]["args"] = sh("stat -c '%d %a' /one /two /three; ls -A /one /two /three; \
+             touch /three/x; cat /proc/self/mountinfo");
+        s["linux"]["maskedPaths"] = json!(dirs);
+    });
+    for dir in dirs {
+        fs::create_dir(c.rootfs(&dir[1..])).unwrap();
+        fs::write(c.rootfs(&dir[1..]).join("secret"), "x").unwrap();
+    }
+    let out = c.run().ok();
+    assert!(out.stderr.contains("Read-only file system"), "{out}");
+    assert!(!out.stdout.contains("secret"), "{out}");
+    let devices: Vec<&str> = out.stdout.lines().take(3).collect();
+    assert!(devices.iter().all(|d| *d == devices[0]), "{out}");
+    for dir in ["/one", "/two", "/three"] {
+        assert!(mount_at(&out.stdout, dir).has("ro"), "{out}");
+    }
+}
+
 #[test]
 fn readonly_paths_are_read_only_with_all_below_them() {
     let Some(bed) = Bed::new() else { return };

@@ -147,9 +147,11 @@ pub(super) fn protect(root: Root<'_>, path: &Path) -> SysResult<()> {
     attributes::attach(&copy, &at, flags, &[])
 }
 
-/// Lays the host's `/dev/null` over a file, an empty read-only tmpfs over a
-/// directory.
-pub(super) fn mask(root: Root<'_>, path: &Path) -> SysResult<()> {
+/// Lays the host's `/dev/null` over a file, an empty read-only directory over a
+/// directory. All of those are one tmpfs, `empty` once there is one: a machine
+/// with many processors has one to hide for each, and a file system takes the
+/// kernel longer to make and to clear away than a further mount of it.
+pub(super) fn mask(root: Root<'_>, path: &Path, empty: &mut Option<OwnedFd>) -> SysResult<()> {
     let Some(at) = find_if_any(root, path)? else {
         return Ok(());
     };
@@ -162,13 +164,22 @@ pub(super) fn mask(root: Root<'_>, path: &Path) -> SysResult<()> {
         let flags = MountFlags::set(flags);
         return attributes::attach(&cover, &at, flags, &[]);
     }
+    let cover = match empty {
+        Some(first) => mount::open_tree(first, Path::new(""), false)?,
+        None => empty_directory()?,
+    };
+    mount::attach(&cover, &at)?;
+    empty.get_or_insert(cover);
+    Ok(())
+}
+
+fn empty_directory() -> SysResult<OwnedFd> {
     let fs = mount::fsopen("tmpfs")?;
     mount::fsconfig(&fs, "source", Some("tmpfs"))?;
     mount::fsconfig(&fs, "size", Some("0"))?;
     mount::fsconfig(&fs, "nr_inodes", Some("2"))?;
     mount::fscreate(&fs)?;
-    let cover = mount::fsmount(&fs, libc::MOUNT_ATTR_RDONLY)?;
-    mount::attach(&cover, &at)
+    mount::fsmount(&fs, libc::MOUNT_ATTR_RDONLY)
 }
 
 fn find_if_any(root: Root<'_>, path: &Path) -> SysResult<Option<OwnedFd>> {

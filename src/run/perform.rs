@@ -219,7 +219,9 @@ impl Walk<'_> {
                 set_flags(self.slot(Slot::Root)?, flags)?;
             }
             Action::MaskPath { path } => {
-                mounting::mask(as_root(self.slot(Slot::Root)?), path)?;
+                let mut empty = self.empty.take();
+                mounting::mask(as_root(self.slot(Slot::Root)?), path, &mut empty)?;
+                self.empty = empty;
             }
             Action::ProtectPath { path } => {
                 mounting::protect(as_root(self.slot(Slot::Root)?), path)?;

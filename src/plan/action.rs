@@ -114,6 +114,8 @@ pub enum Slot {
     Namespace(Namespace),
     /// The process whose namespaces are entered.
     Container,
+    /// The empty directory that hides others, once one is hidden.
+    Empty,
 }
 
 /// Changes to a mount's flags: what to set, what to clear, for this mount or

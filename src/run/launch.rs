@@ -92,7 +92,6 @@ pub fn launch(launch: Launch<'_>) -> Result<Held> {
         warnings: launch.plan.warnings.clone(),
         program: None,
         uid: 0,
-        empty: None,
         hidden: false,
     };
     // Where init has failed, ours is only what followed from that.

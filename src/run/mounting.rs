@@ -148,12 +148,17 @@ pub(super) fn protect(root: Root<'_>, path: &Path) -> SysResult<()> {
 }
 
 /// Lays the host's `/dev/null` over a file, an empty read-only directory over a
-/// directory. All of those are one tmpfs, `empty` once there is one: a machine
-/// with many processors has one to hide for each, and a file system takes the
-/// kernel longer to make and to clear away than a further mount of it.
-pub(super) fn mask(root: Root<'_>, path: &Path, empty: &mut Option<OwnedFd>) -> SysResult<()> {
+/// directory. All of those are one tmpfs, `empty` once there is one, and what is
+/// returned: a machine with many processors has one to hide for each, and a file
+/// system takes the kernel longer to make and to clear away than a further mount
+/// of it.
+pub(super) fn mask(
+    root: Root<'_>,
+    path: &Path,
+    empty: Option<&OwnedFd>,
+) -> SysResult<Option<OwnedFd>> {
     let Some(at) = find_if_any(root, path)? else {
-        return Ok(());
+        return Ok(None);
     };
     if fd::stat(&at)?.st_mode & libc::S_IFMT != libc::S_IFDIR {
         let null = fd::open(Path::new("/dev/null"), libc::O_PATH | libc::O_NOFOLLOW)?;
@@ -162,15 +167,15 @@ pub(super) fn mask(root: Root<'_>, path: &Path, empty: &mut Option<OwnedFd>) -> 
         // Flags that a user namespace inside finds locked, and cannot change.
         let flags = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
         let flags = MountFlags::set(flags);
-        return attributes::attach(&cover, &at, flags, &[]);
+        attributes::attach(&cover, &at, flags, &[])?;
+        return Ok(None);
     }
     let cover = match empty {
         Some(first) => mount::open_tree(first, Path::new(""), false)?,
         None => empty_directory()?,
     };
     mount::attach(&cover, &at)?;
-    empty.get_or_insert(cover);
-    Ok(())
+    Ok(Some(cover))
 }
 
 fn empty_directory() -> SysResult<OwnedFd> {

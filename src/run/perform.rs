@@ -219,9 +219,9 @@ impl Walk<'_> {
                 set_flags(self.slot(Slot::Root)?, flags)?;
             }
             Action::MaskPath { path } => {
-                let mut empty = self.empty.take();
-                mounting::mask(as_root(self.slot(Slot::Root)?), path, &mut empty)?;
-                self.empty = empty;
+                let root = as_root(self.slot(Slot::Root)?);
+                let empty = mounting::mask(root, path, self.slots.get(&Slot::Empty))?;
+                self.slots.extend(empty.map(|fd| (Slot::Empty, fd)));
             }
             Action::ProtectPath { path } => {
                 mounting::protect(as_root(self.slot(Slot::Root)?), path)?;

@@ -118,8 +118,6 @@ pub(super) struct Walk<'a> {
     pub cgroup: Option<Cgroup>,
     pub joiner: Option<Joiner>,
     pub slots: BTreeMap<Slot, OwnedFd>,
-    /// What hides a directory, once one is hidden.
-    pub empty: Option<OwnedFd>,
     pub console: Option<OwnedFd>,
     pub start_socket: Option<OwnedFd>,
     pub state: State,

@@ -40,7 +40,7 @@ pub struct Answer {
     pub length: Option<usize>,
     /// After so many bytes of the body the connection is closed.
     pub drop_after: usize,
-    /// After the body nothing happens for so long.
+    /// After the body nothing happens for so long, or until the other hangs up.
     pub stall: Duration,
     /// The body over and over.
     pub endless: bool,
@@ -88,7 +88,10 @@ impl Answer {
             }
         }
         stream.flush()?;
-        std::thread::sleep(self.stall);
+        if !self.stall.is_zero() {
+            stream.set_read_timeout(Some(self.stall))?;
+            while stream.read(&mut [0; 1024])? > 0 {}
+        }
         Ok(())
     }
 }

@@ -161,10 +161,9 @@ fn detached_it_runs_on() {
     // It ends only when the command that started it has returned.
     let script = "while [ ! -e /go ]; do sleep 0.05; done; touch /after; sleep 100";
     place.ok(&["exec", "-d", "box", "sh", "-c", script]);
-    let upper = place.dir_of("box").join("fs/upper");
-    assert!(!upper.join("after").exists());
     place.ok(&["exec", "box", "touch", "/go"]);
-    eventually("it runs on", || upper.join("after").exists());
+    let after = place.dir_of("box").join("fs/upper/after");
+    eventually("it runs on", || after.exists());
     // What cannot be run is told even so.
     place
         .rcon(&["exec", "-d", "box", "no-such"])

@@ -129,7 +129,8 @@ fn a_check_does_not_delay_the_end() {
     place.start("ending", &flags, "sleep 0.5; exit 3");
     let start = std::time::Instant::now();
     assert_eq!(place.ok(&["wait", "ending"]).text(), "3");
-    assert!(start.elapsed() < Duration::from_secs(30));
+    // A check may take half a minute.
+    assert!(start.elapsed() < Duration::from_secs(20));
 }
 
 /// A program that stops everybody who is born beside it.
@@ -153,7 +154,7 @@ fn a_program_that_stops_its_checks_does_not_stop_its_keeper() {
     becomes(&place, "hostile", "unhealthy");
     let start = std::time::Instant::now();
     place.ok(&["stop", "-t", "0", "hostile"]);
-    assert!(start.elapsed() < Duration::from_secs(30));
+    assert!(start.elapsed() < Duration::from_secs(4));
     assert_eq!(place.status("hostile"), "exited");
 }
 
